@@ -1,0 +1,178 @@
+"""The notification-handlers API itself: a request in, a reply out, no network."""
+
+from collections.abc import Iterable, Mapping
+
+import orjson
+
+from bitpeak_async.sandbox.dialect import Dialect
+from bitpeak_async.sandbox.replies import Replies, Reply
+from bitpeak_async.sandbox.store import Draft, Store, StoredHandler
+from bitpeak_async.sandbox.traffic import RequestRecord
+
+COLLECTION = "/notification-handlers"
+PAGE_SIZES = frozenset({10, 25, 50, 100, 250, 500, 1000})
+DEFAULT_PAGE_SIZE = 25
+#: Of an id or a page; times the largest page this still fits SQLite's 64 bits.
+_MAX_DIGITS = 15
+
+
+class _RefusedError(Exception):
+    """The request is answered with an error, and has changed nothing.
+
+    Attributes:
+        status: The HTTP status.
+        title: What to tell the client.
+    """
+
+    def __init__(self, status: int, title: str) -> None:
+        super().__init__(title)
+        self.status = status
+        self.title = title
+
+
+class Api:
+    """Answer requests from the store, as documented and in the given dialect.
+
+    Args:
+        store: Where the handlers are.
+        replies: How replies are worded.
+        dialect: How to behave where nothing is documented.
+        types: Handler type -> its settings fields.
+        api_key: The key that requests must bear.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        replies: Replies,
+        *,
+        dialect: Dialect,
+        types: Mapping[str, tuple[str, ...]],
+        api_key: str,
+    ) -> None:
+        self._store = store
+        self._replies = replies
+        self._dialect = dialect
+        self._types = types
+        self._authorization = f"Bearer {api_key}"
+
+    def answer(self, request: RequestRecord) -> Reply:
+        """Execute one request; what it changes is committed on return."""
+        try:
+            return self._route(request)
+        except _RefusedError as refusal:
+            return self._replies.error(refusal.status, refusal.title)
+
+    def _route(self, request: RequestRecord) -> Reply:
+        path, slash, tail = request.path.removeprefix(COLLECTION).partition("/")
+        if path or not request.path.startswith(COLLECTION):
+            raise _RefusedError(404, "The page was not found.")
+        wanted_slash = {"either": slash, "with": "/", "without": ""}[self._dialect.trailing_slash]
+        if not tail and slash != wanted_slash:
+            return self._replies.moved(wanted_slash, request.query)
+        if request.authorization != self._authorization:
+            raise _RefusedError(401, "The API key is missing or wrong.")
+        return self._answer_one(request, tail) if tail else self._answer_all(request)
+
+    def _answer_all(self, request: RequestRecord) -> Reply:
+        match request.method:
+            case "GET":
+                return self._list(request.query)
+            case "POST":
+                return self._create(request.fields)
+            case _:
+                return self._wrong_verb("GET, POST")
+
+    def _answer_one(self, request: RequestRecord, tail: str) -> Reply:
+        if request.method not in ("GET", "POST", "DELETE"):
+            return self._wrong_verb("GET, POST, DELETE")
+        handler_id = _whole_number(tail)
+        handler = None if handler_id is None else self._store.get(handler_id)
+        if handler is None:
+            raise _RefusedError(404, "The notification handler was not found.")
+        match request.method:
+            case "GET":
+                return self._replies.handler(handler)
+            case "POST":
+                return self._update(handler, request.fields)
+            case _:
+                self._store.delete(handler.id)
+                return self._replies.deleted(handler.id)
+
+    def _wrong_verb(self, allowed: str) -> Reply:
+        return self._replies.error(405, "The method is not allowed.", {"Allow": allowed})
+
+    def _list(self, query: Mapping[str, str]) -> Reply:
+        size = _whole_number(query.get("results_per_page", str(DEFAULT_PAGE_SIZE)))
+        if size not in PAGE_SIZES:
+            if self._dialect.bad_results_per_page == "error":
+                raise _RefusedError(400, "The results per page are not an allowed number.")
+            size = DEFAULT_PAGE_SIZE
+        size = min(size, self._dialect.max_results_per_page or size)
+        number = max(1, _whole_number(query.get("page", "1")) or 1)
+        offset = (number - 1) * size
+        if offset >= max(1, len(self._store)) and self._dialect.page_out_of_range == "not_found":
+            raise _RefusedError(404, "The page was not found.")
+        rows = self._store.page(self._dialect.order, limit=size, offset=offset)
+        return self._replies.page(rows, number=number, size=size, total=len(self._store))
+
+    def _create(self, fields: Mapping[str, str]) -> Reply:
+        _require(fields, ("name", "type"))
+        kind = fields["type"]
+        own = self._fields_of(kind)
+        _require(fields, own)
+        draft = Draft(kind, fields["name"], _dump(_pick(fields, own)))
+        return self._replies.written(self._store.insert(draft))
+
+    def _update(self, handler: StoredHandler, fields: Mapping[str, str]) -> Reply:
+        kind = fields.get("type", handler.type)
+        own = self._fields_of(kind)
+        settings = _pick(fields, own)
+        _require(fields, _pick(fields, ("name",)))
+        _require(fields, own if kind != handler.type else settings)
+        if kind == handler.type and (not settings or self._dialect.settings_update == "merge"):
+            settings = {**orjson.loads(handler.settings), **settings}
+        draft = Draft(
+            type=kind,
+            name=fields.get("name", handler.name),
+            settings=_dump(settings),
+            is_enabled=self._is_enabled(handler, fields),
+            last_datetime=handler.last_datetime,
+        )
+        self._store.update(handler.id, draft)
+        return self._replies.written(handler.id)
+
+    def _is_enabled(self, handler: StoredHandler, fields: Mapping[str, str]) -> bool:
+        if "is_enabled" in fields:
+            return not _is_empty(fields["is_enabled"])
+        return self._dialect.omitted_is_enabled == "keep" and bool(handler.is_enabled)
+
+    def _fields_of(self, kind: str) -> tuple[str, ...]:
+        if kind not in self._types:
+            raise _RefusedError(400, f"The type is not one of: {', '.join(self._types)}.")
+        return self._types[kind]
+
+
+def _require(fields: Mapping[str, str], names: Iterable[str]) -> None:
+    missing = [name for name in names if _is_empty(fields.get(name, ""))]
+    if missing:
+        raise _RefusedError(400, f"The required fields are missing: {', '.join(missing)}.")
+
+
+def _pick(fields: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    return {name: fields[name] for name in names if name in fields}
+
+
+def _is_empty(value: str) -> bool:
+    """Tell what PHP's `empty()` tells of a string."""
+    return value in ("", "0")
+
+
+def _whole_number(text: str) -> int | None:
+    if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS:
+        return int(text)
+    return None
+
+
+def _dump(settings: Mapping[str, str]) -> str:
+    return orjson.dumps(settings).decode()

@@ -1,0 +1,128 @@
+"""The HTTP side of the sandbox: what happens to each request between arrival and reply."""
+
+import asyncio
+from collections.abc import Callable
+from urllib.parse import unquote
+
+from aiohttp import web
+from attrs import evolve
+
+from bitpeak_async.sandbox.api import Api
+from bitpeak_async.sandbox.delivery import deliver
+from bitpeak_async.sandbox.faults import Fault, FaultPlan
+from bitpeak_async.sandbox.form import parse_form, parse_urlencoded
+from bitpeak_async.sandbox.limits import Limit, Verdict
+from bitpeak_async.sandbox.replies import Replies, Reply
+from bitpeak_async.sandbox.traffic import RequestRecord, Traffic
+
+_NO_FAULT = Fault()
+_ADMITTED = Verdict(admitted=True, headers={})
+
+
+class Endpoint:
+    """A handler for `aiohttp.web.Server`: record, limit, pick a fault, execute, reply.
+
+    As in PHP, a request is executed to its end even when its client has gone.
+
+    Args:
+        api: Executes requests.
+        replies: Words the 429.
+        base_path: The path of the base URL, such as `/api`.
+        faults: Which requests are to fail.
+        traffic: Where requests are recorded.
+        limit: Which requests are too many; None to admit all.
+        clock: Tells the limit the time, in seconds.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        replies: Replies,
+        *,
+        base_path: str,
+        faults: FaultPlan,
+        traffic: Traffic,
+        limit: Limit | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self._api = api
+        self._replies = replies
+        self._base_path = base_path
+        self._faults = faults
+        self._traffic = traffic
+        self._limit = limit
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._connections: set[asyncio.Task[None]] = set()
+        self._late_commits: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        self._connections.add(request.task)
+        try:
+            record = self._record(request, await request.read())
+            with self._traffic.follow(record, self._loop.time):
+                return await self._serve(request, record)
+        finally:
+            self._connections.discard(request.task)
+
+    async def settled(self) -> None:
+        """Wait until every commit that a fault delayed has happened."""
+        while self._late_commits:
+            await asyncio.wait(self._late_commits)
+
+    async def close(self) -> None:
+        """Abandon the requests in flight and the commits to come."""
+        tasks = self._connections | self._late_commits
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _record(self, request: web.BaseRequest, body: bytes) -> RequestRecord:
+        raw_path, _, query = request.raw_path.partition("?")
+        path = unquote(raw_path)
+        inside = path.startswith(f"{self._base_path}/")
+        content_type = request.headers.get("Content-Type", "")
+        return RequestRecord(
+            method=request.method,
+            path=path.removeprefix(self._base_path) if inside else f"..{path}",
+            query=parse_urlencoded(query.encode()),
+            fields=parse_form(content_type, body) if request.method == "POST" else {},
+            authorization=request.headers.get("Authorization", ""),
+            started=self._loop.time(),
+        )
+
+    async def _serve(self, request: web.BaseRequest, record: RequestRecord) -> web.StreamResponse:
+        verdict = _ADMITTED if self._limit is None else self._limit.admit(self._clock())
+        if verdict.admitted:
+            fault = self._faults.choose(record) or _NO_FAULT
+            reply = await self._execute(record, fault)
+        else:
+            fault = _NO_FAULT
+            reply = self._replies.error(429, "Too many requests.")
+        added = {**verdict.headers, **fault.headers}
+        if added:
+            reply = evolve(reply, headers={**reply.headers, **added})
+        response = await deliver(request, reply, fault)
+        if fault.answers:
+            record.status = reply.status
+        return response
+
+    async def _execute(self, record: RequestRecord, fault: Fault) -> Reply:
+        if fault.delay:
+            await asyncio.sleep(fault.delay)
+        reply = Reply(200)
+        if fault.commits and fault.commit_delay:
+            commit = self._loop.create_task(self._commit_later(record, fault.commit_delay))
+            self._late_commits.add(commit)
+            commit.add_done_callback(self._late_commits.discard)
+        elif fault.commits:
+            reply = self._api.answer(record)
+        if fault.replaces_reply:
+            body, status = fault.body or b"", fault.status or reply.status
+            return Reply(status, body, {"Content-Type": "text/html"})
+        return reply
+
+    async def _commit_later(self, record: RequestRecord, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._api.answer(record)
