@@ -1,0 +1,228 @@
+"""The only cattrs converter: JSON → records.
+
+It is lenient where public pages of the platform differ: numeric strings, ``0``/``1`` for
+booleans, ``[]`` for empty settings, unknown keys and types.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final, TypeVar
+
+from attrs import frozen
+from cattrs import BaseValidationError, ClassValidationError, Converter, IterableValidationError
+from cattrs.gen import make_dict_structure_fn, override
+
+from bitpeak_async.records import NotificationHandler, PageLinks
+from bitpeak_async.settings import CLASSES, FIELDS, Settings, UnknownSettings
+
+T = TypeVar("T")
+
+
+class ShapeError(ValueError):
+    """JSON that is not of the promised shape: where, and what stood there."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path = path
+        self.problem = problem
+
+
+@frozen
+class HandlerReply:
+    """The body of a retrieve."""
+
+    data: NotificationHandler
+
+
+@frozen
+class HandlerId:
+    """The id in the body of a create or update."""
+
+    id: int
+
+
+@frozen
+class IdReply:
+    """The body of a create or update."""
+
+    data: HandlerId
+
+
+def _kind(value: object) -> str:
+    """Name a JSON kind; a value itself may be a secret and is never shown."""
+    return {
+        dict: "an object",
+        list: "an array",
+        str: "a string",
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        type(None): "null",
+    }.get(type(value), type(value).__name__)
+
+
+def _unexpected(expected: str, value: object) -> ValueError:
+    return ValueError(f"expected {expected}, got {_kind(value)}")
+
+
+def _int(value: Any, _: object) -> int:
+    if type(value) is int:
+        return value
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value):
+        return int(value)
+    raise _unexpected("an integer", value)
+
+
+_BOOLEANS: Final = {1: True, 0: False, "1": True, "0": False, "": False}
+
+
+def _bool(value: Any, _: object) -> bool:
+    if value is True or value is False:
+        return value
+    if isinstance(value, int | str) and value in _BOOLEANS:
+        return _BOOLEANS[value]
+    raise _unexpected("a boolean", value)
+
+
+def _text(value: Any, _: object) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    raise _unexpected("a string", value)
+
+
+def _datetime_hook(timezone: dt.tzinfo) -> Callable[[Any, object], dt.datetime]:
+    parse = dt.datetime.fromisoformat
+
+    def structure(value: Any, _: object) -> dt.datetime:
+        try:
+            moment = parse(value)
+        except (TypeError, ValueError):
+            raise _unexpected("a date and time such as '2025-12-05 14:25:37'", value) from None
+        return moment if moment.tzinfo else moment.replace(tzinfo=timezone)
+
+    return structure
+
+
+def _settings_hook(converter: Converter) -> Callable[[Any, object], Settings]:
+    """Structure ``(type, settings)``: the tag is the sibling of what it describes."""
+    structures: dict[str, tuple[Callable[[Any, Any], Settings], dict[str, str]]] = {}
+    for name, cls in CLASSES.items():
+        renamed = {python: override(rename=wire.name) for python, wire in FIELDS[cls].items()}
+        structure = make_dict_structure_fn(
+            cls,
+            converter,
+            _cattrs_detailed_validation=converter.detailed_validation,
+            **renamed,  # type: ignore[arg-type]  # cattrs types its options and overrides as one
+        )
+        structures[name] = structure, {wire.name: "" for wire in FIELDS[cls].values()}
+
+    def structure_settings(pair: Any, _: object) -> Settings:
+        handler_type, raw = pair
+        if not raw:
+            raw = {}
+        elif type(raw) is not dict:
+            raise _unexpected("an object", raw)
+        known = structures.get(handler_type)
+        if known is None:
+            return UnknownSettings(_text(handler_type, str), raw)
+        structure, not_returned = known
+        return structure({**not_returned, **raw}, None)
+
+    return structure_settings
+
+
+def _handler_hook(converter: Converter) -> Callable[[Any, object], NotificationHandler]:
+    structure = make_dict_structure_fn(
+        NotificationHandler,
+        converter,
+        _cattrs_detailed_validation=converter.detailed_validation,
+    )
+
+    def structure_handler(raw: Any, cls: Any) -> NotificationHandler:
+        if type(raw) is not dict:
+            raise _unexpected("an object", raw)
+        if not isinstance(raw.get("type"), str):
+            raise _unexpected("a 'type' that is a string", raw.get("type"))
+        return structure({**raw, "settings": (raw["type"], raw.get("settings"))}, cls)
+
+    return structure_handler
+
+
+def _converter(timezone: dt.tzinfo, *, detailed: bool) -> Converter:
+    converter = Converter(detailed_validation=detailed)
+    converter.register_structure_hook(int, _int)
+    converter.register_structure_hook(bool, _bool)
+    converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(dt.datetime, _datetime_hook(timezone))
+    converter.register_structure_hook_func(lambda cls: cls == Settings, _settings_hook(converter))
+    converter.register_structure_hook(NotificationHandler, _handler_hook(converter))
+    converter.register_structure_hook(
+        PageLinks,
+        make_dict_structure_fn(
+            PageLinks,
+            converter,
+            self_=override(rename="self"),
+            _cattrs_detailed_validation=detailed,
+        ),
+    )
+    return converter
+
+
+def _first_problem(error: BaseException, path: str) -> tuple[str, str]:
+    """Follow cattrs' error tree to its first leaf: (path in the JSON, problem)."""
+    if isinstance(error, ClassValidationError):
+        for inner, note in error.group_exceptions()[0]:
+            names = FIELDS.get(note.type, {}) if isinstance(note.type, type) else {}
+            name = names[note.name].name if note.name in names else note.name
+            return _first_problem(inner, f"{path}.{name}")
+    if isinstance(error, IterableValidationError):
+        for inner, item in error.group_exceptions()[0]:
+            return _first_problem(inner, f"{path}[{item.index}]")
+    if isinstance(error, BaseValidationError):
+        return _first_problem(error.exceptions[0], path)
+    if isinstance(error, KeyError):
+        return path, "missing"
+    return path, str(error)
+
+
+class Decoder:
+    """JSON values → records, quickly; a failure is looked at again for its place and reason."""
+
+    def __init__(self, timezone: dt.tzinfo) -> None:
+        self._timezone = timezone
+        self._fast = _converter(timezone, detailed=False)
+
+    def decode(self, raw: object, shape: type[T]) -> T:
+        """Return ``raw`` as ``shape``.
+
+        Raises:
+            ShapeError: it does not fit; the error names the path and the problem, no value.
+        """
+        try:
+            return self._fast.structure(raw, shape)
+        except Exception:  # noqa: BLE001 - whatever it is, _explain() says why
+            problem = self._explain(raw, shape)
+        raise problem
+
+    def _explain(self, raw: object, shape: type[T]) -> ShapeError:
+        if type(raw) is not dict:
+            return ShapeError("$", f"expected an object, got {_kind(raw)}")
+        try:
+            _converter(self._timezone, detailed=True).structure(raw, shape)
+        except Exception as error:  # noqa: BLE001 - any failure of a hook is one of shape
+            return ShapeError(*_first_problem(error, "$"))
+        raise AssertionError("the detailed converter accepts what the fast one refused")
+
+
+@lru_cache(maxsize=8)
+def decoder(timezone: dt.tzinfo) -> Decoder:
+    """Return the decoder for an assumed timezone; compiling one takes milliseconds."""
+    return Decoder(timezone)

@@ -1,0 +1,164 @@
+"""Specs → the form fields of a create or update; whatever is sent is checked here, once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from bitpeak_async.errors import InvalidRequestError
+from bitpeak_async.settings import (
+    FIELDS,
+    WIRE_FIELDS,
+    Format,
+    KnownSettings,
+    Settings,
+    SettingsFields,
+    UnknownSettings,
+    WireField,
+)
+
+_PART_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_RESERVED: Final = frozenset({"name", "type", "is_enabled"})
+
+
+def _text_problem(value: object) -> str | None:
+    if not isinstance(value, str):
+        return f"must be a string, not {type(value).__name__}"
+    if not value.strip():
+        return "must not be empty"
+    if "\0" in value:
+        return "must not contain NUL"
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return "must be valid Unicode (it holds half of a surrogate pair)"
+    return None
+
+
+def _has_format(value: str, wanted: Format) -> bool:
+    match wanted:
+        case Format.TEXT:
+            return True
+        case Format.EMAIL:
+            local, at, domain = value.rpartition("@")
+            return bool(local and at and domain) and not any(map(str.isspace, value))
+        case Format.URL:
+            try:
+                url = urlsplit(value)
+                _ = url.port
+            except ValueError:
+                return False
+            absolute = url.scheme in ("http", "https") and bool(url.hostname)
+            return absolute and not any(map(str.isspace, value))
+
+
+def _field_problem(wire: WireField, value: Any) -> str | None:
+    problem = _text_problem(value)
+    if problem is None and not _has_format(value, wire.format):
+        problem = f"must be {wire.format.value}"
+    return problem
+
+
+def _unknown_problems(settings: UnknownSettings) -> Iterator[tuple[str, str]]:
+    if not isinstance(settings.type, str) or not _PART_NAME.fullmatch(settings.type):
+        yield "settings.type", "must be an ASCII word such as 'twilio'"
+    for name, value in settings.fields.items():
+        if not isinstance(name, str) or not _PART_NAME.fullmatch(name) or name in _RESERVED:
+            yield "settings.fields", f"must have ASCII words as names, such as 'twilio': {name!r}"
+        elif problem := _text_problem(value):
+            yield f"settings.fields[{name!r}]", problem
+
+
+def _mapping_problems(changes: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    if not changes:
+        yield "settings", "must name at least one field"
+    for name, value in changes.items():
+        wire = WIRE_FIELDS.get(name)
+        if wire is None:
+            close = get_close_matches(str(name), WIRE_FIELDS, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(WIRE_FIELDS)}"
+            yield "settings", f"has an unknown field {name!r}; {hint}"
+        elif problem := _field_problem(wire, value):
+            yield f"settings[{name!r}]", problem
+
+
+def settings_problems(settings: object) -> Iterator[tuple[str, str]]:
+    """Yield (argument, problem) for all that keeps settings from being sent; never a value."""
+    if isinstance(settings, UnknownSettings):
+        yield from _unknown_problems(settings)
+    elif isinstance(settings, KnownSettings):
+        for python, wire in FIELDS[type(settings)].items():
+            if problem := _field_problem(wire, getattr(settings, python)):
+                yield f"settings.{python}", problem
+    else:
+        classes = ", ".join(cls.__name__ for cls in FIELDS)
+        yield (
+            "settings",
+            f"must be one of {classes} or UnknownSettings, not {type(settings).__name__}",
+        )
+
+
+def name_problems(name: object) -> Iterator[tuple[str, str]]:
+    """Yield (argument, problem) for all that keeps a name from being sent."""
+    if problem := _text_problem(name):
+        yield "name", problem
+
+
+def refuse(problems: Iterator[tuple[str, str]]) -> None:
+    """Raise InvalidRequestError for the first problem, if there is one."""
+    for argument, problem in problems:
+        raise InvalidRequestError(f"{argument} {problem}", argument=argument)
+
+
+def settings_fields(settings: Settings) -> dict[str, str]:
+    """Return a settings object as wire names and values, as they stand in a reply."""
+    if isinstance(settings, UnknownSettings):
+        return dict(settings.fields)
+    wires = FIELDS[type(settings)]
+    return {wire.name: getattr(settings, python) for python, wire in wires.items()}
+
+
+def create_form(name: str, settings: Settings) -> dict[str, str]:
+    """Return the form fields of a create.
+
+    Raises:
+        InvalidRequestError: the name or a settings field cannot be sent.
+    """
+    refuse(name_problems(name))
+    refuse(settings_problems(settings))
+    return {"name": name, "type": str(settings.type), **settings_fields(settings)}
+
+
+def update_form(
+    name: str | None,
+    settings: Settings | SettingsFields | None,
+    is_enabled: bool | None,  # noqa: FBT001 - its three callers name it
+) -> dict[str, str]:
+    """Return the form fields of an update; what is None is left out.
+
+    Raises:
+        InvalidRequestError: nothing is to be changed, or a field cannot be sent.
+    """
+    form: dict[str, str] = {}
+    if name is not None:
+        refuse(name_problems(name))
+        form["name"] = name
+    if isinstance(settings, Mapping):
+        refuse(_mapping_problems(settings))
+        form.update((name, str(value)) for name, value in settings.items())
+    elif settings is not None:
+        refuse(settings_problems(settings))
+        form.update(type=str(settings.type), **settings_fields(settings))
+    if is_enabled is not None:
+        if not isinstance(is_enabled, bool):
+            raise InvalidRequestError(
+                f"is_enabled must be True or False, not {type(is_enabled).__name__}",
+                argument="is_enabled",
+            )
+        form["is_enabled"] = "1" if is_enabled else "0"
+    if not form:
+        raise InvalidRequestError("give at least one of name, settings, is_enabled to update")
+    return form

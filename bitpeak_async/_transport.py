@@ -1,0 +1,264 @@
+"""The aiohttp session and the attempt loop: a call in, its result or one typed error out."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl as tls
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, Final, TypeVar
+
+import aiohttp
+from attrs import frozen
+
+from bitpeak_async._failures import FAILURES, transport_error
+from bitpeak_async._pace import Gate, Pacer
+from bitpeak_async._retry import Attempts, Budget, throttles, was_not_executed
+from bitpeak_async._wire import Call, Repeat, Reply, Request, Wire
+from bitpeak_async.errors import (
+    APIError,
+    BitPeakError,
+    ClosedError,
+    OutcomeUnknownError,
+    ReplyError,
+    RequestTimeoutError,
+)
+from bitpeak_async.options import Pace, Retry, Timeout
+
+T = TypeVar("T")
+
+# Common servers drop an idle connection after 5 s at the earliest. A create that meets one just
+# dropped has an unknown outcome, so ours are dropped before.
+_KEEPALIVE: Final = 4.0
+
+
+@frozen
+class CallOptions:
+    """What ``with_options`` may change from call to call.
+
+    Attributes:
+        timeout: for one attempt.
+        retry: when to try again.
+        deadline: seconds for a call with all its waits and tries, or None.
+    """
+
+    timeout: Timeout
+    retry: Retry
+    deadline: float | None = None
+
+    @cached_property
+    def client_timeout(self) -> aiohttp.ClientTimeout:
+        """The timeout of one attempt, as aiohttp takes it."""
+        return aiohttp.ClientTimeout(total=self.timeout.total, sock_connect=self.timeout.connect)
+
+
+class Transport:
+    """One session, one pace and one retry budget, shared by all clients derived from one."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        *,
+        pace: Pace,
+        retry: Retry,
+        max_reply_bytes: int,
+        session: aiohttp.ClientSession | None = None,
+        proxy: str | None = None,
+        ssl: tls.SSLContext | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.wire = wire
+        self._pace = pace
+        self._retry = retry
+        self._budget = Budget(retry.budget)
+        self._max_reply_bytes = max_reply_bytes
+        self._owns_session = session is None
+        self._session = session
+        self._proxy = proxy
+        self._ssl: tls.SSLContext | bool = True if ssl is None else ssl
+        self._jitter = jitter
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._gate: Gate
+        self._closed = False
+
+    @property
+    def slots(self) -> int:
+        """Requests that may be under way at once.
+
+        Never more than the session has connections: the timeout of a request that waits for one
+        would be running already.
+        """
+        limits = [self._pace.in_flight]
+        if self._session is not None and (connector := self._session.connector) is not None:
+            limits += filter(None, [connector.limit, connector.limit_per_host])
+        return min(limits)
+
+    def open(self) -> aiohttp.ClientSession:
+        """Return the session, made on first use, in the loop that uses it.
+
+        Raises:
+            ClosedError: the client was closed, or another event loop uses it.
+        """
+        if self._closed:
+            raise ClosedError("the client is closed; make a new BitPeak")
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+            slots = self.slots
+            pacer = Pacer(self._pace, loop.time, self._retry.max_delay, slots)
+            self._gate = Gate(pacer, slots)
+            if self._session is None:
+                self._session = aiohttp.ClientSession(
+                    connector=aiohttp.TCPConnector(limit=slots, keepalive_timeout=_KEEPALIVE),
+                    cookie_jar=aiohttp.DummyCookieJar(),
+                )
+        elif self._loop is not loop:
+            raise ClosedError("the client belongs to another event loop; make one for each loop")
+        if self._session is None or self._session.closed:
+            raise ClosedError("the session given to the client is closed")
+        return self._session
+
+    async def close(self) -> None:
+        """Close the session if it is ours. Closing twice is fine."""
+        self._closed = True
+        if self._owns_session and self._session is not None:
+            await self._session.close()
+
+    async def send(self, call: Call[T], options: CallOptions) -> T:
+        """Return the result of a call, with as many attempts as it safely may have.
+
+        Raises:
+            BitPeakError: of the last attempt; OutcomeUnknownError for a create whose request
+                went out and whose reply did not come or make sense.
+        """
+        session = self.open()
+        attempts = Attempts()
+        if options.deadline is None:
+            return await self._attempt_until_done(session, call, options, attempts)
+        scope = asyncio.timeout(options.deadline)
+        try:
+            async with scope:
+                return await self._attempt_until_done(session, call, options, attempts)
+        except TimeoutError:
+            if not scope.expired():
+                raise
+        late = RequestTimeoutError(
+            f"{call.operation}: not done within the deadline of {options.deadline:g} s "
+            f"({attempts.total} attempts failed)"
+        )
+        if attempts.under_way and call.repeat is Repeat.CREATE:
+            raise _unknown(call, late) from late
+        raise late
+
+    async def _attempt_until_done(
+        self, session: aiohttp.ClientSession, call: Call[T], options: CallOptions, state: Attempts
+    ) -> T:
+        request = self.wire.request(call)
+        while True:
+            try:
+                return await self._attempt(session, call, request, options, state)
+            except BitPeakError as error:
+                delay = state.next_delay(
+                    error, call.repeat, options.retry, self._budget, self._jitter
+                )
+                if delay is None:
+                    if call.repeat is Repeat.CREATE and not was_not_executed(error):
+                        raise _unknown(call, error) from error
+                    raise
+            if delay:
+                await asyncio.sleep(delay)
+
+    async def _attempt(
+        self,
+        session: aiohttp.ClientSession,
+        call: Call[T],
+        request: Request,
+        options: CallOptions,
+        state: Attempts,
+    ) -> T:
+        gate = self._gate
+        permit = await gate.enter()
+        state.under_way = True
+        try:
+            reply = await self._exchange(session, call, request, options, state)
+            result = self.wire.read(call, reply, repeated=state.maybe_executed)
+        except APIError as error:
+            if throttles(error):
+                gate.pacer.refused(permit, error.retry_after)
+            else:
+                gate.pacer.let_through(permit)
+            raise
+        else:
+            gate.pacer.let_through(permit)
+        finally:
+            gate.leave(permit)
+        self._budget.give_back()
+        return result
+
+    async def _exchange(
+        self,
+        session: aiohttp.ClientSession,
+        call: Call[Any],
+        request: Request,
+        options: CallOptions,
+        state: Attempts,
+    ) -> Reply:
+        # A given session's middlewares must run; so there a replayed delete goes unnoticed.
+        watched = self._owns_session and request.method == "DELETE"
+        try:
+            async with session.request(
+                request.method,
+                request.url,
+                data=request.body,
+                headers=request.headers,
+                timeout=options.client_timeout,
+                allow_redirects=False,
+                raise_for_status=False,
+                proxy=self._proxy,
+                ssl=self._ssl,
+                middlewares=(_notice_replay(state),) if watched else None,
+            ) as response:
+                body = await self._read(response, call)
+                return Reply(response.status, response.headers, body)
+        except FAILURES as cause:
+            error = transport_error(call.operation, cause)
+        raise error
+
+    async def _read(self, response: aiohttp.ClientResponse, call: Call[Any]) -> bytes:
+        """Return the decompressed body; stop at the cap, before a gzip bomb fills the memory."""
+        chunks: list[bytes] = []
+        room = self._max_reply_bytes
+        while chunk := await response.content.readany():
+            chunks.append(chunk)
+            room -= len(chunk)
+            if room < 0:
+                raise ReplyError(
+                    f"{call.operation}: the reply is larger than {self._max_reply_bytes} bytes; "
+                    f"BitPeak(max_reply_bytes=) sets the cap",
+                    status=response.status,
+                )
+        return b"".join(chunks)
+
+
+def _notice_replay(state: Attempts) -> aiohttp.ClientMiddlewareType:
+    """Return a middleware that sees aiohttp send again, as it does once after a disconnect."""
+    sent = False
+
+    async def notice(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        nonlocal sent
+        state.maybe_executed |= sent
+        sent = True
+        return await handler(request)
+
+    return notice
+
+
+def _unknown(call: Call[Any], error: BitPeakError) -> OutcomeUnknownError:
+    return OutcomeUnknownError(
+        f"{error}. Whether it was executed is unknown: look for the name in iterate() before "
+        f"creating it again, or let provision() settle it",
+        name=call.name,
+    )

@@ -1,0 +1,274 @@
+"""The client: configuration, environment, life cycle."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import os
+import platform
+import ssl as tls
+from collections.abc import Callable, Iterable
+from ipaddress import ip_address
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import SplitResult, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+
+from bitpeak_async._codec import decoder
+from bitpeak_async._transport import CallOptions, Transport
+from bitpeak_async._version import __version__
+from bitpeak_async._wire import Wire
+from bitpeak_async.errors import ConfigurationError
+from bitpeak_async.notification_handlers import NotificationHandlers
+from bitpeak_async.options import Pace, Retry, Timeout, check_number
+from bitpeak_async.provisioning.apply import Outcome, Report, apply_plan
+from bitpeak_async.provisioning.plan import Plan, make_plan
+from bitpeak_async.records import HandlerSpec
+
+__all__ = ["BitPeak"]
+
+_BASE_URL: Final = "https://bitpeak.ru/api"
+_MAX_REPLY_BYTES: Final = 32 * 1024 * 1024
+_USER_AGENT: Final = (
+    f"bitpeak_async/{__version__} Python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
+)
+
+
+class BitPeak:
+    """An asynchronous client of the BitPeak API.
+
+    Use it as ``async with BitPeak(api_key) as bitpeak:``, or call ``close()`` when done. One
+    client serves any number of tasks of one event loop.
+
+    Args:
+        api_key: the key; by default the environment variable ``BITPEAK_API_KEY``.
+        base_url: by default ``BITPEAK_BASE_URL``, else ``https://bitpeak.ru/api``.
+        timeout: of one attempt, in seconds.
+        retry: when to try again.
+        pace: how many requests at once, and how many a minute.
+        session: an aiohttp session to use; it is never closed. Its own default headers go along.
+        proxy: URL of an HTTP proxy. By default what ``HTTPS_PROXY``/``HTTP_PROXY`` and
+            ``NO_PROXY`` say when the client is made; loopback is never proxied so.
+        ssl: a TLS context, for certificates of one's own.
+        max_reply_bytes: larger replies, after decompression, are refused.
+        allow_insecure: allow plain http to hosts other than loopback.
+        timezone: of the wire's datetimes, which have no offset. That it is UTC is an assumption.
+
+    Attributes:
+        notification_handlers: the notification handlers of the key.
+
+    Raises:
+        ConfigurationError: an argument is unusable; it says which and what would be right.
+    """
+
+    notification_handlers: NotificationHandlers
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: Timeout = Timeout(),  # noqa: B008 - frozen
+        retry: Retry = Retry(),  # noqa: B008 - frozen
+        pace: Pace = Pace(),  # noqa: B008 - frozen
+        session: aiohttp.ClientSession | None = None,
+        proxy: str | None = None,
+        ssl: tls.SSLContext | None = None,
+        max_reply_bytes: int = _MAX_REPLY_BYTES,
+        allow_insecure: bool = False,
+        timezone: dt.tzinfo = dt.UTC,
+    ) -> None:
+        if base_url is None:
+            base_url = os.environ.get("BITPEAK_BASE_URL") or _BASE_URL
+        url = _checked_url("base_url", base_url)
+        if url.scheme == "http" and not (allow_insecure or _is_loopback(url)):
+            raise ConfigurationError(
+                "base_url must be https: the key would travel in clear; "
+                "allow_insecure=True allows it"
+            )
+        check_number("BitPeak(max_reply_bytes=)", max_reply_bytes, 1, integer=True)
+        _check_type("timezone", timezone, dt.tzinfo)
+        _check_type("pace", pace, Pace)
+        wire = Wire(
+            base_url=base_url.rstrip("/"),
+            api_key=_checked_key(api_key),
+            user_agent=_USER_AGENT,
+            decoder=decoder(timezone),
+        )
+        options = _call_options(timeout, retry, None)
+        if session is not None:
+            _check_type("session", session, aiohttp.ClientSession)
+        if ssl is not None:
+            _check_type("ssl", ssl, tls.SSLContext)
+        if proxy is not None:
+            _checked_url("proxy", proxy)
+        elif session is None:
+            proxy = _environment_proxy(url)
+        self._transport = Transport(
+            wire,
+            pace=pace,
+            retry=retry,
+            max_reply_bytes=max_reply_bytes,
+            session=session,
+            proxy=proxy,
+            ssl=ssl,
+        )
+        self._owns_transport = True
+        self._use(options)
+
+    def _use(self, options: CallOptions) -> None:
+        self._options = options
+        self.notification_handlers = NotificationHandlers(self._transport, options)
+
+    def with_options(
+        self,
+        *,
+        timeout: Timeout | None = None,
+        retry: Retry | None = None,
+        deadline: float | None = None,
+    ) -> Self:
+        """Return a client on the same session and pace with other options for its calls.
+
+        Args:
+            timeout: of one attempt.
+            retry: when to try again. The budget stays the shared one.
+            deadline: seconds for each call with all its waits and tries; None keeps what is set.
+        """
+        if deadline is not None:
+            check_number("with_options(deadline=)", deadline, 0, above=True)
+        current = self._options
+        derived = copy.copy(self)
+        derived._owns_transport = False  # noqa: SLF001 - a client of this very class
+        derived._use(  # noqa: SLF001 - likewise
+            _call_options(
+                timeout or current.timeout, retry or current.retry, deadline or current.deadline
+            )
+        )
+        return derived
+
+    async def plan(self, specs: Iterable[HandlerSpec]) -> Plan:
+        """Compare desired handlers with the server's; reads only.
+
+        Args:
+            specs: the desired handlers; a handler's name is its key.
+
+        Raises:
+            PlanError: two specs of one name, or specs that cannot be sent; it names them all.
+            BitPeakError: a page of the listing failed.
+        """
+        return await make_plan(specs, self.notification_handlers.iterate())
+
+    async def apply(
+        self, plan: Plan, *, on_outcome: Callable[[Outcome], object] | None = None
+    ) -> Report:
+        """Carry out a plan concurrently. One failed change never stops the others.
+
+        Args:
+            plan: from ``plan()``.
+            on_outcome: called once for each change, as it ends.
+
+        Returns:
+            One outcome for each change, in the plan's order.
+        """
+        slots = self._transport.slots
+        return await apply_plan(self.notification_handlers, plan, slots, on_outcome)
+
+    async def provision(
+        self,
+        specs: Iterable[HandlerSpec],
+        *,
+        on_outcome: Callable[[Outcome], object] | None = None,
+    ) -> Report:
+        """Bring the handlers to the desired state: ``apply(await plan(specs))``.
+
+        Running it again writes nothing, so a run that broke off is resumed by running again.
+        """
+        return await self.apply(await self.plan(specs), on_outcome=on_outcome)
+
+    async def close(self) -> None:
+        """Close the session, unless it was given or is another client's. Closing twice is fine."""
+        if self._owns_transport:
+            await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        self._transport.open()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"BitPeak(base_url={self._transport.wire.base_url!r})"
+
+
+def _call_options(timeout: Timeout, retry: Retry, deadline: float | None) -> CallOptions:
+    _check_type("timeout", timeout, Timeout)
+    _check_type("retry", retry, Retry)
+    return CallOptions(timeout, retry, deadline)
+
+
+def _check_type(argument: str, value: object, cls: type[Any]) -> None:
+    if not isinstance(value, cls):
+        raise ConfigurationError(
+            f"{argument} must be a {cls.__module__.partition('.')[0]} {cls.__name__}, "
+            f"not {type(value).__name__}"
+        )
+
+
+def _checked_key(api_key: str | None) -> str:
+    if api_key is None:
+        api_key = os.environ.get("BITPEAK_API_KEY")
+        if not api_key:
+            raise ConfigurationError("api_key is missing: pass it or set BITPEAK_API_KEY")
+    problem = None
+    if not isinstance(api_key, str):
+        problem = f"must be a string, not {type(api_key).__name__}"
+    elif not api_key:
+        problem = "must not be empty"
+    elif not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        problem = "must be ASCII without spaces, line ends or control characters"
+    if problem:
+        raise ConfigurationError(f"api_key {problem}")
+    return api_key
+
+
+def _checked_url(argument: str, value: str) -> SplitResult:
+    wrong = ConfigurationError(
+        f"{argument} must be an absolute http(s) URL such as 'https://bitpeak.ru/api'"
+    )
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+        raise wrong
+    try:
+        url = urlsplit(value)
+        usable = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        raise wrong from None
+    if not usable or " " in value:
+        raise wrong
+    if argument == "base_url" and (url.query or url.fragment or url.username or url.password):
+        raise ConfigurationError(f"{argument} must have no query, fragment, user or password")
+    return url
+
+
+def _is_loopback(url: SplitResult) -> bool:
+    host = url.hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _environment_proxy(url: SplitResult) -> str | None:
+    """Resolve the proxy once: asking at each request costs 2.7 times the request itself."""
+    host = url.hostname or ""
+    if _is_loopback(url) or proxy_bypass(host):
+        return None
+    proxies = getproxies()
+    return proxies.get(url.scheme) or proxies.get("all")

@@ -1,0 +1,243 @@
+"""The resource: every path and verb of the notification-handlers API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
+from contextlib import aclosing
+from functools import partial
+from typing import Final, TypeVar
+from urllib.parse import urlencode
+
+from bitpeak_async import _form
+from bitpeak_async._bulk import as_finished
+from bitpeak_async._codec import Decoder, HandlerReply, IdReply
+from bitpeak_async._creation import CreateOutcome, create_one
+from bitpeak_async._pagination import all_pages
+from bitpeak_async._reply import parse_json
+from bitpeak_async._transport import CallOptions, Transport
+from bitpeak_async._wire import Call, Repeat
+from bitpeak_async.errors import InvalidRequestError
+from bitpeak_async.records import HandlerSpec, NotificationHandler, Page
+from bitpeak_async.settings import Settings, SettingsFields
+
+__all__ = ["NotificationHandlers"]
+
+T = TypeVar("T")
+
+_COLLECTION: Final = "/notification-handlers"
+_PAGE_SIZES: Final = (10, 25, 50, 100, 250, 500, 1000)
+
+Query = Mapping[str, str | int]
+
+
+class NotificationHandlers:
+    """The notification handlers of a key; reached as ``BitPeak.notification_handlers``."""
+
+    def __init__(self, transport: Transport, options: CallOptions) -> None:
+        self._transport = transport
+        self._options = options
+
+    async def list(
+        self, *, page: int = 1, results_per_page: int = 25, extra_query: Query | None = None
+    ) -> Page[NotificationHandler]:
+        """Return one page of the handlers.
+
+        Args:
+            page: counted from 1.
+            results_per_page: 10, 25, 50, 100, 250, 500 or 1000; ``meta.results_per_page`` tells
+                what the server really used.
+            extra_query: further query parameters, for filters that newer builds know.
+
+        Raises:
+            InvalidRequestError: a page below 1 or another page size.
+            BitPeakError: the request failed.
+        """
+        _check_page(page, results_per_page)
+        query = {"page": page, "results_per_page": results_per_page, **(extra_query or {})}
+        return await self._send(
+            Call(
+                f"list notification handlers, page {page}",
+                "GET",
+                f"{_COLLECTION}/?{urlencode(query)}",
+                Repeat.READ,
+                _reader(Page[NotificationHandler]),
+            )
+        )
+
+    def pages(
+        self, *, results_per_page: int = 1000, extra_query: Query | None = None
+    ) -> AsyncGenerator[Page[NotificationHandler], None]:
+        """Iterate over all pages in order, fetching a few ahead.
+
+        Each handler comes in one page only, even where the list changes meanwhile. Leave early
+        inside ``contextlib.aclosing`` to stop the fetching at once.
+
+        Raises:
+            InvalidRequestError: another page size than the API allows.
+            ReplyError: a page repeats an earlier one.
+            BitPeakError: a request failed.
+        """
+        _check_page(1, results_per_page)
+
+        async def fetch(page: int) -> Page[NotificationHandler]:
+            return await self.list(
+                page=page, results_per_page=results_per_page, extra_query=extra_query
+            )
+
+        return all_pages(fetch)
+
+    async def iterate(
+        self, *, results_per_page: int = 1000, extra_query: Query | None = None
+    ) -> AsyncGenerator[NotificationHandler, None]:
+        """Iterate over all handlers, each once, fetching a few pages ahead; see ``pages()``."""
+        pages = self.pages(results_per_page=results_per_page, extra_query=extra_query)
+        async with aclosing(pages):
+            async for page in pages:
+                for handler in page.data:
+                    yield handler
+
+    async def get(self, handler_id: int) -> NotificationHandler:
+        """Return one handler.
+
+        Raises:
+            NotFoundError: there is none with this id.
+            BitPeakError: the request failed.
+        """
+        reply = await self._send(
+            Call(
+                f"get notification handler {handler_id!r}",
+                "GET",
+                _item(handler_id),
+                Repeat.READ,
+                _reader(HandlerReply),
+            )
+        )
+        return reply.data
+
+    async def create(self, name: str, settings: Settings) -> int:
+        """Create a handler and return its id. It starts enabled.
+
+        It is sent again only where the server surely did not execute it.
+
+        Raises:
+            InvalidRequestError: the name or a settings field cannot be sent.
+            ValidationError: the server refused a field.
+            OutcomeUnknownError: the reply was lost: the handler may exist or not.
+            BitPeakError: the request failed.
+        """
+        reply = await self._send(
+            Call(
+                f"create notification handler {name!r}",
+                "POST",
+                _COLLECTION,
+                Repeat.CREATE,
+                _reader(IdReply),
+                form=_form.create_form(name, settings),
+                name=name,
+            )
+        )
+        return reply.data.id
+
+    async def update(
+        self,
+        handler_id: int,
+        *,
+        name: str | None = None,
+        settings: Settings | SettingsFields | None = None,
+        is_enabled: bool | None = None,
+    ) -> None:
+        """Change a handler; only what is given is sent.
+
+        Args:
+            handler_id: of the handler to change.
+            name: the new name.
+            settings: a settings object, which also sets the type; or a mapping of wire names to
+                change single fields. Whether the server then keeps the others is not documented.
+            is_enabled: whether alerts are delivered. What the server makes of an omitted one is
+                not documented either.
+
+        Raises:
+            InvalidRequestError: nothing to change, or something that cannot be sent.
+            NotFoundError: there is no handler with this id.
+            ValidationError: the server refused a field.
+            BitPeakError: the request failed.
+        """
+        await self._send(
+            Call(
+                f"update notification handler {handler_id!r}",
+                "POST",
+                _item(handler_id),
+                Repeat.IDEMPOTENT,
+                _reader(IdReply),
+                form=_form.update_form(name, settings, is_enabled),
+            )
+        )
+
+    async def delete(self, handler_id: int) -> None:
+        """Delete a handler.
+
+        Raises:
+            NotFoundError: there was none with this id before the first attempt.
+            BitPeakError: the request failed.
+        """
+        await self._send(
+            Call(
+                f"delete notification handler {handler_id!r}",
+                "DELETE",
+                _item(handler_id),
+                Repeat.IDEMPOTENT,
+                _ignore,
+            )
+        )
+
+    def create_many(
+        self, specs: Iterable[HandlerSpec] | AsyncIterable[HandlerSpec]
+    ) -> AsyncGenerator[CreateOutcome, None]:
+        """Create handlers concurrently and yield each outcome as it finishes.
+
+        Specs are pulled as they are needed, so any number may stream through. One failure never
+        stops the others: it stands in its outcome. Names need not be unique here; to bring
+        handlers to a desired state, use ``BitPeak.provision``.
+        """
+        return as_finished(partial(create_one, self), specs, self._transport.slots)
+
+    async def _send(self, call: Call[T]) -> T:
+        return await self._transport.send(call, self._options)
+
+
+def _read(shape: type[T], decoder: Decoder, body: bytes) -> T:
+    return decoder.decode(parse_json(body), shape)
+
+
+def _reader(shape: type[T]) -> partial[T]:
+    return partial(_read, shape)
+
+
+def _ignore(decoder: Decoder, body: bytes) -> None:
+    """Accept any body: a delete's is not documented."""
+
+
+def _item(handler_id: int) -> str:
+    if not _is_whole(handler_id) or handler_id < 1:
+        raise InvalidRequestError(
+            f"handler_id must be a positive whole number, not {handler_id!r}",
+            argument="handler_id",
+        )
+    return f"{_COLLECTION}/{handler_id}"
+
+
+def _check_page(page: int, results_per_page: int) -> None:
+    if not _is_whole(page) or page < 1:
+        raise InvalidRequestError(
+            f"page must be a whole number from 1 up, not {page!r}", argument="page"
+        )
+    if not _is_whole(results_per_page) or results_per_page not in _PAGE_SIZES:
+        sizes = ", ".join(map(str, _PAGE_SIZES))
+        raise InvalidRequestError(
+            f"results_per_page must be one of {sizes}, not {results_per_page!r}",
+            argument="results_per_page",
+        )
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

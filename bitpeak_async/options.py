@@ -1,0 +1,94 @@
+"""What a caller may configure: timeouts, retries, pace. All times are seconds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from attrs import Attribute, field, frozen
+
+from bitpeak_async.errors import ConfigurationError
+
+__all__ = ["Pace", "Retry", "Timeout"]
+
+
+def check_number(
+    option: str, value: Any, low: float, *, above: bool = False, integer: bool = False
+) -> None:
+    """Raise ConfigurationError unless ``value`` is a finite number ≥ (or >) ``low``."""
+    kind = int if integer else (int, float)
+    fits = isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)
+    if not fits or value < low or (above and value == low):
+        noun = "a whole number" if integer else "a number"
+        bound = f"above {low:g}" if above else f"of at least {low:g}"
+        raise ConfigurationError(f"{option} must be {noun} {bound}, not {value!r}")
+
+
+def _number(low: float, *, above: bool = False, integer: bool = False) -> Callable[..., None]:
+    """Return a validator: a finite number ≥ ``low`` (> ``low`` if ``above``)."""
+
+    def validate(instance: object, attribute: Attribute[Any], value: Any) -> None:
+        option = f"{type(instance).__name__}({attribute.name}=)"
+        check_number(option, value, low, above=above, integer=integer)
+
+    return validate
+
+
+def _optional(validate: Callable[..., None]) -> Callable[..., None]:
+    def validate_unless_none(instance: object, attribute: Attribute[Any], value: Any) -> None:
+        if value is not None:
+            validate(instance, attribute, value)
+
+    return validate_unless_none
+
+
+@frozen(kw_only=True)
+class Timeout:
+    """How long one attempt may take.
+
+    Attributes:
+        total: from the moment it holds a slot to the last byte of the reply.
+        connect: for a new connection, TCP and TLS.
+    """
+
+    total: float = field(default=30.0, validator=_number(0, above=True))
+    connect: float = field(default=10.0, validator=_number(0, above=True))
+
+
+@frozen(kw_only=True)
+class Retry:
+    """When to try again, and when to stop.
+
+    Attributes:
+        attempts: tries of one call that failed, the first included; 1 means no retry.
+        throttled_attempts: tries of one call that were answered 429, which only means "later".
+        base_delay: the mean of the first wait is half of this; it doubles with each try.
+        max_delay: the longest wait, also where the server asks for more.
+        budget: retries all calls of a client may make in a row without a success between; each
+            success gives a tenth of a retry back, so an outage does not multiply the traffic.
+        settle: how long a bulk operation waits before it looks for what became of creates whose
+            reply was lost. Longer than a request may linger on the server's side.
+    """
+
+    attempts: int = field(default=5, validator=_number(1, integer=True))
+    throttled_attempts: int = field(default=12, validator=_number(1, integer=True))
+    base_delay: float = field(default=0.5, validator=_number(0))
+    max_delay: float = field(default=60.0, validator=_number(0))
+    budget: int = field(default=50, validator=_number(0, integer=True))
+    settle: float = field(default=5.0, validator=_number(0))
+
+
+@frozen(kw_only=True)
+class Pace:
+    """How fast to go.
+
+    Attributes:
+        in_flight: requests under way at once.
+        requests_per_minute: a fixed ceiling, or None to find the server's own limit by itself.
+    """
+
+    in_flight: int = field(default=16, validator=_number(1, integer=True))
+    requests_per_minute: float | None = field(
+        default=None, validator=_optional(_number(0, above=True))
+    )

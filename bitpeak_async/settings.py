@@ -1,0 +1,226 @@
+"""What each type of handler needs to deliver an alert: one class a type, and the table over them.
+
+To add a type: a member of ``HandlerType``, a class whose fields name their wire names, and its
+place in the ``KnownSettings`` union (plus a sample in ``tests/samples/handlers/``). All else,
+from decoding to spec files, reads the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, StrEnum
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, TypeAlias, TypedDict, get_args
+from urllib.parse import urlsplit
+
+from attrs import Attribute, field, fields, frozen
+
+__all__ = [
+    "DiscordSettings",
+    "EmailSettings",
+    "GoogleChatSettings",
+    "HandlerType",
+    "InternalNotificationSettings",
+    "KnownSettings",
+    "MicrosoftTeamsSettings",
+    "Settings",
+    "SettingsFields",
+    "SlackSettings",
+    "TelegramSettings",
+    "UnknownSettings",
+    "WebhookSettings",
+    "XSettings",
+]
+
+
+class HandlerType(StrEnum):
+    """The documented values of ``type``."""
+
+    EMAIL = "email"
+    WEBHOOK = "webhook"
+    SLACK = "slack"
+    DISCORD = "discord"
+    TELEGRAM = "telegram"
+    MICROSOFT_TEAMS = "microsoft_teams"
+    X = "x"
+    GOOGLE_CHAT = "google_chat"
+    INTERNAL_NOTIFICATION = "internal_notification"
+
+
+class Format(Enum):
+    """What a settings field must look like to be sent."""
+
+    TEXT = "a non-empty string"
+    EMAIL = "an email address such as 'hey@example.com'"
+    URL = "an absolute http(s) URL such as 'https://example.com/hook'"
+
+
+@frozen
+class WireField:
+    """How a settings field travels.
+
+    Attributes:
+        name: the form parameter, which is also the key in the reply's ``settings``.
+        format: what is accepted before sending.
+        secret: whether whoever knows the value can act in the user's name.
+    """
+
+    name: str
+    format: Format = Format.TEXT
+    secret: bool = True
+
+
+def mask(value: object) -> str:
+    """Return what may be shown of a secret: the origin of a URL, nothing of anything else."""
+    try:
+        url = urlsplit(str(value))
+        if url.scheme in ("http", "https") and url.hostname:
+            return f"{url.scheme}://{url.hostname}/***"
+    except ValueError:
+        pass
+    return "***" if value else "''"
+
+
+def _wire(name: str, text: Format = Format.TEXT, *, secret: bool = True) -> dict[str, WireField]:
+    return {"wire": WireField(name, text, secret=secret)}
+
+
+@frozen
+class EmailSettings:
+    """An email address."""
+
+    email: str = field(metadata=_wire("email", Format.EMAIL, secret=False))
+    type: ClassVar[HandlerType] = HandlerType.EMAIL
+
+
+@frozen
+class WebhookSettings:
+    """A URL of your own that receives the alert."""
+
+    url: str = field(repr=mask, metadata=_wire("webhook", Format.URL))
+    type: ClassVar[HandlerType] = HandlerType.WEBHOOK
+
+
+@frozen
+class SlackSettings:
+    """A Slack incoming webhook."""
+
+    webhook_url: str = field(repr=mask, metadata=_wire("slack", Format.URL))
+    type: ClassVar[HandlerType] = HandlerType.SLACK
+
+
+@frozen
+class DiscordSettings:
+    """A Discord webhook."""
+
+    webhook_url: str = field(repr=mask, metadata=_wire("discord", Format.URL))
+    type: ClassVar[HandlerType] = HandlerType.DISCORD
+
+
+@frozen
+class TelegramSettings:
+    """A Telegram bot and the chat it writes to."""
+
+    api_token: str = field(repr=mask, metadata=_wire("telegram"))
+    chat_id: str = field(metadata=_wire("telegram_chat_id", secret=False))
+    type: ClassVar[HandlerType] = HandlerType.TELEGRAM
+
+
+@frozen
+class MicrosoftTeamsSettings:
+    """A Microsoft Teams incoming webhook."""
+
+    webhook_url: str = field(repr=mask, metadata=_wire("microsoft_teams", Format.URL))
+    type: ClassVar[HandlerType] = HandlerType.MICROSOFT_TEAMS
+
+
+@frozen
+class XSettings:
+    """The four credentials of an X account."""
+
+    consumer_key: str = field(repr=mask, metadata=_wire("x_consumer_key"))
+    consumer_secret: str = field(repr=mask, metadata=_wire("x_consumer_secret"))
+    access_token: str = field(repr=mask, metadata=_wire("x_access_token"))
+    access_token_secret: str = field(repr=mask, metadata=_wire("x_access_token_secret"))
+    type: ClassVar[HandlerType] = HandlerType.X
+
+
+@frozen
+class GoogleChatSettings:
+    """A Google Chat webhook."""
+
+    webhook_url: str = field(repr=mask, metadata=_wire("google_chat", Format.URL))
+    type: ClassVar[HandlerType] = HandlerType.GOOGLE_CHAT
+
+
+@frozen
+class InternalNotificationSettings:
+    """A notification inside BitPeak itself; it needs no settings."""
+
+    type: ClassVar[HandlerType] = HandlerType.INTERNAL_NOTIFICATION
+
+
+def _mask_values(values: Mapping[str, object]) -> str:
+    return "{" + ", ".join(f"{name!r}: {mask(value)}" for name, value in values.items()) + "}"
+
+
+@frozen
+class UnknownSettings:
+    """Settings of a type this release does not know; they can be read, compared and sent.
+
+    Attributes:
+        type: the value of ``type`` on the wire.
+        fields: wire names and values as they came. To be sent, each value must be a string.
+    """
+
+    type: str
+    fields: Mapping[str, Any] = field(factory=dict, converter=dict, repr=_mask_values, hash=False)
+
+
+KnownSettings: TypeAlias = (
+    EmailSettings
+    | WebhookSettings
+    | SlackSettings
+    | DiscordSettings
+    | TelegramSettings
+    | MicrosoftTeamsSettings
+    | XSettings
+    | GoogleChatSettings
+    | InternalNotificationSettings
+)
+Settings: TypeAlias = KnownSettings | UnknownSettings
+
+
+class SettingsFields(TypedDict, total=False):
+    """Wire names of every documented settings field, to change some of them in an update."""
+
+    email: str
+    webhook: str
+    slack: str
+    discord: str
+    telegram: str
+    telegram_chat_id: str
+    microsoft_teams: str
+    x_consumer_key: str
+    x_consumer_secret: str
+    x_access_token: str
+    x_access_token_secret: str
+    google_chat: str
+
+
+def wire_fields(cls: type[KnownSettings]) -> dict[str, WireField]:
+    """Return python name → wire field of a settings class, in its own order."""
+    attributes: tuple[Attribute[Any], ...] = fields(cls)
+    return {attribute.name: attribute.metadata["wire"] for attribute in attributes}
+
+
+# The table: type → class, class → its fields, wire name → field.
+CLASSES: Final[Mapping[str, type[KnownSettings]]] = MappingProxyType(
+    {str(cls.type): cls for cls in get_args(KnownSettings)}
+)
+FIELDS: Final[Mapping[type[KnownSettings], Mapping[str, WireField]]] = MappingProxyType(
+    {cls: MappingProxyType(wire_fields(cls)) for cls in CLASSES.values()}
+)
+WIRE_FIELDS: Final[Mapping[str, WireField]] = MappingProxyType(
+    {wire.name: wire for wires in FIELDS.values() for wire in wires.values()}
+)

@@ -1,0 +1,148 @@
+"""Applying plans over real sockets: the desired state, a report, a second run without writes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bitpeak_async import (
+    BitPeak,
+    EmailSettings,
+    HandlerSpec,
+    Outcome,
+    OutcomeUnknownError,
+    PlanError,
+    ProvisionError,
+    Result,
+    ServerError,
+    SlackSettings,
+    TelegramSettings,
+    ValidationError,
+)
+from bitpeak_async.sandbox import Dialect, Fault, Sandbox
+
+Connect = Callable[..., BitPeak]
+
+
+def specs(count: int) -> list[HandlerSpec]:
+    return [
+        HandlerSpec(f"n{i}", TelegramSettings(f"{i}:secret", f"-{i}"), is_enabled=i % 3 > 0)
+        for i in range(1, count + 1)
+    ]
+
+
+def state(sandbox: Sandbox) -> dict[str, tuple[Any, Any]]:
+    return {each["name"]: (each["settings"], each["is_enabled"]) for each in sandbox.handlers}
+
+
+def desired_state(wanted: list[HandlerSpec]) -> dict[str, tuple[Any, Any]]:
+    return {
+        spec.name: (
+            {"telegram": spec.settings.api_token, "telegram_chat_id": spec.settings.chat_id},
+            spec.is_enabled,
+        )
+        for spec in wanted
+        if isinstance(spec.settings, TelegramSettings)
+    }
+
+
+@pytest.mark.parametrize(
+    "dialect",
+    [
+        Dialect(),
+        Dialect(secrets="masked"),
+        Dialect(secrets="hidden"),
+        Dialect(settings_update="replace", omitted_is_enabled="disable"),
+        Dialect(ids="string", booleans="string", max_results_per_page=250, order="descending"),
+    ],
+    ids=["documented", "masked secrets", "hidden secrets", "replacing updates", "strings"],
+)
+async def test_the_desired_state_is_reached_and_a_second_run_writes_nothing(
+    dialect: Dialect, connect: Connect
+):
+    wanted = specs(60)
+    mail = {"email": "x@example.com"}
+    async with Sandbox(dialect=dialect) as sandbox, connect(sandbox) as bitpeak:
+        sandbox.add(name="not ours", type="email", settings=mail)
+        other_chat = {"telegram": "1:secret", "telegram_chat_id": "0"}
+        sandbox.add(name="n1", type="telegram", settings=other_chat)
+        sandbox.add(name="n2", type="email", settings=mail)
+        report = await bitpeak.provision(wanted)
+        results = report.created, report.updated, report.unchanged, report.failed
+        assert (58, 2, 0, 0) == tuple(map(len, results))
+        assert report.ok
+        assert {**desired_state(wanted), "not ours": (mail, True)} == state(sandbox)
+        before = sandbox.counts.copy()
+        again = await bitpeak.provision(wanted)
+        assert "0 created, 0 updated, 60 unchanged, 0 failed" == again.summary
+        assert {"GET"} == {method for method, _ in sandbox.counts - before}
+        again.raise_for_failures()
+
+
+async def test_one_failure_never_stops_the_others(sandbox: Sandbox, bitpeak: BitPeak):
+    sandbox.inject(Fault(status=422), when=lambda request: request.fields.get("name") == "n7")
+    sandbox.inject(Fault.disconnect_after_commit(), when=lambda r: r.fields.get("name") == "n8")
+    for _ in range(2):
+        sandbox.add(name="n9", type="email", settings={"email": "x@example.com"})
+    seen: list[Outcome] = []
+    report = await bitpeak.provision(specs(20), on_outcome=seen.append)
+    assert [f"n{i}" for i in range(1, 21)] == [each.change.spec.name for each in report.outcomes]
+    assert {"n7": ValidationError, "n9": PlanError} == {
+        each.change.spec.name: type(each.error) for each in report.failed
+    }
+    assert ["n8"] == [each.change.spec.name for each in report.unresolved]
+    assert 17 == len(report.created)
+    assert sorted(map(id, report.outcomes)) == sorted(map(id, seen))
+    with pytest.raises(ProvisionError, match="3 of 20 changes failed; the first: ") as caught:
+        report.raise_for_failures()
+    assert {ValidationError, PlanError, OutcomeUnknownError} == set(map(type, caught.value.errors))
+    assert "17 created, 0 updated, 0 unchanged, 2 failed, 1 unresolved" == report.summary
+
+
+async def test_a_crashed_run_is_resumed_by_running_again(sandbox: Sandbox, connect: Connect):
+    wanted = specs(50)
+    sandbox.inject(Fault(status=400), after=25, times=None, method="POST")
+    async with connect(sandbox) as bitpeak:
+        assert not (await bitpeak.provision(wanted)).ok
+        sandbox.clear_faults()
+        assert (await bitpeak.provision(wanted)).ok
+        assert 50 == len((await bitpeak.provision(wanted)).unchanged)
+    assert desired_state(wanted) == state(sandbox)
+    assert 50 == len(sandbox.handlers)
+
+
+async def test_planning_writes_nothing(sandbox: Sandbox, bitpeak: BitPeak):
+    plan = await bitpeak.plan(specs(10))
+    assert 10 == len(plan.changes)
+    assert {"GET"} == {request.method for request in sandbox.requests}
+
+
+@pytest.mark.parametrize("page", [1, 2, 3])
+async def test_a_failed_page_fails_the_plan(page: int, sandbox: Sandbox, bitpeak: BitPeak):
+    """Half a listing would make everything on the other half again."""
+    sandbox.seed_handlers(2500)
+    sandbox.inject(Fault(status=501), when=lambda r: r.query.get("page") == str(page))
+    with pytest.raises(ServerError):
+        await bitpeak.provision(specs(10))
+    assert {"GET"} == {request.method for request in sandbox.requests}
+
+
+async def test_what_cannot_be_sent_fails_before_anything_is_read(
+    sandbox: Sandbox, bitpeak: BitPeak
+):
+    twice = [HandlerSpec("a", EmailSettings("a@example.com")), HandlerSpec("a", SlackSettings("x"))]
+    with pytest.raises(PlanError):
+        await bitpeak.provision(twice)
+    assert 0 == len(sandbox.requests)
+
+
+async def test_a_new_handler_that_cannot_be_disabled_is_failed_but_named(
+    sandbox: Sandbox, bitpeak: BitPeak
+):
+    sandbox.inject(Fault(status=422), path="/notification-handlers/1")
+    spec = HandlerSpec("a", EmailSettings("a@example.com"), is_enabled=False)
+    [outcome] = (await bitpeak.provision([spec])).outcomes
+    assert (Result.FAILED, 1) == (outcome.result, outcome.handler_id)
+    [outcome] = (await bitpeak.provision([spec])).outcomes
+    assert (Result.UPDATED, 1) == (outcome.result, outcome.handler_id)
+    assert [False] == [each["is_enabled"] for each in sandbox.handlers]

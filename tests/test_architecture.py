@@ -1,0 +1,106 @@
+"""The layers: each module imports only what stands above it; imports stay light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bitpeak_async
+
+PACKAGE = Path(bitpeak_async.__file__).parent
+
+# From the ground up. A module may import from rows above its own, packages from their own too.
+LAYERS = (
+    "errors",
+    "settings",
+    "records",
+    "options",
+    "_codec",
+    "_form",
+    "_multipart",
+    "_reply",
+    "_wire",
+    "_failures",
+    "_retry",
+    "_pace",
+    "_version",
+    "_transport",
+    "_pagination",
+    "_bulk",
+    "_creation",
+    "notification_handlers",
+    "provisioning",
+    "client",
+    "sandbox",
+    "cli",
+)
+
+
+def top_modules() -> set[str]:
+    names = {path.stem for path in PACKAGE.glob("*.py")}
+    return (names | {path.parent.name for path in PACKAGE.glob("*/__init__.py")}) - {"__init__"}
+
+
+def imports(path: Path) -> set[str]:
+    """Modules of the package that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            base = node.module.split(".")
+            names = [node.module] if len(base) > 1 else [f"{base[0]}.{n.name}" for n in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        found |= {name.split(".")[1] for name in names if name.startswith("bitpeak_async.")}
+    return found & set(LAYERS)
+
+
+def files(module: str) -> list[Path]:
+    single = PACKAGE / f"{module}.py"
+    return [single] if single.exists() else sorted((PACKAGE / module).rglob("*.py"))
+
+
+def test_every_module_has_its_layer():
+    assert set(LAYERS) == top_modules()
+
+
+@pytest.mark.parametrize("module", LAYERS)
+def test_a_module_imports_only_from_above(module: str):
+    allowed = set(LAYERS[: LAYERS.index(module) + 1])
+    if module == "sandbox":
+        allowed = {"sandbox"}
+    for path in files(module):
+        assert set() == imports(path) - allowed, path
+
+
+@pytest.mark.parametrize("module", set(LAYERS) - {"sandbox", "cli"})
+def test_the_sdk_does_not_need_its_edges(module: str):
+    """Only the edges may import the sandbox or the CLI, and nothing imports relatively."""
+    for path in files(module):
+        assert set() == imports(path) & {"sandbox", "cli"}, path
+        assert not any(
+            isinstance(node, ast.ImportFrom) and node.level
+            for node in ast.walk(ast.parse(path.read_text()))
+        )
+
+
+@pytest.mark.parametrize(
+    "name", ["aiohttp.web", "sqlite3", "typer", "click", "rich", "yaml", "bitpeak_async.sandbox"]
+)
+def test_importing_the_sdk_stays_light(name: str):
+    code = f"import sys, bitpeak_async; raise SystemExit({name!r} in sys.modules)"
+    # aiohttp itself imports some of what is named like aiohttp.web's parts, not aiohttp.web.
+    assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode
+
+
+def test_only_one_module_knows_cattrs_and_one_the_session():
+    for module, homes in {"cattrs": {"_codec"}, "ClientSession(": {"_transport"}}.items():
+        users = {
+            path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+            for path in PACKAGE.rglob("*.py")
+            if module in path.read_text()
+        }
+        assert homes == users

@@ -1,0 +1,253 @@
+"""BitPeak: configuration, environment, life cycle."""
+
+import asyncio
+import datetime as dt
+import ssl
+from collections.abc import Callable
+
+import aiohttp
+import pytest
+
+from bitpeak_async import (
+    BitPeak,
+    ClosedError,
+    ConfigurationError,
+    EmailSettings,
+    NotFoundError,
+    Pace,
+    RequestTimeoutError,
+    Retry,
+    Timeout,
+)
+from bitpeak_async.sandbox import Fault, Sandbox
+
+CANARY = "canary-key-4711"
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        ("", "must not be empty"),
+        ("ключ", "must be ASCII"),
+        ("a b", "must be ASCII without spaces"),
+        ("a\r\nX-Evil: 1", "must be ASCII without spaces, line ends or control characters"),
+        ("a\x00", "control characters"),
+        (b"key", "must be a string, not bytes"),
+    ],
+)
+def test_an_unusable_key_is_refused(key: str, problem: str):
+    with pytest.raises(ConfigurationError, match=f"api_key .*{problem}"):
+        BitPeak(key)
+
+
+def test_a_missing_key_says_where_it_may_come_from():
+    with pytest.raises(ConfigurationError, match="pass it or set BITPEAK_API_KEY"):
+        BitPeak()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "bitpeak.ru/api",
+        "ftp://bitpeak.ru",
+        "https://",
+        "https://bit peak.ru",
+        "https://bitpeak.ru:port",
+        "https://[::1",
+        "https://bitpeak.ru\n",
+        "https://пик.рф",
+        42,
+    ],
+)
+def test_an_unusable_base_url_is_refused(url: str):
+    with pytest.raises(ConfigurationError, match="base_url must be an absolute http"):
+        BitPeak("key", base_url=url)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://u:p@bitpeak.ru", "https://bitpeak.ru/?a=1", "https://b/#f"]
+)
+def test_a_base_url_is_only_a_base(url: str):
+    with pytest.raises(ConfigurationError, match="base_url must have no query, fragment, user"):
+        BitPeak("key", base_url=url)
+
+
+def test_plain_http_is_for_loopback_or_on_demand():
+    with pytest.raises(ConfigurationError, match=r"base_url must be https.*allow_insecure=True"):
+        BitPeak("key", base_url="http://bitpeak.ru/api")
+    BitPeak("key", base_url="http://bitpeak.ru/api", allow_insecure=True)
+    for host in ("127.0.0.1", "127.9.9.9", "[::1]", "localhost", "bitpeak.localhost"):
+        BitPeak("key", base_url=f"http://{host}:8080/api")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "problem"),
+    [
+        ("timeout", 10, "timeout must be a bitpeak_async Timeout, not int"),
+        ("retry", 3, "retry must be a bitpeak_async Retry, not int"),
+        ("pace", 3, "pace must be a bitpeak_async Pace, not int"),
+        ("session", "s", "session must be a aiohttp ClientSession, not str"),
+        ("ssl", True, "ssl must be a ssl SSLContext, not bool"),
+        ("proxy", "proxy:3128", "proxy must be an absolute"),
+        ("timezone", "UTC", "timezone must be a datetime tzinfo, not str"),
+        ("max_reply_bytes", 0, "max_reply_bytes=.* must be a whole number of at least 1"),
+    ],
+)
+def test_an_unusable_option_is_refused(option: str, value: object, problem: str):
+    with pytest.raises(ConfigurationError, match=problem):
+        BitPeak("key", **{option: value})
+
+
+@pytest.mark.parametrize("deadline", [0, -1, float("inf"), float("nan"), "1"])
+def test_an_unusable_deadline_is_refused(deadline: float):
+    with pytest.raises(ConfigurationError, match="deadline"):
+        BitPeak("key").with_options(deadline=deadline)
+
+
+async def test_key_and_base_url_come_from_the_environment(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("BITPEAK_API_KEY", sandbox.api_key)
+    monkeypatch.setenv("BITPEAK_BASE_URL", sandbox.base_url + "/")
+    async with BitPeak() as bitpeak:
+        assert 0 == len(await bitpeak.notification_handlers.list())
+
+
+def test_the_key_is_in_no_repr():
+    bitpeak = BitPeak(CANARY)
+    assert "BitPeak(base_url='https://bitpeak.ru/api')" == repr(bitpeak)
+    assert CANARY not in repr(vars(bitpeak)) + repr(vars(bitpeak._transport))
+
+
+async def test_a_client_works_without_a_with_block_and_closes_twice(
+    sandbox: Sandbox, connect: Callable[..., BitPeak]
+):
+    bitpeak = connect(sandbox)
+    assert 0 == len(await bitpeak.notification_handlers.list())
+    await bitpeak.close()
+    await bitpeak.close()
+
+
+async def test_use_after_close_is_a_clear_error(sandbox: Sandbox, connect: Callable[..., BitPeak]):
+    async with connect(sandbox) as bitpeak:
+        derived = bitpeak.with_options(deadline=5)
+    for client in (bitpeak, derived):
+        with pytest.raises(ClosedError, match="closed"):
+            await client.notification_handlers.list()
+    with pytest.raises(ClosedError):
+        await bitpeak.__aenter__()
+
+
+def test_use_in_another_event_loop_is_a_clear_error():
+    """A session cannot move between loops; aiohttp itself would fail much later."""
+
+    async def use(bitpeak: BitPeak, sandbox: Sandbox) -> None:
+        await bitpeak.notification_handlers.list()
+
+    async def scene() -> None:
+        async with (
+            Sandbox() as sandbox,
+            BitPeak("sandbox-key", base_url=sandbox.base_url) as client,
+        ):
+            with pytest.raises(ClosedError, match="another event loop"):
+                await asyncio.to_thread(asyncio.run, use(client, sandbox))
+
+    asyncio.run(scene())
+
+
+async def test_a_given_session_is_used_and_left_open(
+    sandbox: Sandbox, connect: Callable[..., BitPeak]
+):
+    async with aiohttp.ClientSession(headers={"X-Team": "ops"}) as session:
+        async with connect(sandbox, session=session) as bitpeak:
+            await bitpeak.notification_handlers.create("a", EmailSettings("a@example.com"))
+        assert not session.closed
+        await session.close()
+        with pytest.raises(ClosedError, match="the session given to the client is closed"):
+            await connect(sandbox, session=session).notification_handlers.list()
+
+
+async def test_no_more_requests_at_once_than_a_given_session_has_connections(
+    sandbox: Sandbox, connect: Callable[..., BitPeak]
+):
+    """Waiting for a connection would run down the timeout: six calls of 0.2 s, two at a time."""
+    sandbox.inject(Fault(delay=0.2), times=None)
+    connector = aiohttp.TCPConnector(limit=2)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        bitpeak = connect(
+            sandbox, session=session, timeout=Timeout(total=0.5), retry=Retry(attempts=1)
+        )
+        calls = (bitpeak.notification_handlers.list() for _ in range(6))
+        assert 6 == len(await asyncio.gather(*calls))
+
+
+async def test_cookies_are_not_kept(sandbox: Sandbox, bitpeak: BitPeak):
+    sandbox.inject(Fault(headers={"Set-Cookie": "PHPSESSID=1; Path=/"}))
+    await bitpeak.notification_handlers.list()
+    assert 0 == len(bitpeak._transport.open().cookie_jar)
+
+
+async def test_options_change_for_a_derived_client_only(sandbox: Sandbox, bitpeak: BitPeak):
+    sandbox.inject(Fault.stall(), times=1)
+    quick = bitpeak.with_options(timeout=Timeout(total=0.05), retry=Retry(attempts=1))
+    with pytest.raises(RequestTimeoutError):
+        await quick.notification_handlers.list()
+    assert 0 == len(await bitpeak.notification_handlers.list())
+    await quick.close()
+
+
+async def test_a_derived_client_does_not_own_the_session(sandbox: Sandbox, bitpeak: BitPeak):
+    await bitpeak.with_options(deadline=5).close()
+    assert 0 == len(await bitpeak.notification_handlers.list())
+
+
+async def test_the_wires_datetimes_are_read_in_the_given_timezone(
+    sandbox: Sandbox, connect: Callable[..., BitPeak]
+):
+    tashkent = dt.timezone(dt.timedelta(hours=5))
+    async with connect(sandbox, timezone=tashkent) as bitpeak:
+        handlers = bitpeak.notification_handlers
+        handler = await handlers.get(await handlers.create("a", EmailSettings("a@example.com")))
+    assert dt.timedelta(hours=5) == handler.datetime.utcoffset()
+
+
+@pytest.mark.parametrize("variable", ["https_proxy", "HTTPS_PROXY", "all_proxy"])
+def test_the_environments_proxy_is_resolved_once(variable: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(variable, "http://proxy.example.com:3128")
+    assert "http://proxy.example.com:3128" == BitPeak("key")._transport._proxy
+    monkeypatch.setenv("no_proxy", "bitpeak.ru")
+    assert BitPeak("key")._transport._proxy is None
+
+
+def test_loopback_is_never_proxied_by_the_environment(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("http_proxy", "http://proxy.example.com:3128")
+    assert BitPeak("key", base_url="http://127.0.0.1:1/api")._transport._proxy is None
+
+
+async def test_requests_go_through_a_given_proxy(sandbox: Sandbox, connect: Callable[..., BitPeak]):
+    """The sandbox plays the proxy: it is asked for a host that does not exist, which it hasn't."""
+    proxy = sandbox.base_url.removesuffix("/api")
+    async with BitPeak(
+        sandbox.api_key,
+        base_url="http://bitpeak.invalid/api",
+        allow_insecure=True,
+        proxy=proxy,
+        retry=Retry(attempts=1),
+    ) as bitpeak:
+        with pytest.raises(NotFoundError):
+            await bitpeak.notification_handlers.list()
+    assert 1 == len(sandbox.requests)
+
+
+def test_a_tls_context_may_be_given():
+    BitPeak("key", ssl=ssl.create_default_context())
+
+
+async def test_the_number_of_requests_at_once_is_the_paces(
+    sandbox: Sandbox, connect: Callable[..., BitPeak]
+):
+    sandbox.inject(Fault.slow(0.01), times=None)
+    async with connect(sandbox, pace=Pace(in_flight=3)) as bitpeak:
+        await asyncio.gather(*(bitpeak.notification_handlers.list() for _ in range(20)))
+    assert 3 == sandbox.peak_in_flight
