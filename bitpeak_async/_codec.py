@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
-from attrs import frozen
+from attrs import frozen, has
 from cattrs import BaseValidationError, ClassValidationError, Converter, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, override
 
@@ -111,16 +111,29 @@ def _datetime_hook(timezone: dt.tzinfo) -> Callable[[Any, object], dt.datetime]:
     return structure
 
 
+def _only(kind: type, expected: str, structure: Callable[[Any, Any], T]) -> Callable[[Any, Any], T]:
+    """Refuse other kinds: cattrs would take ``""`` or ``{}`` for an empty array."""
+
+    def structure_only(raw: Any, cls: Any) -> T:
+        if type(raw) is not kind:
+            raise _unexpected(expected, raw)
+        return structure(raw, cls)
+
+    return structure_only
+
+
 def _settings_hook(converter: Converter) -> Callable[[Any, object], Settings]:
     """Structure ``(type, settings)``: the tag is the sibling of what it describes."""
     structures: dict[str, tuple[Callable[[Any, Any], Settings], dict[str, str]]] = {}
     for name, cls in CLASSES.items():
-        renamed = {python: override(rename=wire.name) for python, wire in FIELDS[cls].items()}
+        renamed: dict[str, Any] = {
+            python: override(rename=wire.name) for python, wire in FIELDS[cls].items()
+        }
         structure = make_dict_structure_fn(
             cls,
             converter,
             _cattrs_detailed_validation=converter.detailed_validation,
-            **renamed,  # type: ignore[arg-type]  # cattrs types its options and overrides as one
+            **renamed,
         )
         structures[name] = structure, {wire.name: "" for wire in FIELDS[cls].values()}
 
@@ -139,12 +152,15 @@ def _settings_hook(converter: Converter) -> Callable[[Any, object], Settings]:
     return structure_settings
 
 
-def _handler_hook(converter: Converter) -> Callable[[Any, object], NotificationHandler]:
+def _object_hook(cls: type[T], converter: Converter) -> Callable[[Any, Any], T]:
     structure = make_dict_structure_fn(
-        NotificationHandler,
-        converter,
-        _cattrs_detailed_validation=converter.detailed_validation,
+        cls, converter, _cattrs_detailed_validation=converter.detailed_validation
     )
+    return _only(dict, "an object", structure)
+
+
+def _handler_hook(converter: Converter) -> Callable[[Any, object], NotificationHandler]:
+    structure = _object_hook(NotificationHandler, converter)
 
     def structure_handler(raw: Any, cls: Any) -> NotificationHandler:
         if type(raw) is not dict:
@@ -156,23 +172,30 @@ def _handler_hook(converter: Converter) -> Callable[[Any, object], NotificationH
     return structure_handler
 
 
+def _links_hook(converter: Converter) -> Callable[[Any, object], PageLinks]:
+    structure = make_dict_structure_fn(
+        PageLinks,
+        converter,
+        self_=override(rename="self"),
+        _cattrs_detailed_validation=converter.detailed_validation,
+    )
+    structure_object = _only(dict, "an object", structure)
+    return lambda raw, cls: structure_object(raw or {}, cls)
+
+
 def _converter(timezone: dt.tzinfo, *, detailed: bool) -> Converter:
     converter = Converter(detailed_validation=detailed)
+    converter.register_structure_hook_factory(has, lambda cls: _object_hook(cls, converter))
     converter.register_structure_hook(int, _int)
     converter.register_structure_hook(bool, _bool)
     converter.register_structure_hook(str, _text)
     converter.register_structure_hook(dt.datetime, _datetime_hook(timezone))
     converter.register_structure_hook_func(lambda cls: cls == Settings, _settings_hook(converter))
     converter.register_structure_hook(NotificationHandler, _handler_hook(converter))
-    converter.register_structure_hook(
-        PageLinks,
-        make_dict_structure_fn(
-            PageLinks,
-            converter,
-            self_=override(rename="self"),
-            _cattrs_detailed_validation=detailed,
-        ),
-    )
+    converter.register_structure_hook(PageLinks, _links_hook(converter))
+    array = tuple[NotificationHandler, ...]
+    structure_array = _only(list, "an array", converter.get_structure_hook(array))
+    converter.register_structure_hook_func(lambda cls: cls == array, structure_array)
     return converter
 
 
@@ -180,8 +203,8 @@ def _first_problem(error: BaseException, path: str) -> tuple[str, str]:
     """Follow cattrs' error tree to its first leaf: (path in the JSON, problem)."""
     if isinstance(error, ClassValidationError):
         for inner, note in error.group_exceptions()[0]:
-            names = FIELDS.get(note.type, {}) if isinstance(note.type, type) else {}
-            name = names[note.name].name if note.name in names else note.name
+            wires = FIELDS.get(error.cl, {})
+            name = wires[note.name].name if note.name in wires else note.name.rstrip("_")
             return _first_problem(inner, f"{path}.{name}")
     if isinstance(error, IterableValidationError):
         for inner, item in error.group_exceptions()[0]:
