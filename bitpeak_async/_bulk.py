@@ -43,9 +43,7 @@ async def work_through(
     cancelled, no more items are taken, what is under way has ``grace`` seconds to end, and then
     is cancelled too; a second cancellation ends the grace.
     """
-    source: AsyncIterator[T] = aiter(
-        items if isinstance(items, AsyncIterable) else _iterate(items)
-    )
+    source: AsyncIterator[T] = aiter(items if isinstance(items, AsyncIterable) else _iterate(items))
     turn = asyncio.Lock()
     stopping = False
 

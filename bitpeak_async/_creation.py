@@ -1,20 +1,40 @@
-"""Specs → existing handlers: a create, and the update that only it makes possible."""
+"""Specs → handlers, each exactly once, though the API has no idempotency keys.
+
+A create whose reply was lost may have happened or not. It is put aside; once the server had time
+to settle, one listing tells of all that were: found → adopted, not found → sent again. What was
+there before the run is known from a listing, and is never taken for the run's own.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from contextlib import aclosing, suppress
+from functools import partial
 from typing import Protocol
 
-from attrs import frozen
+from attrs import define, evolve, field, frozen
 
-from bitpeak_async.errors import BitPeakError, InvalidRequestError
-from bitpeak_async.records import HandlerSpec
+from bitpeak_async._bulk import as_finished
+from bitpeak_async._comparison import differences
+from bitpeak_async._pagination import SeenIds
+from bitpeak_async.errors import (
+    BitPeakError,
+    DuplicateError,
+    InvalidRequestError,
+    NotFoundError,
+    OutcomeUnknownError,
+)
+from bitpeak_async.options import Retry
+from bitpeak_async.records import HandlerSpec, NotificationHandler
 from bitpeak_async.settings import Settings
 
 __all__ = ["CreateOutcome"]
 
 
 class Handlers(Protocol):
-    """What creating from a spec needs of the resource."""
+    """What creating from specs needs of the resource."""
 
     async def create(self, name: str, settings: Settings) -> int: ...
 
@@ -22,15 +42,20 @@ class Handlers(Protocol):
         self, handler_id: int, *, name: str, settings: Settings, is_enabled: bool
     ) -> None: ...
 
+    async def delete(self, handler_id: int) -> None: ...
+
+    def iterate(self) -> AsyncGenerator[NotificationHandler, None]: ...
+
 
 @frozen
 class CreateOutcome:
-    """What became of one spec of ``create_many``.
+    """What became of one spec.
 
     Attributes:
         spec: as given.
-        handler_id: the id of the handler, or None if it was not created.
-        error: None where all went well. With a handler_id: it exists, but could not be disabled.
+        handler_id: the id of the handler, or None if it is not known to exist.
+        error: None where all went well. With a handler_id: it exists, but could not be disabled
+            (the error of the update), or exists more than once (DuplicateError).
     """
 
     spec: HandlerSpec
@@ -39,27 +64,244 @@ class CreateOutcome:
 
     @property
     def ok(self) -> bool:
-        """Whether the handler is as its spec says."""
+        """Whether the handler is as its spec says, and there once."""
         return self.error is None
 
 
-async def create_one(handlers: Handlers, spec: HandlerSpec) -> CreateOutcome:
-    """Create a handler as its spec says; an error becomes part of the outcome.
+@define(eq=False)
+class _Doubt:
+    """A spec with creates that nobody knows the outcome of.
 
-    A create has no ``is_enabled``, so one that is to be disabled is updated right after. The
-    update sends everything: what the server makes of omitted fields is not documented.
+    Attributes:
+        unknown: how many such creates, each of which may yet turn out to have happened.
+        outcome: what is known meanwhile.
     """
-    handler_id = None
-    try:
+
+    unknown: int
+    outcome: CreateOutcome
+
+    @property
+    def spec(self) -> HandlerSpec:
+        return self.outcome.spec
+
+
+@define(eq=False)
+class _Found:
+    """Handlers of one name that appeared since the run began, beyond those it knows to be its own.
+
+    Attributes:
+        wanted: the doubtful settings of this name.
+        unknown: creates of this name that may yet turn out to have happened.
+        own: handlers that agree with what was wanted: these creates explain them.
+        foreign: handlers that do not.
+    """
+
+    wanted: list[Settings] = field(factory=list)
+    unknown: int = 0
+    own: list[NotificationHandler] = field(factory=list)
+    foreign: list[NotificationHandler] = field(factory=list)
+
+    def add(self, handler: NotificationHandler) -> None:
+        explained = any(_agree(settings, handler) for settings in self.wanted)
+        (self.own if explained else self.foreign).append(handler)
+
+    def take(self, settings: Settings) -> NotificationHandler | None:
+        """Take out the oldest handler that agrees with these settings."""
+        agreeing = [handler for handler in self.own if _agree(settings, handler)]
+        if not agreeing:
+            return None
+        oldest = min(agreeing, key=lambda handler: handler.id)
+        self.own.remove(oldest)
+        return oldest
+
+
+def _agree(settings: Settings, handler: NotificationHandler) -> bool:
+    return not any(differences(settings, handler.settings))
+
+
+@define(eq=False)
+class Creation:
+    """One run of creates.
+
+    Attributes:
+        handlers: the resource.
+        retry: how long to let the server settle, and how often to look.
+        workers: creates at once.
+        existing: ids that were there before the run.
+        remove_duplicates: whether copies that late creates of this run made are deleted.
+    """
+
+    handlers: Handlers
+    retry: Retry
+    workers: int
+    existing: SeenIds = field(factory=SeenIds)
+    remove_duplicates: bool = False
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    _own: SeenIds = field(init=False, factory=SeenIds)
+    _doubts: list[_Doubt] = field(init=False, factory=list)
+    _resent: list[_Doubt] = field(init=False, factory=list)
+
+    async def run(
+        self, specs: Iterable[HandlerSpec] | AsyncIterable[HandlerSpec]
+    ) -> AsyncGenerator[CreateOutcome, None]:
+        """List what exists, create from all specs, settle; yield each outcome as it is known."""
+        async with aclosing(self.handlers.iterate()) as existing:
+            async for handler in existing:
+                self.existing.add(handler.id)
+        for outcomes in (as_finished(self.create, specs, self.workers), self.settle()):
+            async with aclosing(outcomes):
+                async for outcome in outcomes:
+                    if outcome is not None:
+                        yield outcome
+
+    async def create(self, spec: HandlerSpec) -> CreateOutcome | None:
+        """Return the outcome of a spec; None if ``settle()`` will tell it."""
         if not isinstance(spec, HandlerSpec):
-            raise InvalidRequestError(
-                f"specs must hold HandlerSpec, not {type(spec).__name__}", argument="specs"
-            )
-        handler_id = await handlers.create(spec.name, spec.settings)
+            problem = f"specs must hold HandlerSpec, not {type(spec).__name__}"
+            return CreateOutcome(spec, None, InvalidRequestError(problem, argument="specs"))
+        return await self._create(spec, unknown=0)
+
+    async def _create(self, spec: HandlerSpec, unknown: int) -> CreateOutcome | None:
+        try:
+            handler_id = await self.handlers.create(spec.name, spec.settings)
+        except OutcomeUnknownError as error:
+            self._doubts.append(_Doubt(unknown + 1, CreateOutcome(spec, None, error)))
+            return None
+        except BitPeakError as error:
+            return CreateOutcome(spec, None, error)
+        return await self._created(spec, handler_id, unknown)
+
+    async def _created(
+        self, spec: HandlerSpec, handler_id: int, unknown: int
+    ) -> CreateOutcome | None:
+        """Disable what is to be disabled, for a create cannot; put aside if copies may yet come.
+
+        The update sends everything: what a server makes of omitted fields is not documented.
+        """
+        self._own.add(handler_id)
+        outcome = CreateOutcome(spec, handler_id)
         if not spec.is_enabled:
-            await handlers.update(
-                handler_id, name=spec.name, settings=spec.settings, is_enabled=False
+            try:
+                await self.handlers.update(
+                    handler_id, name=spec.name, settings=spec.settings, is_enabled=False
+                )
+            except BitPeakError as error:
+                outcome = evolve(outcome, error=error)
+        if unknown == 0:
+            return outcome
+        self._resent.append(_Doubt(unknown, outcome))
+        return None
+
+    async def settle(self) -> AsyncGenerator[CreateOutcome, None]:
+        """Yield the outcomes of all that was put aside, round by round.
+
+        ``retry.attempts`` rounds in a row that settle nothing (the listing fails, every create
+        is lost again) end it; what is left then keeps its OutcomeUnknownError.
+        """
+        fruitless = 0
+        while self._doubts and fruitless < self.retry.attempts:
+            await self.sleep(self.retry.settle * 2**fruitless)
+            doubts, self._doubts = self._doubts, []
+            try:
+                found = await self._find(doubts)
+            except BitPeakError:
+                self._doubts = doubts
+            else:
+                settled = as_finished(partial(self._settle, found), doubts, self.workers)
+                async with aclosing(settled):
+                    async for outcome in settled:
+                        if outcome is not None:
+                            yield outcome
+            fruitless = fruitless + 1 if len(self._doubts) == len(doubts) else 0
+        for doubt in self._doubts:
+            yield doubt.outcome
+        if self._resent:
+            await self.sleep(self.retry.sweep)
+            async for outcome in self._sweep():
+                yield outcome
+
+    def unsettled(self) -> Iterable[CreateOutcome]:
+        """Return what is known of all that ``settle()`` has not told."""
+        return [doubt.outcome for doubt in (*self._doubts, *self._resent)]
+
+    async def _find(self, doubts: list[_Doubt]) -> dict[str, _Found]:
+        """List once; return what appeared under the names in doubt."""
+        found = defaultdict[str, _Found](_Found)
+        for doubt in doubts:
+            found[doubt.spec.name].wanted.append(doubt.spec.settings)
+            found[doubt.spec.name].unknown += doubt.unknown
+        async with aclosing(self.handlers.iterate()) as handlers:
+            async for handler in handlers:
+                known = handler.id in self.existing or handler.id in self._own
+                if handler.name in found and not known:
+                    found[handler.name].add(handler)
+        return found
+
+    async def _settle(self, found: dict[str, _Found], doubt: _Doubt) -> CreateOutcome | None:
+        spec = doubt.spec
+        here = found[spec.name]
+        if here.foreign or len(here.own) > here.unknown:
+            ids = ", ".join(str(handler.id) for handler in here.own + here.foreign)
+            return CreateOutcome(
+                spec,
+                None,
+                OutcomeUnknownError(
+                    f"create notification handler {spec.name!r}: its outcome is unknown, and "
+                    f"somebody else made handlers of this name meanwhile (ids {ids}); keep one",
+                    name=spec.name,
+                ),
             )
-    except BitPeakError as error:
-        return CreateOutcome(spec, handler_id, error)
-    return CreateOutcome(spec, handler_id)
+        adopted = here.take(spec.settings)
+        if adopted is None:
+            return await self._create(spec, doubt.unknown)
+        return await self._created(spec, adopted.id, doubt.unknown - 1)
+
+    async def _sweep(self) -> AsyncGenerator[CreateOutcome, None]:
+        """Look once more for copies of what was sent again; yield the outcomes held back."""
+        try:
+            found = await self._find(self._resent)
+        except BitPeakError as error:
+            for doubt in self._resent:
+                yield evolve(doubt.outcome, error=_unchecked(doubt.outcome, error))
+            return
+        for doubt in self._resent:
+            here = found[doubt.spec.name]
+            copies: list[int] = []
+            while len(copies) < doubt.unknown and (copy := here.take(doubt.spec.settings)):
+                copies.append(copy.id)
+            yield await self._rid(doubt.outcome, copies) if copies else doubt.outcome
+
+    async def _rid(self, outcome: CreateOutcome, copies: list[int]) -> CreateOutcome:
+        """Report copies, or delete them where that was asked for."""
+        name, handler_id = outcome.spec.name, outcome.handler_id or 0
+        left = list(copies)
+        if self.remove_duplicates:
+            for copy in copies:
+                with suppress(BitPeakError):
+                    await self._delete(copy)
+                    left.remove(copy)
+        if not left:
+            return outcome
+        listed = ", ".join(map(str, left))
+        error = DuplicateError(
+            f"create notification handler {name!r}: it exists as {handler_id}, and again as "
+            f"{listed}: an earlier attempt was carried out late; delete {listed}",
+            name=name,
+            handler_id=handler_id,
+            duplicates=tuple(left),
+        )
+        return evolve(outcome, error=error)
+
+    async def _delete(self, handler_id: int) -> None:
+        with suppress(NotFoundError):
+            await self.handlers.delete(handler_id)
+
+
+def _unchecked(outcome: CreateOutcome, cause: BitPeakError) -> OutcomeUnknownError:
+    error = OutcomeUnknownError(
+        f"create notification handler {outcome.spec.name!r}: it exists as {outcome.handler_id}; "
+        f"whether an earlier attempt made another is unknown, for listing failed: {cause}",
+        name=outcome.spec.name,
+    )
+    error.__cause__ = cause
+    return error

@@ -6,6 +6,7 @@ operating system's reason go into our message, and it is never chained.
 
 from __future__ import annotations
 
+import os
 import ssl
 from typing import Final
 
@@ -52,6 +53,8 @@ def _reason(cause: BaseException) -> str:
         detail = cause.os_error
     elif isinstance(cause, aiohttp.ClientResponseError):
         detail = cause.status or None
+    elif isinstance(cause, aiohttp.ClientOSError):  # aiohttp's own words hold the URL
+        detail = os.strerror(cause.errno) if cause.errno else None
     elif isinstance(cause, OSError) and not isinstance(cause, TimeoutError):
         detail = cause.strerror
     elif isinstance(cause, RuntimeError | ValueError) and not isinstance(cause, aiohttp.InvalidURL):

@@ -44,7 +44,7 @@ class _Cycle:
 
 @define(eq=False)
 class Pacer:
-    """Pause and rate as pure state over a clock; ``in_flight`` only spreads the re-entry.
+    """Pause and rate as pure state over a clock.
 
     After a 429 nobody starts until the pause ends. Then one request goes first, as a probe; once
     it is let through, the others follow spread out, so that waiting tasks do not fire at once.
@@ -56,6 +56,14 @@ class Pacer:
     was refused (a stray 429), that would measure the pause, so the rate is only cut. Between
     pauses the rate climbs, the faster the longer none was needed (as CUBIC, RFC 9438): a limit
     measured too low is left behind soon, and one measured well is rarely met.
+
+    Attributes:
+        pace: its ``requests_per_minute`` is the ceiling of the rate.
+        clock: seconds, monotonic.
+        max_pause: seconds; longer ones asked for are cut to it.
+        in_flight: requests that may be under way at once, and so come back after a pause.
+        paused_until: on the clock.
+        rate: requests per second, infinite while no limit was met.
     """
 
     pace: Pace

@@ -7,6 +7,7 @@ import email.utils
 import math
 import re
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -28,7 +29,7 @@ def parse_json(body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         problem = f"not JSON ({error.msg})" if body.strip() else "an empty body"
-    for start in _ENVELOPE.finditer(body):
+    for start in islice(_ENVELOPE.finditer(body), 5):
         try:
             return orjson.loads(body[start.start() :])
         except orjson.JSONDecodeError:
@@ -36,10 +37,13 @@ def parse_json(body: bytes) -> Any:
     raise ShapeError("$", problem)
 
 
-def excerpt(body: bytes) -> str:
-    """Return the first 200 characters of a body, the values of JSON strings masked."""
-    text = body[:2_000].decode("utf-8", "replace").removeprefix("\ufeff")
-    return _JSON_STRING.sub(r'\1"***"', text)[:200]
+def excerpt(body: bytes, redact: Callable[[str], str]) -> str:
+    """Return the first 200 characters of a body, redacted, the values of JSON strings masked.
+
+    It is redacted before it is cut: half a secret would not be recognised.
+    """
+    text = redact(body[:20_000].decode("utf-8", "replace")).removeprefix("\ufeff")
+    return _JSON_STRING.sub(r'\1"***"', text[:2_000])[:200]
 
 
 def error_titles(body: bytes) -> list[str]:
@@ -86,7 +90,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
             seconds = read(value)
         except (ValueError, OverflowError):
             continue
-        if not math.isnan(seconds):
+        if math.isfinite(seconds):
             return max(0.0, seconds)
     return None
 

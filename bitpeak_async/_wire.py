@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, partial
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
@@ -135,7 +135,7 @@ class Wire:
             return call.read(self.decoder, reply.body)
         except ShapeError as error:
             path, problem = error.path, error.problem
-        shown = self.redact(excerpt(reply.body), call)
+        shown = excerpt(reply.body, partial(self.redact, call=call))
         raise ReplyError(
             f"{call.operation}: a reply with status {reply.status} is not as promised: "
             f"{problem} at {path}; it starts {shown!r}",
@@ -169,7 +169,7 @@ def _form_secrets(form: Mapping[str, str]) -> Iterable[str]:
 
 
 def _without(text: str, secrets: Iterable[str]) -> str:
-    for secret in secrets:
+    for secret in sorted(secrets, key=len, reverse=True):  # one may be part of another
         for form in (secret, secret.replace("/", "\\/"), secret.replace("&", "&amp;")):
             text = text.replace(form, "***") if form else text
     return text

@@ -24,7 +24,7 @@ from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.notification_handlers import NotificationHandlers
 from bitpeak_async.options import Pace, Retry, Timeout, check_number
 from bitpeak_async.provisioning.apply import Outcome, Report, apply_plan
-from bitpeak_async.provisioning.plan import Plan, make_plan
+from bitpeak_async.provisioning.plan import Plan, make_plan, refuse_stale
 from bitpeak_async.records import HandlerSpec
 
 __all__ = ["BitPeak"]
@@ -161,31 +161,59 @@ class BitPeak:
         return await make_plan(specs, self.notification_handlers.iterate())
 
     async def apply(
-        self, plan: Plan, *, on_outcome: Callable[[Outcome], object] | None = None
+        self,
+        plan: Plan,
+        *,
+        on_outcome: Callable[[Outcome], object] | None = None,
+        remove_duplicates: bool = False,
+        grace: float = 5.0,
     ) -> Report:
         """Carry out a plan concurrently. One failed change never stops the others.
+
+        The list is read again first. A create whose reply was lost is settled at the end, by
+        ``Retry.settle`` and another listing: adopted if it happened, sent again if not.
 
         Args:
             plan: from ``plan()``.
             on_outcome: called once for each change, as it ends.
+            remove_duplicates: delete copies that creates of this very run made late.
+            grace: seconds that changes under way have to end when the task is cancelled.
 
         Returns:
             One outcome for each change, in the plan's order.
+
+        Raises:
+            PlanError: a handler that the plan touches changed since; nothing was written.
+            BitPeakError: the list could not be read; nothing was written.
+            ProvisionCancelledError: the task was cancelled; it is a CancelledError that holds
+                the partial report.
         """
-        slots = self._transport.slots
-        return await apply_plan(self.notification_handlers, plan, slots, on_outcome)
+        creation = self.notification_handlers.begin_creation(remove_duplicates=remove_duplicates)
+        specs = [change.spec for change in plan.changes]
+        now = await make_plan(specs, self.notification_handlers.iterate(), creation.existing)
+        refuse_stale(plan, now)
+        return await apply_plan(
+            self.notification_handlers, now, creation, on_outcome=on_outcome, grace=grace
+        )
 
     async def provision(
         self,
         specs: Iterable[HandlerSpec],
         *,
         on_outcome: Callable[[Outcome], object] | None = None,
+        remove_duplicates: bool = False,
+        grace: float = 5.0,
     ) -> Report:
-        """Bring the handlers to the desired state: ``apply(await plan(specs))``.
+        """Bring the handlers to the desired state: ``plan()`` and ``apply()`` with one listing.
 
         Running it again writes nothing, so a run that broke off is resumed by running again.
         """
-        return await self.apply(await self.plan(specs), on_outcome=on_outcome)
+        creation = self.notification_handlers.begin_creation(remove_duplicates=remove_duplicates)
+        listing = self.notification_handlers.iterate()
+        plan = await make_plan(specs, listing, creation.existing)
+        return await apply_plan(
+            self.notification_handlers, plan, creation, on_outcome=on_outcome, grace=grace
+        )
 
     async def close(self) -> None:
         """Close the session, unless it was given or is another client's. Closing twice is fine."""

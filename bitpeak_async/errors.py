@@ -16,6 +16,7 @@ BitPeakError
 │   ├── RateLimitError            429
 │   ├── RedirectError             3xx: redirects are refused
 │   └── ServerError               5xx
+├── DuplicateError                a handler that this run created more than once; the ids
 ├── ProvisionError                some changes of a plan failed; their errors
 ├── PlanError                     duplicate names, unsafe amounts, a plan gone stale
 └── ClosedError                   used after close
@@ -31,6 +32,7 @@ __all__ = [
     "BitPeakError",
     "ClosedError",
     "ConfigurationError",
+    "DuplicateError",
     "InvalidRequestError",
     "NotFoundError",
     "NotSentError",
@@ -193,6 +195,24 @@ class PlanError(BitPeakError):
     def __init__(self, message: str, *, problems: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.problems = problems
+
+
+class DuplicateError(BitPeakError):
+    """A create thought lost was carried out late, after it had been sent again.
+
+    Attributes:
+        name: the handlers' name.
+        handler_id: the one that counts as created.
+        duplicates: ids of the others; delete them, or let ``remove_duplicates=True`` do so.
+    """
+
+    def __init__(
+        self, message: str, *, name: str = "", handler_id: int = 0, duplicates: tuple[int, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.name = name
+        self.handler_id = handler_id
+        self.duplicates = duplicates
 
 
 class ProvisionError(BitPeakError):

@@ -9,9 +9,8 @@ from typing import Final, TypeVar
 from urllib.parse import urlencode
 
 from bitpeak_async import _form
-from bitpeak_async._bulk import as_finished
 from bitpeak_async._codec import Decoder, HandlerReply, IdReply
-from bitpeak_async._creation import CreateOutcome, create_one
+from bitpeak_async._creation import CreateOutcome, Creation
 from bitpeak_async._pagination import all_pages
 from bitpeak_async._reply import parse_json
 from bitpeak_async._transport import CallOptions, Transport
@@ -191,15 +190,39 @@ class NotificationHandlers:
         )
 
     def create_many(
-        self, specs: Iterable[HandlerSpec] | AsyncIterable[HandlerSpec]
+        self,
+        specs: Iterable[HandlerSpec] | AsyncIterable[HandlerSpec],
+        *,
+        remove_duplicates: bool = False,
     ) -> AsyncGenerator[CreateOutcome, None]:
         """Create handlers concurrently and yield each outcome as it finishes.
 
         Specs are pulled as they are needed, so any number may stream through. One failure never
         stops the others: it stands in its outcome. Names need not be unique here; to bring
         handlers to a desired state, use ``BitPeak.provision``.
+
+        The list is read once before the first create. A create whose reply was lost is settled
+        at the end, by ``Retry.settle`` and another listing: adopted if it happened, sent again
+        if not.
+
+        Args:
+            specs: any iterable; an asynchronous one too.
+            remove_duplicates: delete copies made by creates that were thought lost, were sent
+                again and then turned out to be only late. Without it they are reported.
+
+        Raises:
+            BitPeakError: the list could not be read; nothing was created.
         """
-        return as_finished(partial(create_one, self), specs, self._transport.slots)
+        return self.begin_creation(remove_duplicates=remove_duplicates).run(specs)
+
+    def begin_creation(self, *, remove_duplicates: bool) -> Creation:
+        """Return a run of creates, for ``BitPeak.apply``; others want ``create_many``."""
+        return Creation(
+            self,
+            retry=self._options.retry,
+            workers=self._transport.slots,
+            remove_duplicates=remove_duplicates,
+        )
 
     async def _send(self, call: Call[T]) -> T:
         return await self._transport.send(call, self._options)

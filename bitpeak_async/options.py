@@ -18,7 +18,7 @@ def check_number(
 ) -> None:
     """Raise ConfigurationError unless ``value`` is a finite number ≥ (or >) ``low``."""
     kind = int if integer else (int, float)
-    fits = isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)
+    fits = isinstance(value, kind) and not isinstance(value, bool) and abs(value) < math.inf
     if not fits or value < low or (above and value == low):
         noun = "a whole number" if integer else "a number"
         bound = f"above {low:g}" if above else f"of at least {low:g}"
@@ -68,7 +68,10 @@ class Retry:
         budget: retries all calls of a client may make in a row without a success between; each
             success gives a tenth of a retry back, so an outage does not multiply the traffic.
         settle: how long a bulk operation waits before it looks for what became of creates whose
-            reply was lost. Longer than a request may linger on the server's side.
+            reply was lost. Longer than a request may linger on the server's side. It doubles
+            with each look that settles nothing.
+        sweep: how long it waits, after creates thought lost were sent again, before it looks
+            once more for copies that the server made late.
     """
 
     attempts: int = field(default=5, validator=_number(1, integer=True))
@@ -77,6 +80,7 @@ class Retry:
     max_delay: float = field(default=60.0, validator=_number(0))
     budget: int = field(default=50, validator=_number(0, integer=True))
     settle: float = field(default=5.0, validator=_number(0))
+    sweep: float = field(default=15.0, validator=_number(0))
 
 
 @frozen(kw_only=True)

@@ -31,7 +31,7 @@ def connect() -> Callable[..., BitPeak]:
     """Make a client of a sandbox that retries without waiting."""
 
     def connect(sandbox: Sandbox, **options: Any) -> BitPeak:
-        options = {"retry": Retry(base_delay=0, settle=0), **options}
+        options = {"retry": Retry(base_delay=0, settle=0, sweep=0), **options}
         return BitPeak(sandbox.api_key, base_url=sandbox.base_url, **options)
 
     return connect

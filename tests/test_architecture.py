@@ -19,6 +19,7 @@ LAYERS = (
     "options",
     "_codec",
     "_form",
+    "_comparison",
     "_multipart",
     "_reply",
     "_wire",

@@ -1,6 +1,6 @@
 """Desired handlers → the server's state, in two steps: a plan to read, then its application."""
 
-from bitpeak_async.provisioning.apply import Outcome, Report, Result
+from bitpeak_async.provisioning.apply import Outcome, ProvisionCancelledError, Report, Result
 from bitpeak_async.provisioning.plan import Change, Conflict, Create, Plan, Unchanged, Update
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "Create",
     "Outcome",
     "Plan",
+    "ProvisionCancelledError",
     "Report",
     "Result",
     "Unchanged",

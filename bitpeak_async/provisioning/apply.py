@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 from enum import StrEnum
 
-from attrs import frozen
+from attrs import define, field, frozen
 
-from bitpeak_async._bulk import as_finished
-from bitpeak_async._creation import create_one
-from bitpeak_async.errors import BitPeakError, OutcomeUnknownError, PlanError, ProvisionError
+from bitpeak_async._bulk import work_through
+from bitpeak_async._creation import CreateOutcome, Creation
+from bitpeak_async.errors import (
+    BitPeakError,
+    DuplicateError,
+    OutcomeUnknownError,
+    PlanError,
+    ProvisionError,
+)
 from bitpeak_async.notification_handlers import NotificationHandlers
 from bitpeak_async.provisioning.plan import Change, Conflict, Create, Plan, Unchanged, Update
 
-__all__ = ["Outcome", "Report", "Result"]
+__all__ = ["Outcome", "ProvisionCancelledError", "Report", "Result"]
 
 
 class Result(StrEnum):
@@ -32,7 +40,7 @@ class Outcome:
 
     Attributes:
         change: from the plan.
-        result: in a word; ``UNRESOLVED`` is a create that may or may not have happened.
+        result: in a word; ``UNRESOLVED`` is a create that may have happened or not, or twice.
         handler_id: the handler's id, where it is known.
         error: why it failed or is unresolved, else None.
     """
@@ -74,7 +82,7 @@ class Report:
 
     @property
     def unresolved(self) -> tuple[Outcome, ...]:
-        """Creates that may or may not have happened; running again settles them."""
+        """Creates that may or may not have happened, or that happened twice."""
         return self._with(Result.UNRESOLVED)
 
     @property
@@ -100,27 +108,76 @@ class Report:
             )
 
 
+class ProvisionCancelledError(asyncio.CancelledError):
+    """An ``apply`` was cancelled; what was begun has ended or was cancelled too.
+
+    Attributes:
+        report: the outcomes known until then; changes that were not begun are not in it.
+    """
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(f"cancelled after {report.summary}")
+        self.report = report
+
+
 async def apply_plan(
     handlers: NotificationHandlers,
     plan: Plan,
-    workers: int,
+    creation: Creation,
+    *,
     on_outcome: Callable[[Outcome], object] | None = None,
+    grace: float = 0.0,
 ) -> Report:
-    """Carry a plan out with a number of workers; see ``BitPeak.apply``."""
-    outcomes: list[Outcome | None] = [None] * len(plan.changes)
+    """Carry a plan out; see ``BitPeak.apply``. ``creation`` knows what exists."""
+    run = _Run(handlers, plan, creation, on_outcome)
+    try:
+        await work_through(run.carry_out, plan.changes, creation.workers, grace=grace)
+        async with aclosing(creation.settle()) as settled:
+            async for created in settled:
+                run.record_create(created)
+    except asyncio.CancelledError:
+        for created in creation.unsettled():
+            run.record_create(created)
+        raise ProvisionCancelledError(run.report()) from None
+    return run.report()
 
-    async def work(numbered: tuple[int, Change]) -> tuple[int, Outcome]:
-        number, change = numbered
-        return number, await _carry_out(handlers, change)
 
-    async for number, outcome in as_finished(work, enumerate(plan.changes), workers):
-        outcomes[number] = outcome
-        if on_outcome is not None:
-            on_outcome(outcome)
-    return Report(tuple(outcome for outcome in outcomes if outcome is not None))
+@define(eq=False)
+class _Run:
+    """The outcomes of a plan as they come in; a name is unique in a plan."""
+
+    handlers: NotificationHandlers
+    plan: Plan
+    creation: Creation
+    on_outcome: Callable[[Outcome], object] | None
+    _places: dict[str, int] = field(init=False)
+    _outcomes: dict[int, Outcome] = field(init=False, factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self._places = {each.spec.name: place for place, each in enumerate(self.plan.changes)}
+
+    async def carry_out(self, change: Change) -> None:
+        if not isinstance(change, Create):
+            self._record(await _carry_out(self.handlers, change))
+        elif (created := await self.creation.create(change.spec)) is not None:
+            self.record_create(created)
+
+    def record_create(self, created: CreateOutcome) -> None:
+        change = self.plan.changes[self._places[created.spec.name]]
+        self._record(_outcome(change, Result.CREATED, created.handler_id, created.error))
+
+    def _record(self, outcome: Outcome) -> None:
+        self._outcomes[self._places[outcome.change.spec.name]] = outcome
+        if self.on_outcome is not None:
+            self.on_outcome(outcome)
+
+    def report(self) -> Report:
+        return Report(tuple(self._outcomes[place] for place in sorted(self._outcomes)))
 
 
-async def _carry_out(handlers: NotificationHandlers, change: Change) -> Outcome:
+async def _carry_out(
+    handlers: NotificationHandlers, change: Update | Unchanged | Conflict
+) -> Outcome:
     match change:
         case Unchanged(handler_id=handler_id):
             return Outcome(change, Result.UNCHANGED, handler_id)
@@ -128,9 +185,6 @@ async def _carry_out(handlers: NotificationHandlers, change: Change) -> Outcome:
             listed = ", ".join(map(str, ids))
             problem = f"several handlers are named {spec.name!r} (ids {listed}); keep one of them"
             return Outcome(change, Result.FAILED, error=PlanError(problem, problems=(problem,)))
-        case Create(spec=spec):
-            created = await create_one(handlers, spec)
-            return _outcome(change, Result.CREATED, created.handler_id, created.error)
         case Update():
             error = await _update(handlers, change)
             return _outcome(change, Result.UPDATED, change.handler.id, error)
@@ -151,7 +205,7 @@ async def _update(handlers: NotificationHandlers, change: Update) -> BitPeakErro
 def _outcome(
     change: Change, result: Result, handler_id: int | None, error: BitPeakError | None
 ) -> Outcome:
-    if isinstance(error, OutcomeUnknownError):
+    if isinstance(error, OutcomeUnknownError | DuplicateError):
         result = Result.UNRESOLVED
     elif error is not None:
         result = Result.FAILED

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import AsyncIterable, Iterable, Iterator
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from bitpeak_async._comparison import differences
 from bitpeak_async._form import name_problems, settings_fields, settings_problems
+from bitpeak_async._pagination import SeenIds
 from bitpeak_async.errors import PlanError
 from bitpeak_async.records import HandlerSpec, NotificationHandler
 from bitpeak_async.settings import WIRE_FIELDS, Settings, mask
@@ -88,9 +89,11 @@ class Plan:
 
 
 async def make_plan(
-    specs: Iterable[HandlerSpec], existing: AsyncIterable[NotificationHandler]
+    specs: Iterable[HandlerSpec],
+    existing: AsyncIterable[NotificationHandler],
+    seen: SeenIds | None = None,
 ) -> Plan:
-    """Compare desired handlers with existing ones, by name.
+    """Compare desired handlers with existing ones, by name; note the ids of all in ``seen``.
 
     Raises:
         PlanError: specs that cannot be sent or share a name; all of them are named.
@@ -100,6 +103,8 @@ async def make_plan(
     names = {spec.name for spec in desired}
     by_name: dict[str, list[NotificationHandler]] = {}
     async for handler in existing:
+        if seen is not None:
+            seen.add(handler.id)
         if handler.name in names:
             by_name.setdefault(handler.name, []).append(handler)
     return Plan(tuple(_change(spec, by_name.get(spec.name, [])) for spec in desired))
@@ -135,30 +140,36 @@ def _change(spec: HandlerSpec, handlers: list[NotificationHandler]) -> Change:
 
 
 def _differences(spec: HandlerSpec, handler: NotificationHandler) -> Iterator[str]:
-    if spec.settings.type != handler.type:
-        yield "type"
-    elif spec.settings != handler.settings:
-        seen = settings_fields(handler.settings)
-        for name, value in settings_fields(spec.settings).items():
-            if not _agrees(value, seen.get(name)):
-                yield f"settings.{name}"
+    yield from differences(spec.settings, handler.settings)
     if spec.is_enabled != handler.is_enabled:
         yield "is_enabled"
 
 
-_MASK: Final = re.compile(r"[*•●]{3,}|…|\.{3,}")
+def refuse_stale(plan: Plan, now: Plan) -> None:
+    """Raise PlanError if a handler that the plan touches changed since; it names each.
+
+    Where somebody made the very change meanwhile, nothing is left to do, and that is fine.
+    """
+    stale = [
+        before.spec.name
+        for before, after in zip(plan.changes, now.changes, strict=True)
+        if not isinstance(before, Unchanged)
+        and not isinstance(after, Unchanged)
+        and _touched(before) != _touched(after)
+    ]
+    if stale:
+        names = ", ".join(map(repr, stale))
+        raise PlanError(
+            f"the plan is stale: {names} changed since; plan again",
+            problems=tuple(f"{name!r} changed since the plan was made" for name in stale),
+        )
 
 
-def _agrees(desired: str, seen: object) -> bool:
-    """Whether a value seen can be the desired one: a server may hide secrets, or mask them."""
-    text = "" if seen is None else str(seen)
-    if text in ("", desired):
-        return True
-    masked = _MASK.search(text)
-    if masked is None:
-        return False
-    shown = text[: masked.start()], text[masked.end() :]
-    return desired.startswith(shown[0]) and desired.endswith(shown[1])
+def _touched(change: Change) -> Change:
+    """Return a change without what deliveries alter by themselves."""
+    if isinstance(change, Update):
+        return evolve(change, handler=evolve(change.handler, last_datetime=None))
+    return change
 
 
 def describe(change: Change) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Applying plans over real sockets: the desired state, a report, a second run without writes."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +11,9 @@ from bitpeak_async import (
     EmailSettings,
     HandlerSpec,
     Outcome,
-    OutcomeUnknownError,
+    Pace,
     PlanError,
+    ProvisionCancelledError,
     ProvisionError,
     Result,
     ServerError,
@@ -90,13 +92,13 @@ async def test_one_failure_never_stops_the_others(sandbox: Sandbox, bitpeak: Bit
     assert {"n7": ValidationError, "n9": PlanError} == {
         each.change.spec.name: type(each.error) for each in report.failed
     }
-    assert ["n8"] == [each.change.spec.name for each in report.unresolved]
-    assert 17 == len(report.created)
+    assert 18 == len(report.created)
+    assert 1 == [each["name"] for each in sandbox.handlers].count("n8")
     assert sorted(map(id, report.outcomes)) == sorted(map(id, seen))
-    with pytest.raises(ProvisionError, match="3 of 20 changes failed; the first: ") as caught:
+    with pytest.raises(ProvisionError, match="2 of 20 changes failed; the first: ") as caught:
         report.raise_for_failures()
-    assert {ValidationError, PlanError, OutcomeUnknownError} == set(map(type, caught.value.errors))
-    assert "17 created, 0 updated, 0 unchanged, 2 failed, 1 unresolved" == report.summary
+    assert {ValidationError, PlanError} == set(map(type, caught.value.errors))
+    assert "18 created, 0 updated, 0 unchanged, 2 failed" == report.summary
 
 
 async def test_a_crashed_run_is_resumed_by_running_again(sandbox: Sandbox, connect: Connect):
@@ -146,3 +148,52 @@ async def test_a_new_handler_that_cannot_be_disabled_is_failed_but_named(
     [outcome] = (await bitpeak.provision([spec])).outcomes
     assert (Result.UPDATED, 1) == (outcome.result, outcome.handler_id)
     assert [False] == [each["is_enabled"] for each in sandbox.handlers]
+
+
+async def test_a_plan_gone_stale_is_refused_before_anything_is_written(
+    sandbox: Sandbox, bitpeak: BitPeak
+):
+    mail = {"email": "x@example.com"}
+    sandbox.add(name="n1", type="email", settings=mail)
+    plan = await bitpeak.plan(specs(3))
+    await bitpeak.notification_handlers.update(1, settings=EmailSettings("y@example.com"))
+    sandbox.add(name="n2", type="email", settings=mail)
+    before = sandbox.handlers
+    with pytest.raises(PlanError, match="the plan is stale: 'n1', 'n2' changed since") as caught:
+        await bitpeak.apply(plan)
+    assert 2 == len(caught.value.problems)
+    assert before == sandbox.handlers
+
+
+async def test_what_somebody_did_meanwhile_as_planned_is_fine(sandbox: Sandbox, bitpeak: BitPeak):
+    plan = await bitpeak.plan(specs(3))
+    await bitpeak.provision(specs(2))
+    report = await bitpeak.apply(plan)
+    assert "1 created, 0 updated, 2 unchanged, 0 failed" == report.summary
+
+
+async def test_cancelling_lets_what_is_under_way_end_and_tells_what_was_done(
+    sandbox: Sandbox, connect: Connect
+):
+    sandbox.inject(Fault.slow(0.2), method="POST", times=None)
+    async with connect(sandbox, pace=Pace(in_flight=4)) as bitpeak:
+        task = asyncio.create_task(bitpeak.provision(specs(40), grace=5))
+        while sandbox.in_flight < 4:  # noqa: ASYNC110 - the sandbox has no event for it
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(ProvisionCancelledError, match="cancelled after 4 created") as caught:
+            await task
+    assert 4 == len(caught.value.report.created) == len(sandbox.handlers)
+
+
+async def test_a_second_cancellation_ends_the_grace(sandbox: Sandbox, connect: Connect):
+    sandbox.inject(Fault.stall(), method="POST", times=None)
+    async with connect(sandbox) as bitpeak:
+        task = asyncio.create_task(bitpeak.provision(specs(40), grace=3600))
+        for _ in range(2):
+            while not sandbox.in_flight:  # noqa: ASYNC110 - the sandbox has no event for it
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.05)
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(task, 5)
