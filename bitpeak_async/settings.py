@@ -164,6 +164,10 @@ def _mask_values(values: Mapping[str, object]) -> str:
     return "{" + ", ".join(f"{name!r}: {mask(value)}" for name, value in values.items()) + "}"
 
 
+def _copy(values: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(values)
+
+
 @frozen
 class UnknownSettings:
     """Settings of a type this release does not know; they can be read, compared and sent.
@@ -174,7 +178,7 @@ class UnknownSettings:
     """
 
     type: str
-    fields: Mapping[str, Any] = field(factory=dict, converter=dict, repr=_mask_values, hash=False)
+    fields: Mapping[str, Any] = field(factory=dict, converter=_copy, repr=_mask_values, hash=False)
 
 
 KnownSettings: TypeAlias = (

@@ -1,7 +1,9 @@
 """JSON → records: exactly what the samples say, leniently, and failures by their place."""
 
 import datetime as dt
+from contextlib import suppress
 from pathlib import Path
+from typing import get_origin
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -268,7 +270,8 @@ BAD_BODIES = [
     (HANDLERS, {"data": []}, "$.meta", "missing"),
     (HANDLERS, {"meta": META}, "$.data", "missing"),
     (HANDLERS, page(meta=[]), "$.meta", "expected an object, got an array"),
-    (HANDLERS, page(meta=META | {"total": CANARY}), "$.meta.total", "expected an integer, got a string"),
+    (HANDLERS, page(meta=META | {"total": CANARY}), "$.meta.total",
+     "expected an integer, got a string"),
     (HANDLERS, page(meta={"page": 1}), "$.meta.results_per_page", "missing"),
     (HANDLERS, page(links=CANARY), "$.links", "expected an object, got a string"),
     (HANDLERS, page(links={"self": [CANARY]}), "$.links.self", "expected a string, got an array"),
@@ -332,8 +335,5 @@ near_bodies = st.fixed_dictionaries(
 @given(body=json_values | near_bodies)
 @settings(max_examples=100, deadline=None, derandomize=True)
 def test_any_json_is_a_record_or_a_shape_error(shape, body):
-    try:
-        UTC.decode(body, shape)
-    except ShapeError as error:
-        assert error.path.startswith("$")  # noqa: PT017 - either end is fine
-        assert error.problem
+    with suppress(ShapeError):
+        assert isinstance(UTC.decode(body, shape), get_origin(shape) or shape)

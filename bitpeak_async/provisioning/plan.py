@@ -177,7 +177,7 @@ def describe(change: Change) -> Iterator[str]:
     spec = change.spec
     match change:
         case Create():
-            fields = ", ".join(_shown(spec.settings).values())
+            fields = ", ".join(shown_fields(spec.settings).values())
             yield f"+ {spec.name!r} ({spec.settings.type}) {fields}".rstrip()
             if not spec.is_enabled:
                 yield "    is_enabled: false"
@@ -194,12 +194,13 @@ def describe(change: Change) -> Iterator[str]:
 
 
 def _states(of: HandlerSpec | NotificationHandler) -> dict[str, str]:
-    settings = {f"settings.{name}": text for name, text in _shown(of.settings).items()}
+    settings = {f"settings.{name}": text for name, text in shown_fields(of.settings).items()}
     enabled = "true" if of.is_enabled else "false"
     return {"type": of.settings.type, "is_enabled": enabled, **settings}
 
 
-def _shown(settings: Settings) -> dict[str, str]:
+def shown_fields(settings: Settings) -> dict[str, str]:
+    """Return wire names and what may be shown of their values."""
     return {
         name: repr(value) if name in WIRE_FIELDS and not WIRE_FIELDS[name].secret else mask(value)
         for name, value in settings_fields(settings).items()

@@ -1,0 +1,5 @@
+"""``python -m bitpeak_async.cli``."""
+
+from bitpeak_async.cli import main
+
+main()

@@ -1,0 +1,60 @@
+"""Which failure ends the command how."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from enum import IntEnum
+from typing import Any
+
+import typer
+
+from bitpeak_async.cli._output import complain, show_report
+from bitpeak_async.errors import AuthenticationError, BitPeakError, PermissionDeniedError
+from bitpeak_async.provisioning import ProvisionCancelledError, Report
+
+
+class Exit(IntEnum):
+    """Exit codes, as ``bitpeak --help`` documents them."""
+
+    DONE = 0
+    ERROR = 1
+    CHANGES_FAILED = 3
+    KEY_REFUSED = 4
+    UNRESOLVED = 5
+    INTERRUPTED = 130
+
+
+def run(command: Coroutine[Any, Any, Exit]) -> None:
+    """Run a command to its end and exit with its code; errors become one line on stderr."""
+    try:
+        code = asyncio.run(_with_report(command))
+    except BitPeakError as error:
+        complain(str(error))
+        refused = isinstance(error, AuthenticationError | PermissionDeniedError)
+        code = Exit.KEY_REFUSED if refused else Exit.ERROR
+    except OSError as error:
+        complain(str(error))
+        code = Exit.ERROR
+    except KeyboardInterrupt:
+        complain("interrupted")
+        code = Exit.INTERRUPTED
+    raise typer.Exit(code)
+
+
+async def _with_report(command: Coroutine[Any, Any, Exit]) -> Exit:
+    try:
+        return await command
+    except ProvisionCancelledError as cancelled:
+        show_report(cancelled.report)
+        raise
+
+
+def code_of(report: Report) -> Exit:
+    """Return the exit code that a report deserves."""
+    errors = [outcome.error for outcome in report.outcomes if outcome.error]
+    if any(isinstance(error, AuthenticationError | PermissionDeniedError) for error in errors):
+        return Exit.KEY_REFUSED
+    if report.failed:
+        return Exit.CHANGES_FAILED
+    return Exit.UNRESOLVED if report.unresolved else Exit.DONE

@@ -1,0 +1,196 @@
+"""Nodes of a spec file → handler specs: each key checked where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Final
+
+from bitpeak_async._form import name_problems, settings_problems
+from bitpeak_async.provisioning._document import Node, Place, Problems
+from bitpeak_async.provisioning._environment import expand
+from bitpeak_async.records import HandlerSpec
+from bitpeak_async.settings import CLASSES, FIELDS, KnownSettings, Settings, UnknownSettings
+
+_KEYS: Final = ("name", "type", "settings", "is_enabled")
+_BOOLEANS: Final = {"true": True, "false": False}
+_TYPE_OF_FIELD: Final = {
+    wire.name: str(cls.type) for cls, wires in FIELDS.items() for wire in wires.values()
+}
+
+
+class SpecReader:
+    """Reads the specs of one file. What cannot be used is noted and left out.
+
+    Args:
+        problems: where to note it. No problem holds a value from the environment: what a message
+            quotes is the text of the file.
+        environ: environment variables, name → value.
+    """
+
+    def __init__(self, problems: Problems, environ: Mapping[str, str]) -> None:
+        self._problems = problems
+        self._environ = environ
+        self._names: dict[str, Place] = {}
+
+    def read(self, document: Node) -> list[HandlerSpec]:
+        """Return the specs of a whole file.
+
+        Raises:
+            PlanError: it holds no list of handlers.
+        """
+        handlers = document
+        if isinstance(document.value, dict):
+            self._refuse_unknown(document.value, ("handlers",))
+            handlers = document.value.get("handlers", document)
+        if not isinstance(handlers.value, list):
+            self._problems.stop(
+                handlers.place,
+                f"must be a list of handlers, or hold one as 'handlers:'; it is {handlers.kind}",
+            )
+        return [spec for node in handlers.value if (spec := self._spec(node)) is not None]
+
+    def _spec(self, node: Node) -> HandlerSpec | None:
+        entry = self._mapping(node)
+        if entry is None:
+            return None
+        self._refuse_unknown(entry, _KEYS)
+        for key, example in (("name", "Work email"), ("type", "email")):
+            if key not in entry:
+                self._problems.add(node.place, f"has no {key}; add one such as '{key}: {example}'")
+        name = self._name(entry["name"], node.place) if "name" in entry else None
+        settings = self._settings(
+            entry.get("type"), entry.get("settings", Node({}, node.place.inner("settings")))
+        )
+        is_enabled = "is_enabled" not in entry or self._boolean(entry["is_enabled"])
+        if name is None or settings is None:
+            return None
+        return HandlerSpec(name, settings, is_enabled)
+
+    def _name(self, node: Node, handler: Place) -> str | None:
+        name = self._text(node)
+        if name is None:
+            return None
+        for _, problem in name_problems(name):
+            self._problems.add(node.place, problem)
+        first = self._names.setdefault(name, handler)
+        if first is not handler:
+            self._problems.add(
+                node.place,
+                f"{first.path}, on line {first.line}, has the same name; names must be unique",
+            )
+        return name
+
+    def _settings(self, kind_node: Node | None, node: Node) -> Settings | None:
+        kind = None if kind_node is None else self._text(kind_node)
+        fields = self._mapping(node)
+        if fields is None:
+            return None
+        texts = {name: self._text(field) for name, field in fields.items()}
+        if kind_node is None or kind is None:
+            return None
+        cls = CLASSES.get(kind)
+        if cls is not None:
+            return self._known(cls, node, fields, texts)
+        return self._unknown(kind, kind_node, node, fields, texts)
+
+    def _known(
+        self,
+        cls: type[KnownSettings],
+        node: Node,
+        fields: Mapping[str, Node],
+        texts: Mapping[str, str | None],
+    ) -> Settings:
+        wires = {python: wire.name for python, wire in FIELDS[cls].items()}
+        self._refuse_unknown(fields, wires.values(), wires)
+        for name in wires.values():
+            if name not in fields:
+                self._problems.add(node.place, f"lacks {name!r}, which {cls.type} needs")
+        # Where there is no text, a problem is noted already: "" only holds its place.
+        settings = cls(**{python: texts.get(name) or "" for python, name in wires.items()})
+        self._check(
+            settings,
+            {
+                f"settings.{python}": fields[name].place
+                for python, name in wires.items()
+                if texts.get(name) is not None
+            },
+        )
+        return settings
+
+    def _unknown(
+        self,
+        kind: str,
+        kind_node: Node,
+        node: Node,
+        fields: Mapping[str, Node],
+        texts: Mapping[str, str | None],
+    ) -> Settings | None:
+        if meant := _misspelt(kind, fields):
+            self._problems.add(
+                kind_node.place,
+                f"{kind_node.value!r} is no documented type; did you mean {meant!r}? "
+                f"known: {', '.join(CLASSES)}",
+            )
+            return None
+        settings = UnknownSettings(kind, {name: text for name, text in texts.items() if text})
+        places = {f"settings.fields[{name!r}]": field.place for name, field in fields.items()}
+        places |= {"settings.type": kind_node.place, "settings.fields": node.place}
+        self._check(settings, places)
+        return settings
+
+    def _check(self, settings: Settings, places: Mapping[str, Place]) -> None:
+        """Note what keeps settings from being sent, at the places of its arguments."""
+        for argument, problem in settings_problems(settings):
+            if argument in places:
+                self._problems.add(places[argument], problem)
+
+    def _boolean(self, node: Node) -> bool:
+        text = self._text(node)
+        if text is not None and text.lower() not in _BOOLEANS:
+            self._problems.add(node.place, "must be true or false")
+        return _BOOLEANS.get((text or "").lower(), True)
+
+    def _refuse_unknown(
+        self,
+        mapping: Mapping[str, Node],
+        known: Iterable[str],
+        aliases: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Note keys that are not known, with the one that was probably meant.
+
+        Args:
+            mapping: the keys.
+            known: what they may be.
+            aliases: other words for a known key → the key.
+        """
+        choices = list(known)
+        for key, node in mapping.items():
+            if key not in choices:
+                close = get_close_matches(key, choices, n=1)
+                meant = aliases.get(key) or (close[0] if close else None)
+                hint = f"did you mean {meant!r}?" if meant else f"known: {', '.join(choices)}"
+                self._problems.add(
+                    node.place, f"is no known key; {hint if choices else 'remove it'}"
+                )
+
+    def _mapping(self, node: Node) -> dict[str, Node] | None:
+        if isinstance(node.value, dict):
+            return node.value
+        self._problems.add(node.place, f"must be a mapping, not {node.kind}")
+        return None
+
+    def _text(self, node: Node) -> str | None:
+        if not isinstance(node.value, str):
+            self._problems.add(node.place, f"must be a string, not {node.kind}")
+            return None
+        return expand(
+            node.value, self._environ, lambda problem: self._problems.add(node.place, problem)
+        )
+
+
+def _misspelt(kind: str, fields: Iterable[str]) -> str | None:
+    """Return the documented type that an undocumented one seems to mean."""
+    close = get_close_matches(kind.lower(), CLASSES, n=1)
+    return close[0] if close else next(filter(None, map(_TYPE_OF_FIELD.get, fields)), None)

@@ -1,0 +1,257 @@
+"""The command line as people and scripts run it: real processes, pipes and a terminal."""
+
+import asyncio
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from bitpeak_async.cli import main
+from bitpeak_async.cli._app import app
+from bitpeak_async.sandbox import Fault, Sandbox
+
+CANARY = "canary-4711"
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "handlers.yaml"
+BITPEAK = [sys.executable, "-m", "bitpeak_async.cli"]
+TWO = """
+- {name: Mail, type: email, settings: {email: a@example.com}}
+- {name: "[red]Hook", type: webhook, settings: {webhook: "https://example.com/${HOOK:-canary-4711}"}}
+"""
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def specs(tmp_path: Path) -> Path:
+    path = tmp_path / "handlers.yaml"
+    path.write_text(TWO)
+    return path
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """``bitpeak sandbox`` in a process of its own; what it says to export."""
+    command = [*BITPEAK, "sandbox", "--database", str(tmp_path / "handlers.db")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline().decode() for _ in range(2)]
+        exported = dict(re.findall(r"export (\w+)=(\S+)", "".join(lines)))
+        assert {"BITPEAK_BASE_URL", "BITPEAK_API_KEY"} == set(exported)
+        yield exported
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=10)
+    assert (0, b"Serving until Ctrl-C\n") == (process.returncode, errors)
+
+
+@pytest.fixture
+def run(server: dict[str, str]) -> Run:
+    """Run a command in this process against ``server``."""
+
+    def run(*arguments: object, **environment: str | None) -> Result:
+        env = {**server, "NO_COLOR": "1", "HOOK": None, **environment}
+        return CliRunner().invoke(app, [str(argument) for argument in arguments], env=env)
+
+    return run
+
+
+def piped(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*BITPEAK, *map(str, arguments)],
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_example_is_provisioned_into_the_sandbox_and_then_nothing_is_left_to_do():
+    done = piped("apply", EXAMPLE, "--sandbox")
+    assert 0 == done.returncode, done.stderr
+    lines = done.stdout.splitlines()
+    assert 40 <= sum(line.startswith("+ ") for line in lines)
+    assert "44 created, 0 updated, 0 unchanged, 0 failed" == lines[-2]
+    assert lines[-1].startswith("Planned again: 0 to change")
+    assert "\x1b" not in done.stdout + done.stderr
+    types = set(re.findall(r"^\+ .* \((\w+)\)", done.stdout, re.MULTILINE))
+    assert 9 == len(types)
+
+
+def test_apply_writes_once_and_plan_writes_nothing(run: Run, specs: Path):
+    planned = run("plan", specs)
+    assert 0 == planned.exit_code
+    assert "2 to change (2 to create, 0 to update), 0 unchanged" in planned.stdout
+    assert "2 created" in run("apply", specs).stdout
+    again = run("apply", specs)
+    assert (0, "0 to change (0 to create, 0 to update), 2 unchanged\n") == (
+        again.exit_code,
+        again.stdout,
+    )
+
+
+def test_a_plan_into_the_sandbox_is_all_new(run: Run, specs: Path):
+    assert "2 to create" in run("plan", specs, "--sandbox").stdout
+
+
+def test_list_shows_handlers_without_their_secrets(run: Run, specs: Path):
+    run("apply", specs)
+    shown = run("list")
+    assert 0 == shown.exit_code
+    assert re.search(r"1 +email +Mail +yes +never +'a@example.com'", shown.stdout)
+    assert re.search(
+        r"2 +webhook +\[red\]Hook +yes +never +https://example.com/\*\*\*", shown.stdout
+    )
+
+
+@pytest.mark.parametrize("command", ["plan", "apply", "list"])
+def test_secrets_never_show(command: str, run: Run, specs: Path):
+    run("apply", specs)
+    specs.write_text(TWO.replace("canary", "canary-changed"))
+    shown = run(command, *([] if command == "list" else [specs]), "--base-url", "")
+    shown_too = run(command, *([] if command == "list" else [specs]))
+    assert CANARY not in shown.output + shown_too.output
+    assert "canary" not in shown_too.output
+
+
+def test_a_missing_variable_is_named_with_file_line_and_path(run: Run, tmp_path: Path):
+    path = tmp_path / "h.yaml"
+    path.write_text("- name: a\n  type: slack\n  settings:\n    slack: ${SLACK_HOOK}\n")
+    refused = run("apply", path)
+    assert 1 == refused.exit_code
+    assert f"{path}:4: [0].settings.slack: the environment variable SLACK_HOOK" in refused.stderr
+    assert "" == refused.stdout
+
+
+def test_a_file_that_is_not_there_is_one_line_on_stderr(run: Run, tmp_path: Path):
+    refused = run("plan", tmp_path / "none.yaml")
+    assert 1 == refused.exit_code
+    assert "cannot be read: No such file or directory" in refused.stderr
+    assert 1 == len(refused.stderr.splitlines())
+
+
+def test_a_missing_key_says_where_it_comes_from(run: Run, specs: Path):
+    refused = run("plan", specs, BITPEAK_API_KEY=None)
+    assert (1, "Error: api_key is missing: pass it or set BITPEAK_API_KEY\n") == (
+        refused.exit_code,
+        refused.stderr,
+    )
+
+
+def test_a_refused_key_has_its_own_exit_code(run: Run):
+    refused = run("list", BITPEAK_API_KEY=CANARY)
+    assert 4 == refused.exit_code
+    assert "401" in refused.stderr
+    assert CANARY not in refused.output
+
+
+def test_a_taken_port_is_an_error(server: dict[str, str]):
+    port = server["BITPEAK_BASE_URL"].split(":")[2].split("/")[0]
+    refused = piped("sandbox", "--port", port)
+    assert 1 == refused.returncode
+    assert refused.stderr.startswith("Error: ")
+
+
+def test_version_and_help():
+    assert "bitpeak_async 0.1.0\n" == CliRunner().invoke(app, ["--version"]).stdout
+    helped = CliRunner().invoke(app, ["--help"]).stdout
+    assert "5 outcomes unresolved" in " ".join(helped.split())
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "summary"),
+    [
+        (Fault(status=422), 3, "1 created, 0 updated, 0 unchanged, 1 failed"),
+        (Fault(status=403), 4, "1 created, 0 updated, 0 unchanged, 1 failed"),
+    ],
+)
+async def test_failed_changes_have_their_exit_codes(
+    fault: Fault, code: int, summary: str, specs: Path, sandbox: Sandbox
+):
+    sandbox.inject(fault, when=lambda request: request.fields.get("name") == "Mail")
+    done = await asyncio.to_thread(
+        piped,
+        "apply",
+        specs,
+        BITPEAK_BASE_URL=sandbox.base_url,
+        BITPEAK_API_KEY=sandbox.api_key,
+    )
+    assert code == done.returncode
+    assert "! 'Mail': create notification handler 'Mail': " in done.stdout
+    assert summary == done.stdout.splitlines()[-1]
+
+
+class Terminal:
+    """A command in a pseudo-terminal."""
+
+    def __init__(self, *arguments: object, **environment: str) -> None:
+        self.screen = ""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            env = {**os.environ, "TERM": "xterm", "COLUMNS": "80", **environment}
+            os.execve(sys.executable, [*BITPEAK, *map(str, arguments)], env)
+
+    def until(self, text: str) -> None:
+        while text not in self.screen:
+            assert select.select([self.fd], [], [], 20)[0], self.screen
+            self.screen += os.read(self.fd, 65536).decode()
+
+    def type(self, text: str) -> None:
+        os.write(self.fd, text.encode())
+
+    def end(self) -> int:
+        try:
+            while chunk := os.read(self.fd, 65536):
+                self.screen += chunk.decode()
+        except OSError:
+            pass  # Linux's way to tell the end of a terminal
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1)])
+def test_on_a_terminal_apply_asks_first(
+    answer: str, code: int, server: dict[str, str], specs: Path, run: Run
+):
+    terminal = Terminal("apply", specs, **server)
+    terminal.until("Apply? [y/N]: ")
+    assert "\x1b[32m+ 'Mail'" in terminal.screen
+    terminal.type(answer + "\n")
+    assert code == terminal.end()
+    assert ("2 created" in terminal.screen) == (answer == "y")
+    assert ("2 unchanged" in run("plan", specs).stdout) == (answer == "y")
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+async def test_ctrl_c_prints_the_partial_report(sandbox: Sandbox, specs: Path):
+    sandbox.inject(Fault.slow(0.5), method="POST", times=None)
+    terminal = Terminal(
+        "apply",
+        specs,
+        "--yes",
+        BITPEAK_BASE_URL=sandbox.base_url,
+        BITPEAK_API_KEY=sandbox.api_key,
+    )
+    while not any(request.method == "POST" for request in sandbox.requests):  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    terminal.type("\x03")
+    assert 130 == await asyncio.to_thread(terminal.end)
+    assert "2 created, 0 updated, 0 unchanged, 0 failed" in terminal.screen
+    assert "interrupted" in terminal.screen
+
+
+def test_without_its_extra_the_command_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    for name in [name for name in sys.modules if name.startswith("bitpeak_async.cli._")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "typer", None)
+    with pytest.raises(SystemExit, match=r"pip install 'bitpeak_async\[cli\]'"):
+        main()
