@@ -46,7 +46,7 @@ def transport_error(operation: str, cause: BaseException) -> TransportError:
 
 
 def _reason(cause: BaseException) -> str:
-    name = type(cause).__name__
+    cls = type(cause).__name__
     if isinstance(cause, aiohttp.ClientConnectorCertificateError):
         detail: object = cause.certificate_error
     elif isinstance(cause, aiohttp.ClientConnectorError):
@@ -62,5 +62,6 @@ def _reason(cause: BaseException) -> str:
     else:
         detail = None
     if isinstance(detail, ssl.SSLError):
-        detail = detail.reason or detail.strerror
-    return f"{name} ({detail})" if detail else name
+        words = (getattr(detail, name, None) for name in ("verify_message", "reason", "strerror"))
+        detail = next(filter(None, words), None)
+    return f"{cls} ({detail})" if detail else cls

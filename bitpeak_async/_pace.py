@@ -135,7 +135,7 @@ class Pacer:
         after the wait that the server asked for waits longer than it asks.
         """
         now = self.clock()
-        if permit.at <= self._paused_at:
+        if permit.at <= self._paused_at and permit is not self._probe:
             if retry_after is not None:
                 self.paused_until = max(self.paused_until, now + min(retry_after, self.max_pause))
             return False

@@ -63,22 +63,22 @@ class Budget:
     nothing gives back, so the extra traffic ends at the capacity however many calls fail.
     """
 
-    capacity: float
-    left: float = field(init=False)
+    capacity: int
+    _tenths: int = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.left = self.capacity
+        self._tenths = 10 * self.capacity
 
     def take(self) -> bool:
         """Take one retry; False when none is left."""
-        if self.left < 1:
+        if self._tenths < 10:
             return False
-        self.left -= 1
+        self._tenths -= 10
         return True
 
     def give_back(self) -> None:
         """Count a success."""
-        self.left = min(self.capacity, self.left + 0.1)
+        self._tenths = min(10 * self.capacity, self._tenths + 1)
 
 
 @define

@@ -28,8 +28,11 @@ KEY = ConnectionKey(
     "bitpeak.ru", 443, True, True, URL(f"http://user:{CANARY}@proxy:3128"), None, None, None
 )
 REFUSED = ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed ('192.0.2.1', 443)")
-UNTRUSTED = ssl.SSLCertVerificationError(1, "certificate verify failed: self-signed certificate")
+UNTRUSTED = ssl.SSLCertVerificationError(1, "certificate verify failed (_ssl.c:1000)")
+UNTRUSTED.verify_message = "self-signed certificate"
 HANDSHAKE = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1000)")
+HANDSHAKE.reason = "WRONG_VERSION_NUMBER"
+OF_PYTHON = ssl.SSLError(1, "without the attributes that OpenSSL's errors have")
 UNKNOWN_HOST = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 WORDS = f"Can not write request body for {TARGET}"
 
@@ -88,7 +91,7 @@ AIOHTTP = {
     "NonHttpUrlClientError": (plain, NEVER_WILL, ""),
     "InvalidUrlRedirectClientError": (lambda cls: cls(TARGET, CANARY), NEVER_WILL, ""),
     "NonHttpUrlRedirectClientError": (plain, NEVER_WILL, ""),
-    "ClientSSLError": (connecting(HANDSHAKE), NEVER_CONNECTED, "WRONG_VERSION_NUMBER"),
+    "ClientSSLError": (connecting(OF_PYTHON), NEVER_CONNECTED, "without the attributes"),
     "ClientConnectorSSLError": (connecting(HANDSHAKE), NEVER_CONNECTED, "WRONG_VERSION_NUMBER"),
     "ClientConnectorCertificateError": (connecting(UNTRUSTED), NEVER_WILL, "self-signed"),
     "HttpProcessingError": (lambda cls: cls(code=400, message=CANARY, headers=HEADERS), BROKEN, ""),
@@ -112,7 +115,7 @@ BUILTIN = {
     "BrokenPipeError": (BrokenPipeError(errno.EPIPE, "Broken pipe"), BROKEN, "Broken pipe"),
     "TimeoutError": (TimeoutError(CANARY), LATE, ""),
     "SSLError": (HANDSHAKE, BROKEN, "WRONG_VERSION_NUMBER"),
-    "SSLCertVerificationError": (UNTRUSTED, NEVER_WILL, "self-signed"),
+    "SSLCertVerificationError": (UNTRUSTED, NEVER_WILL, "certificate verify failed"),
     "a closed session": (RuntimeError("Session is closed"), NEVER_WILL, "Session is closed"),
     "bad options": (ValueError("no such proxy"), NEVER_WILL, "no such proxy"),
 }

@@ -20,7 +20,8 @@ from bitpeak_async.sandbox import Fault, Sandbox
 
 CANARY = "canary-4711"
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "handlers.yaml"
-BITPEAK = [sys.executable, "-m", "bitpeak_async.cli"]
+# -P: the installed package, not the sources beside which pytest runs.
+BITPEAK = [sys.executable, "-P", "-m", "bitpeak_async.cli"]
 TWO = """
 - {name: Mail, type: email, settings: {email: a@example.com}}
 - {name: "[red]Hook", type: webhook, settings: {webhook: "https://example.com/${HOOK:-canary-4711}"}}
