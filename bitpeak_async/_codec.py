@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from attrs import frozen, has
-from cattrs import BaseValidationError, ClassValidationError, Converter, IterableValidationError
+from cattrs import ClassValidationError, Converter, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, override
 
 from bitpeak_async.records import NotificationHandler, PageLinks
@@ -202,15 +202,13 @@ def _converter(timezone: dt.tzinfo, *, detailed: bool) -> Converter:
 def _first_problem(error: BaseException, path: str) -> tuple[str, str]:
     """Follow cattrs' error tree to its first leaf: (path in the JSON, problem)."""
     if isinstance(error, ClassValidationError):
-        for inner, note in error.group_exceptions()[0]:
-            wires = FIELDS.get(error.cl, {})
-            name = wires[note.name].name if note.name in wires else note.name.rstrip("_")
-            return _first_problem(inner, f"{path}.{name}")
+        inner, note = error.group_exceptions()[0][0]
+        wires = FIELDS.get(error.cl, {})
+        name = wires[note.name].name if note.name in wires else note.name.rstrip("_")
+        return _first_problem(inner, f"{path}.{name}")
     if isinstance(error, IterableValidationError):
-        for inner, item in error.group_exceptions()[0]:
-            return _first_problem(inner, f"{path}[{item.index}]")
-    if isinstance(error, BaseValidationError):
-        return _first_problem(error.exceptions[0], path)
+        inner, item = error.group_exceptions()[0][0]
+        return _first_problem(inner, f"{path}[{item.index}]")
     if isinstance(error, KeyError):
         return path, "missing"
     return path, str(error)

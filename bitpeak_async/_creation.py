@@ -26,6 +26,7 @@ from bitpeak_async.errors import (
     NotFoundError,
     OutcomeUnknownError,
 )
+from bitpeak_async.events import OutcomeKnown
 from bitpeak_async.options import Retry
 from bitpeak_async.records import HandlerSpec, NotificationHandler
 from bitpeak_async.settings import Settings
@@ -127,6 +128,7 @@ class Creation:
         handlers: the resource.
         retry: how long to let the server settle, and how often to look.
         workers: creates at once.
+        emit: told of each outcome.
         existing: ids that were there before the run.
         remove_duplicates: whether copies that late creates of this run made are deleted.
     """
@@ -134,6 +136,7 @@ class Creation:
     handlers: Handlers
     retry: Retry
     workers: int
+    emit: Callable[[OutcomeKnown], object]
     existing: SeenIds = field(factory=SeenIds)
     remove_duplicates: bool = False
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
@@ -152,6 +155,7 @@ class Creation:
             async with aclosing(outcomes):
                 async for outcome in outcomes:
                     if outcome is not None:
+                        self.emit(OutcomeKnown(_name(outcome), outcome.handler_id, outcome.error))
                         yield outcome
 
     async def create(self, spec: HandlerSpec) -> CreateOutcome | None:
@@ -295,6 +299,10 @@ class Creation:
     async def _delete(self, handler_id: int) -> None:
         with suppress(NotFoundError):
             await self.handlers.delete(handler_id)
+
+
+def _name(outcome: CreateOutcome) -> str:
+    return outcome.spec.name if isinstance(outcome.spec, HandlerSpec) else ""
 
 
 def _unchecked(outcome: CreateOutcome, cause: BitPeakError) -> OutcomeUnknownError:

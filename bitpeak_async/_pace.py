@@ -40,6 +40,8 @@ class _Cycle:
     blocked_at: float = math.inf
     blocked_until: float = math.inf  # at least: the last refusal, or what it said
     refusals: int = 0
+    is_limit: bool = True
+    is_announced: bool = False
 
 
 @define(eq=False)
@@ -52,8 +54,8 @@ class Pacer:
     The rate is unlimited until the first 429. Then each pause lowers it to what the server let
     through: over a whole cycle, a token bucket and a fixed window both admit exactly their limit.
     When the server opened again is known only to lie between the last refusal and the probe let
-    through; halfway is taken. Where the pause was long against the time before it and no probe
-    was refused (a stray 429), that would measure the pause, so the rate is only cut. Between
+    through; halfway is taken. Where the pause was ours, long against the time before it, and no
+    probe was refused (a stray 429), that would measure the pause, so the rate is only cut. Between
     pauses the rate climbs, the faster the longer none was needed (as CUBIC, RFC 9438): a limit
     measured too low is left behind soon, and one measured well is rarely met.
 
@@ -128,11 +130,17 @@ class Pacer:
             self.rate = min(self._ceiling, climbed)
         return False
 
-    def refused(self, permit: Permit, retry_after: float | None) -> bool:
+    def refused(self, permit: Permit, retry_after: float | None, *, is_limit: bool = True) -> bool:
         """Begin or prolong the pause; return whether one begins.
 
         Answers to requests under way when a pause began belong to that pause. A probe refused
         after the wait that the server asked for waits longer than it asks.
+
+        Args:
+            permit: of the request that was refused.
+            retry_after: seconds that the server asks to wait, or None.
+            is_limit: whether requests were counted (429). How long an overload (503) lasts tells
+                nothing of a limit.
         """
         now = self.clock()
         if permit.at <= self._paused_at and permit is not self._probe:
@@ -146,6 +154,8 @@ class Pacer:
         cycle.blocked_at = min(cycle.blocked_at, now)
         cycle.blocked_until = now + (retry_after or 0.0)
         cycle.refusals += 1
+        cycle.is_limit &= is_limit
+        cycle.is_announced |= retry_after is not None
         self.paused_until = now + min(pause, self.max_pause)
         self._paused_at = now
         self._probing = True
@@ -164,9 +174,10 @@ class Pacer:
         active = cycle.blocked_at - cycle.began
         blocked = now - cycle.blocked_at
         opened = (min(cycle.blocked_until, now) + now) / 2
-        if cycle.let_through and (cycle.refusals > 1 or active >= blocked):
+        is_verified = cycle.refusals > 1 or cycle.is_announced or active >= blocked
+        if cycle.is_limit and cycle.let_through and is_verified:
             rate = cycle.let_through / max(opened - cycle.began, 1e-3) * _MEASURED
-        elif cycle.let_through > self.in_flight:
+        elif cycle.is_limit and cycle.let_through > self.in_flight:
             rate = min(self.rate, cycle.let_through / max(active, 1e-3)) * _CUT
         else:
             rate = self.rate * _CUT

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl as tls
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, Final, TypeVar
 
 import aiohttp
 from attrs import frozen
 
+from bitpeak_async._emitter import Emitter, harmless
 from bitpeak_async._failures import FAILURES, transport_error
-from bitpeak_async._pace import Gate, Pacer
+from bitpeak_async._pace import Gate, Pacer, Permit
 from bitpeak_async._retry import Attempts, Budget, throttles, was_not_executed
 from bitpeak_async._wire import Call, Repeat, Reply, Request, Wire
 from bitpeak_async.errors import (
@@ -21,8 +22,18 @@ from bitpeak_async.errors import (
     BitPeakError,
     ClosedError,
     OutcomeUnknownError,
+    RateLimitError,
     ReplyError,
     RequestTimeoutError,
+)
+from bitpeak_async.events import (
+    Hook,
+    Paused,
+    RateChanged,
+    ReplyReceived,
+    RequestFailed,
+    RequestSent,
+    Retrying,
 )
 from bitpeak_async.options import Pace, Retry, Timeout
 
@@ -66,8 +77,10 @@ class Transport:
         session: aiohttp.ClientSession | None = None,
         proxy: str | None = None,
         ssl: tls.SSLContext | None = None,
+        hooks: Iterable[Hook] = (),
         jitter: Callable[[], float] = random.random,
     ) -> None:
+        self.emit = Emitter(hooks)
         self.wire = wire
         self._pace = pace
         self._retry = retry
@@ -166,6 +179,7 @@ class Transport:
                     if call.repeat is Repeat.CREATE and not was_not_executed(error):
                         raise _unknown(call, error) from error
                     raise
+                self.emit(Retrying(call.operation, state.total, delay, error))
             if delay:
                 await asyncio.sleep(delay)
 
@@ -181,20 +195,51 @@ class Transport:
         permit = await gate.enter()
         state.under_way = True
         try:
-            reply = await self._exchange(session, call, request, options, state)
+            reply = await self._observed(session, call, request, options, state)
             result = self.wire.read(call, reply, repeated=state.maybe_executed)
         except APIError as error:
-            if throttles(error):
-                gate.pacer.refused(permit, error.retry_after)
-            else:
-                gate.pacer.let_through(permit)
+            self._answered(call, permit, error)
             raise
         else:
-            gate.pacer.let_through(permit)
+            self._answered(call, permit)
         finally:
             gate.leave(permit)
         self._budget.give_back()
         return result
+
+    def _answered(self, call: Call[Any], permit: Permit, error: APIError | None = None) -> None:
+        """Tell the pacer of an answer, and everybody of what the pacer makes of it."""
+        pacer = self._gate.pacer
+        if error is None or not throttles(error):
+            if pacer.let_through(permit):
+                self.emit(RateChanged(pacer.rate))
+            return
+        is_limit = isinstance(error, RateLimitError)
+        if pacer.refused(permit, error.retry_after, is_limit=is_limit):
+            self.emit(Paused(call.operation, pacer.paused_until - pacer.clock()))
+
+    async def _observed(
+        self,
+        session: aiohttp.ClientSession,
+        call: Call[Any],
+        request: Request,
+        options: CallOptions,
+        state: Attempts,
+    ) -> Reply:
+        if not self.emit.wanted:
+            return await self._exchange(session, call, request, options, state)
+        clock, attempt = self._gate.pacer.clock, state.total + 1
+        self.emit(RequestSent(call.operation, call.method, call.path, attempt))
+        began = clock()
+        try:
+            reply = await self._exchange(session, call, request, options, state)
+        except BitPeakError as error:
+            self.emit(RequestFailed(call.operation, attempt, clock() - began, error))
+            raise
+        headers = harmless(reply.headers)
+        seconds = clock() - began
+        self.emit(ReplyReceived(call.operation, attempt, reply.status, seconds, headers))
+        return reply
 
     async def _exchange(
         self,

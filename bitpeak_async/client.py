@@ -21,6 +21,7 @@ from bitpeak_async._transport import CallOptions, Transport
 from bitpeak_async._version import __version__
 from bitpeak_async._wire import Wire
 from bitpeak_async.errors import ConfigurationError
+from bitpeak_async.events import Hook
 from bitpeak_async.notification_handlers import NotificationHandlers
 from bitpeak_async.options import Pace, Retry, Timeout, check_number
 from bitpeak_async.provisioning.apply import Outcome, Report, apply_plan
@@ -54,6 +55,7 @@ class BitPeak:
         ssl: a TLS context, for certificates of one's own.
         max_reply_bytes: larger replies, after decompression, are refused.
         allow_insecure: allow plain http to hosts other than loopback.
+        hooks: called with each event; see ``bitpeak_async.events``.
         timezone: of the wire's datetimes, which have no offset. That it is UTC is an assumption.
 
     Attributes:
@@ -78,6 +80,7 @@ class BitPeak:
         ssl: tls.SSLContext | None = None,
         max_reply_bytes: int = _MAX_REPLY_BYTES,
         allow_insecure: bool = False,
+        hooks: Iterable[Hook] = (),
         timezone: dt.tzinfo = dt.UTC,
     ) -> None:
         if base_url is None:
@@ -114,6 +117,7 @@ class BitPeak:
             session=session,
             proxy=proxy,
             ssl=ssl,
+            hooks=_checked_hooks(hooks),
         )
         self._owns_transport = True
         self._use(options)
@@ -248,6 +252,16 @@ def _check_type(argument: str, value: object, cls: type[Any]) -> None:
             f"{argument} must be a {cls.__module__.partition('.')[0]} {cls.__name__}, "
             f"not {type(value).__name__}"
         )
+
+
+def _checked_hooks(hooks: Iterable[Hook]) -> tuple[Hook, ...]:
+    try:
+        checked = tuple(hooks)
+    except TypeError:
+        raise ConfigurationError("hooks must be an iterable of callables") from None
+    if not all(map(callable, checked)):
+        raise ConfigurationError("hooks must be callables that take one event")
+    return checked
 
 
 def _checked_key(api_key: str | None) -> str:

@@ -221,6 +221,7 @@ class NotificationHandlers:
             self,
             retry=self._options.retry,
             workers=self._transport.slots,
+            emit=self._transport.emit,
             remove_duplicates=remove_duplicates,
         )
 

@@ -18,6 +18,8 @@ LAYERS = (
     "settings",
     "records",
     "options",
+    "events",
+    "_emitter",
     "_codec",
     "_form",
     "_comparison",

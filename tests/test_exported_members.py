@@ -6,7 +6,15 @@ import pytest
 
 import bitpeak_async
 
-PUBLIC = ("errors", "notification_handlers", "options", "provisioning", "records", "settings")
+PUBLIC = (
+    "errors",
+    "events",
+    "notification_handlers",
+    "options",
+    "provisioning",
+    "records",
+    "settings",
+)
 
 
 @pytest.mark.parametrize("module", PUBLIC)

@@ -18,6 +18,7 @@ from bitpeak_async.errors import (
     PlanError,
     ProvisionError,
 )
+from bitpeak_async.events import OutcomeKnown
 from bitpeak_async.notification_handlers import NotificationHandlers
 from bitpeak_async.provisioning.plan import Change, Conflict, Create, Plan, Unchanged, Update
 
@@ -168,6 +169,8 @@ class _Run:
 
     def _record(self, outcome: Outcome) -> None:
         self._outcomes[self._places[outcome.change.spec.name]] = outcome
+        name = outcome.change.spec.name
+        self.creation.emit(OutcomeKnown(name, outcome.handler_id, outcome.error))
         if self.on_outcome is not None:
             self.on_outcome(outcome)
 

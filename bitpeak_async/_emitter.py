@@ -1,0 +1,54 @@
+"""Events → hooks and the log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from bitpeak_async.events import Event, Hook, Paused, RateChanged
+
+_LOG: Final = logging.getLogger("bitpeak_async")
+_HARMLESS: Final = frozenset(
+    {
+        "cf-ray",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "date",
+        "retry-after",
+        "retry-after-ms",
+        "server",
+        "x-ratelimit-limit",
+        "x-ratelimit-remaining",
+        "x-ratelimit-reset",
+        "x-request-id",
+    }
+)
+
+
+def harmless(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that may be shown, by lower-case name."""
+    return {name.lower(): value for name, value in headers.items() if name.lower() in _HARMLESS}
+
+
+class Emitter:
+    """Hands each event to the log and to every hook."""
+
+    def __init__(self, hooks: Iterable[Hook] = ()) -> None:
+        self._hooks = tuple(hooks)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody listens to the events of each request; making them costs time."""
+        return bool(self._hooks) or _LOG.isEnabledFor(logging.DEBUG)
+
+    def __call__(self, event: Event) -> None:
+        """Tell everybody. A hook that fails must not fail a request that may be a create."""
+        level = logging.INFO if isinstance(event, Paused | RateChanged) else logging.DEBUG
+        _LOG.log(level, "%s", event)
+        for hook in self._hooks:
+            try:
+                hook(event)
+            except Exception:  # noqa: BLE001 - whatever it raises, it is not the request's
+                _LOG.exception("a hook failed on %s", type(event).__name__)

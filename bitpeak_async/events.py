@@ -1,0 +1,140 @@
+"""What the SDK tells hooks and the log: no body, no key, no header but harmless ones.
+
+Each event is also logged under ``bitpeak_async``: pauses and rates as INFO, all others as DEBUG.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, TypeAlias
+
+from attrs import frozen
+
+from bitpeak_async.errors import BitPeakError
+
+__all__ = [
+    "Event",
+    "Hook",
+    "OutcomeKnown",
+    "Paused",
+    "RateChanged",
+    "ReplyReceived",
+    "RequestFailed",
+    "RequestSent",
+    "Retrying",
+]
+
+
+@frozen
+class RequestSent:
+    """An attempt begins.
+
+    Attributes:
+        operation: what it does, such as ``"get notification handler 7"``.
+        method: the HTTP verb.
+        path: below the base URL, with its query.
+        attempt: counted from 1.
+    """
+
+    operation: str
+    method: str
+    path: str
+    attempt: int
+
+
+@frozen
+class ReplyReceived:
+    """An attempt was answered, whatever the status.
+
+    Attributes:
+        operation: as in ``RequestSent``.
+        attempt: as in ``RequestSent``.
+        status: the HTTP status.
+        seconds: from the request to the last byte of the reply.
+        headers: of the reply, those on a list of harmless ones.
+    """
+
+    operation: str
+    attempt: int
+    status: int
+    seconds: float
+    headers: Mapping[str, str]
+
+
+@frozen
+class RequestFailed:
+    """An attempt got no whole reply.
+
+    Attributes:
+        operation: as in ``RequestSent``.
+        attempt: as in ``RequestSent``.
+        seconds: from the request to the failure.
+        error: what went wrong.
+    """
+
+    operation: str
+    attempt: int
+    seconds: float
+    error: BitPeakError
+
+
+@frozen
+class Retrying:
+    """A failed attempt will be followed by another.
+
+    Attributes:
+        operation: as in ``RequestSent``.
+        attempt: the one that failed.
+        seconds: the wait before the next, to which a pause may add.
+        error: why.
+    """
+
+    operation: str
+    attempt: int
+    seconds: float
+    error: BitPeakError
+
+
+@frozen
+class Paused:
+    """The server asked for less; no request of this key starts for so many seconds."""
+
+    operation: str
+    seconds: float
+
+
+@frozen
+class RateChanged:
+    """A pause ended; from now on at most so many requests a second start."""
+
+    requests_per_second: float
+
+
+@frozen
+class OutcomeKnown:
+    """What became of one handler of a bulk operation.
+
+    Attributes:
+        name: of the handler.
+        handler_id: None if it is not known to exist.
+        error: None where all went well.
+    """
+
+    name: str
+    handler_id: int | None
+    error: BitPeakError | None
+
+
+Event: TypeAlias = (
+    RequestSent | ReplyReceived | RequestFailed | Retrying | Paused | RateChanged | OutcomeKnown
+)
+
+
+class Hook(Protocol):
+    """Called with each event, in the event loop: it must not block.
+
+    An ``Exception`` it raises is logged and changes nothing.
+    """
+
+    def __call__(self, event: Event, /) -> object:  # noqa: D102 - the class says it
+        ...
