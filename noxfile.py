@@ -26,6 +26,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def chaos(session: nox.Session) -> None:
+    """Run the chaos suite at full size; it takes some minutes."""
+    install(session, "tests")
+    session.run("pytest", "tests/chaos", "-s", *session.posargs, env={"BITPEAK_CHAOS": "full"})
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and format; ``nox -s lint -- --fix`` mends what can be mended."""
     session.install(*nox.project.dependency_groups(PYPROJECT, "lint"))

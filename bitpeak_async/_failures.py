@@ -55,7 +55,7 @@ def _reason(cause: BaseException) -> str:
         detail = cause.status or None
     elif isinstance(cause, aiohttp.ClientOSError):  # aiohttp's own words hold the URL
         detail = os.strerror(cause.errno) if cause.errno else None
-    elif isinstance(cause, OSError) and not isinstance(cause, TimeoutError):
+    elif isinstance(cause, OSError):
         detail = cause.strerror
     elif isinstance(cause, RuntimeError | ValueError) and not isinstance(cause, aiohttp.InvalidURL):
         detail = cause

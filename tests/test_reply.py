@@ -2,6 +2,7 @@
 
 import email.utils
 import random
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -168,6 +169,17 @@ def test_an_excerpt_of_hostile_text_is_quick():
 )
 def test_the_wait_asked_for_is_read_in_every_form(headers, expected):
     assert expected == retry_after(CIMultiDict(headers), NOW)
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="only Unix can change its timezone")
+def test_a_date_without_a_timezone_is_utc_wherever_we_are(monkeypatch):
+    with monkeypatch.context() as environment:
+        environment.setenv("TZ", "Asia/Tashkent")
+        time.tzset()
+        date = "Sat, 06 Dec 2025 05:48:10 -0000"
+        seconds = retry_after({"Retry-After": date}, NOW)
+    time.tzset()
+    assert 90.0 == seconds
 
 
 @given(headers=st.dictionaries(
