@@ -122,6 +122,17 @@ def _only(kind: type, expected: str, structure: Callable[[Any, Any], T]) -> Call
     return structure_only
 
 
+def _optional(
+    structure: Callable[[Any, object], dt.datetime],
+) -> Callable[[Any, object], dt.datetime | None]:
+    """Accept how MySQL and PHP write "never" besides null."""
+
+    def structure_optional(value: Any, _: object) -> dt.datetime | None:
+        return None if value in (None, "", "0000-00-00 00:00:00") else structure(value, _)
+
+    return structure_optional
+
+
 def _settings_hook(converter: Converter) -> Callable[[Any, object], Settings]:
     """Structure ``(type, settings)``: the tag is the sibling of what it describes."""
     structures: dict[str, tuple[Callable[[Any, Any], Settings], dict[str, str]]] = {}
@@ -190,6 +201,7 @@ def _converter(timezone: dt.tzinfo, *, detailed: bool) -> Converter:
     converter.register_structure_hook(bool, _bool)
     converter.register_structure_hook(str, _text)
     converter.register_structure_hook(dt.datetime, _datetime_hook(timezone))
+    converter.register_structure_hook(dt.datetime | None, _optional(_datetime_hook(timezone)))
     converter.register_structure_hook_func(lambda cls: cls == Settings, _settings_hook(converter))
     converter.register_structure_hook(NotificationHandler, _handler_hook(converter))
     converter.register_structure_hook(PageLinks, _links_hook(converter))

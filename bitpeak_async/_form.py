@@ -13,7 +13,6 @@ from bitpeak_async.settings import (
     FIELDS,
     WIRE_FIELDS,
     Format,
-    KnownSettings,
     Settings,
     SettingsFields,
     UnknownSettings,
@@ -87,10 +86,11 @@ def _mapping_problems(changes: Mapping[str, object]) -> Iterator[tuple[str, str]
 
 def settings_problems(settings: object) -> Iterator[tuple[str, str]]:
     """Yield (argument, problem) for all that keeps settings from being sent; never a value."""
+    cls: Any = type(settings)
     if isinstance(settings, UnknownSettings):
         yield from _unknown_problems(settings)
-    elif isinstance(settings, KnownSettings):
-        for python, wire in FIELDS[type(settings)].items():
+    elif cls in FIELDS:
+        for python, wire in FIELDS[cls].items():
             if problem := _field_problem(wire, getattr(settings, python)):
                 yield f"settings.{python}", problem
     else:

@@ -146,6 +146,8 @@ def test_a_write_is_answered_with_an_id(reply):
             "settings",
             UnknownSettings("whatsapp", {"to": ["+998"]}),
         ),
+        ({"last_datetime": ""}, "last_datetime", None),
+        ({"last_datetime": "0000-00-00 00:00:00"}, "last_datetime", None),
         ({"last_datetime": "2025-12-06 08:00:00"}, "last_datetime", utc(2025, 12, 6, 8)),
     ],
 )
