@@ -17,7 +17,7 @@ from typing import Protocol
 from attrs import define, evolve, field, frozen
 
 from bitpeak_async._bulk import as_finished
-from bitpeak_async._comparison import differences
+from bitpeak_async._found import Found
 from bitpeak_async._pagination import SeenIds
 from bitpeak_async.errors import (
     BitPeakError,
@@ -84,40 +84,6 @@ class _Doubt:
     @property
     def spec(self) -> HandlerSpec:
         return self.outcome.spec
-
-
-@define(eq=False)
-class _Found:
-    """Handlers of one name that appeared since the run began, beyond those it knows to be its own.
-
-    Attributes:
-        wanted: the doubtful settings of this name.
-        unknown: creates of this name that may yet turn out to have happened.
-        own: handlers that agree with what was wanted: these creates explain them.
-        foreign: handlers that do not.
-    """
-
-    wanted: list[Settings] = field(factory=list)
-    unknown: int = 0
-    own: list[NotificationHandler] = field(factory=list)
-    foreign: list[NotificationHandler] = field(factory=list)
-
-    def add(self, handler: NotificationHandler) -> None:
-        explained = any(_agree(settings, handler) for settings in self.wanted)
-        (self.own if explained else self.foreign).append(handler)
-
-    def take(self, settings: Settings) -> NotificationHandler | None:
-        """Take out the oldest handler that agrees with these settings."""
-        agreeing = [handler for handler in self.own if _agree(settings, handler)]
-        if not agreeing:
-            return None
-        oldest = min(agreeing, key=lambda handler: handler.id)
-        self.own.remove(oldest)
-        return oldest
-
-
-def _agree(settings: Settings, handler: NotificationHandler) -> bool:
-    return not any(differences(settings, handler.settings))
 
 
 @define(eq=False)
@@ -228,9 +194,9 @@ class Creation:
         """Return what is known of all that ``settle()`` has not told."""
         return [doubt.outcome for doubt in (*self._doubts, *self._resent)]
 
-    async def _find(self, doubts: list[_Doubt]) -> dict[str, _Found]:
+    async def _find(self, doubts: list[_Doubt]) -> dict[str, Found]:
         """List once; return what appeared under the names in doubt."""
-        found = defaultdict[str, _Found](_Found)
+        found = defaultdict[str, Found](Found)
         for doubt in doubts:
             found[doubt.spec.name].wanted.append(doubt.spec.settings)
             found[doubt.spec.name].unknown += doubt.unknown
@@ -241,7 +207,7 @@ class Creation:
                     found[handler.name].add(handler)
         return found
 
-    async def _settle(self, found: dict[str, _Found], doubt: _Doubt) -> CreateOutcome | None:
+    async def _settle(self, found: dict[str, Found], doubt: _Doubt) -> CreateOutcome | None:
         spec = doubt.spec
         here = found[spec.name]
         if here.foreign or len(here.own) > here.unknown:

@@ -8,14 +8,19 @@ import os
 import platform
 import ssl as tls
 from collections.abc import Callable, Iterable
-from ipaddress import ip_address
 from types import TracebackType
-from typing import Any, Final, Self
-from urllib.parse import SplitResult, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from typing import Final, Self
 
 import aiohttp
 
+from bitpeak_async._checks import (
+    check_type,
+    checked_hooks,
+    checked_key,
+    checked_url,
+    environment_proxy,
+    is_loopback,
+)
 from bitpeak_async._codec import decoder
 from bitpeak_async._transport import CallOptions, Transport
 from bitpeak_async._version import __version__
@@ -85,30 +90,30 @@ class BitPeak:
     ) -> None:
         if base_url is None:
             base_url = os.environ.get("BITPEAK_BASE_URL") or _BASE_URL
-        url = _checked_url("base_url", base_url)
-        if url.scheme == "http" and not (allow_insecure or _is_loopback(url)):
+        url = checked_url("base_url", base_url)
+        if url.scheme == "http" and not (allow_insecure or is_loopback(url)):
             raise ConfigurationError(
                 "base_url must be https: the key would travel in clear; "
                 "allow_insecure=True allows it"
             )
         check_number("BitPeak(max_reply_bytes=)", max_reply_bytes, 1, integer=True)
-        _check_type("timezone", timezone, dt.tzinfo)
-        _check_type("pace", pace, Pace)
+        check_type("timezone", timezone, dt.tzinfo)
+        check_type("pace", pace, Pace)
         wire = Wire(
             base_url=base_url.rstrip("/"),
-            api_key=_checked_key(api_key),
+            api_key=checked_key(api_key),
             user_agent=_USER_AGENT,
             decoder=decoder(timezone),
         )
         options = _call_options(timeout, retry, None)
         if session is not None:
-            _check_type("session", session, aiohttp.ClientSession)
+            check_type("session", session, aiohttp.ClientSession)
         if ssl is not None:
-            _check_type("ssl", ssl, tls.SSLContext)
+            check_type("ssl", ssl, tls.SSLContext)
         if proxy is not None:
-            _checked_url("proxy", proxy)
+            checked_url("proxy", proxy)
         elif session is None:
-            proxy = _environment_proxy(url)
+            proxy = environment_proxy(url)
         self._transport = Transport(
             wire,
             pace=pace,
@@ -117,7 +122,7 @@ class BitPeak:
             session=session,
             proxy=proxy,
             ssl=ssl,
-            hooks=_checked_hooks(hooks),
+            hooks=checked_hooks(hooks),
         )
         self._owns_transport = True
         self._use(options)
@@ -241,76 +246,6 @@ class BitPeak:
 
 
 def _call_options(timeout: Timeout, retry: Retry, deadline: float | None) -> CallOptions:
-    _check_type("timeout", timeout, Timeout)
-    _check_type("retry", retry, Retry)
+    check_type("timeout", timeout, Timeout)
+    check_type("retry", retry, Retry)
     return CallOptions(timeout, retry, deadline)
-
-
-def _check_type(argument: str, value: object, cls: type[Any]) -> None:
-    if not isinstance(value, cls):
-        raise ConfigurationError(
-            f"{argument} must be a {cls.__module__.partition('.')[0]} {cls.__name__}, "
-            f"not {type(value).__name__}"
-        )
-
-
-def _checked_hooks(hooks: Iterable[Hook]) -> tuple[Hook, ...]:
-    try:
-        checked = tuple(hooks)
-    except TypeError:
-        raise ConfigurationError("hooks must be an iterable of callables") from None
-    if not all(map(callable, checked)):
-        raise ConfigurationError("hooks must be callables that take one event")
-    return checked
-
-
-def _checked_key(api_key: str | None) -> str:
-    if api_key is None:
-        api_key = os.environ.get("BITPEAK_API_KEY")
-        if not api_key:
-            raise ConfigurationError("api_key is missing: pass it or set BITPEAK_API_KEY")
-    problem = None
-    if not isinstance(api_key, str):
-        problem = f"must be a string, not {type(api_key).__name__}"
-    elif not api_key:
-        problem = "must not be empty"
-    elif not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-        problem = "must be ASCII without spaces, line ends or control characters"
-    if problem:
-        raise ConfigurationError(f"api_key {problem}")
-    return api_key
-
-
-def _checked_url(argument: str, value: str) -> SplitResult:
-    wrong = ConfigurationError(
-        f"{argument} must be an absolute http(s) URL such as 'https://bitpeak.ru/api'"
-    )
-    if not isinstance(value, str) or not value.isascii() or not value.isprintable():
-        raise wrong
-    try:
-        url = urlsplit(value)
-        usable = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-    except ValueError:
-        raise wrong from None
-    if not usable or " " in value:
-        raise wrong
-    if argument == "base_url" and (url.query or url.fragment or url.username or url.password):
-        raise ConfigurationError(f"{argument} must have no query, fragment, user or password")
-    return url
-
-
-def _is_loopback(url: SplitResult) -> bool:
-    host = url.hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
-def _environment_proxy(url: SplitResult) -> str | None:
-    """Resolve the proxy once: asking at each request costs 2.7 times the request itself."""
-    host = url.hostname or ""
-    if _is_loopback(url) or proxy_bypass(host):
-        return None
-    proxies = getproxies()
-    return proxies.get(url.scheme) or proxies.get("all")

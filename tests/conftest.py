@@ -1,6 +1,13 @@
 """A real server for every test that talks to one."""
 
-from collections.abc import AsyncIterator, Callable
+import base64
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -42,3 +49,41 @@ async def bitpeak(sandbox: Sandbox, connect: Callable[..., BitPeak]) -> AsyncIte
     """A client of ``sandbox``."""
     async with connect(sandbox) as bitpeak:
         yield bitpeak
+
+
+ECHO = """<?php
+$bytes = fn($value) => is_string($value) ? base64_encode($value) : null;
+echo json_encode(array_map($bytes, $_POST), JSON_FORCE_OBJECT);
+"""
+
+
+@pytest.fixture(scope="session")
+def php(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., dict[str, bytes]]]:
+    """Ask a PHP what it reads: (content type, body) → ``$_POST`` as bytes, without its arrays."""
+    if shutil.which("php") is None:
+        if "CI" in os.environ:
+            pytest.fail("there must be a PHP in CI")
+        pytest.skip("there is no PHP to ask")
+    script = tmp_path_factory.mktemp("php") / "echo.php"
+    script.write_text(ECHO)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with subprocess.Popen(
+        ["php", "-q", "-S", f"127.0.0.1:{port}", str(script)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as server:
+        assert server.stderr is not None
+        server.stderr.readline()  # "Development Server … started"
+
+        def post(content_type: str, body: bytes) -> dict[str, bytes]:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection.request("POST", "/", body, {"Content-Type": content_type})
+            reply = json.loads(connection.getresponse().read())
+            connection.close()
+            return {
+                name: base64.b64decode(value) for name, value in reply.items() if value is not None
+            }
+
+        yield post
+        server.terminate()

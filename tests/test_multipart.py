@@ -1,13 +1,6 @@
 """multipart/form-data: exact bytes, and what a real PHP makes of them."""
 
-import base64
-import http.client
-import json
-import os
 import re
-import shutil
-import socket
-import subprocess
 
 import pytest
 from hypothesis import given, settings
@@ -68,41 +61,6 @@ def test_a_boundary_that_stands_in_a_value_is_drawn_again(value):
 def test_a_name_that_is_not_ascii_is_a_bug_of_ours(name):
     with pytest.raises(UnicodeEncodeError):
         encode_multipart({name: "value"})
-
-
-ECHO = """<?php
-header('Content-Type: application/json');
-echo json_encode(array_map('base64_encode', $_POST), JSON_FORCE_OBJECT);
-"""
-
-
-@pytest.fixture(scope="session")
-def php(tmp_path_factory):
-    """Ask a PHP what it reads: (content type, body) → ``$_POST`` as bytes."""
-    if shutil.which("php") is None:
-        if "CI" in os.environ:
-            pytest.fail("there must be a PHP in CI")
-        pytest.skip("there is no PHP to ask")
-    script = tmp_path_factory.mktemp("php") / "echo.php"
-    script.write_text(ECHO)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with subprocess.Popen(
-        ["php", "-q", "-S", f"127.0.0.1:{port}", str(script)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    ) as server:
-        server.stderr.readline()  # "Development Server … started"
-
-        def post(content_type, body):
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-            connection.request("POST", "/", body, {"Content-Type": content_type})
-            reply = json.loads(connection.getresponse().read())
-            connection.close()
-            return {name: base64.b64decode(value) for name, value in reply.items()}
-
-        yield post
-        server.terminate()
 
 
 VALUES = {

@@ -171,7 +171,8 @@ async def test_a_killed_run_is_resumed_by_running_again():
         writes = sum(n for (method, _), n in sandbox.counts.items() if method == "POST")
         assert count == len((await bitpeak.provision(specs(count))).unchanged)
         assert writes == sum(n for (method, _), n in sandbox.counts.items() if method == "POST")
-        assert killed
+        print(f"{killed} of {kills} runs killed before their end")  # noqa: T201
+        assert killed >= kills / 2
 
 
 async def test_a_pause_holds_everyone_and_the_return_is_spread():
