@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 __all__ = ["main"]
 
@@ -15,4 +16,7 @@ def main() -> None:
         if error.name not in ("typer", "rich", "yaml"):
             raise
         sys.exit("bitpeak needs more to run: pip install 'bitpeak_async[cli]'")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal or pipe that cannot show every name
+            stream.reconfigure(errors="backslashreplace")
     app(prog_name="bitpeak")

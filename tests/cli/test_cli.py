@@ -161,6 +161,19 @@ def test_a_taken_port_is_an_error(server: dict[str, str]):
     assert refused.stderr.startswith("Error: ")
 
 
+def test_a_locale_without_unicode_gets_escapes():
+    done = piped("apply", EXAMPLE, "--sandbox", LC_ALL="C", PYTHONIOENCODING="ascii")
+    assert 0 == done.returncode, done.stderr
+    assert "+ '\\u041d\\u0430\\u0432" in done.stdout
+
+
+def test_a_closed_pipe_is_no_traceback():
+    command = f"{' '.join(BITPEAK)} plan {EXAMPLE} --sandbox | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, timeout=60, check=False)
+    assert b"Traceback" not in done.stderr
+    assert 1 == len(done.stdout.splitlines())
+
+
 def test_version_and_help():
     assert "bitpeak_async 0.1.0\n" == CliRunner().invoke(app, ["--version"]).stdout
     helped = CliRunner().invoke(app, ["--help"]).stdout
