@@ -113,16 +113,33 @@ class Creation:
     async def run(
         self, specs: Iterable[HandlerSpec] | AsyncIterable[HandlerSpec]
     ) -> AsyncGenerator[CreateOutcome, None]:
-        """List what exists, create from all specs, settle; yield each outcome as it is known."""
+        """List what exists, create from all specs, settle; yield each outcome as it is known.
+
+        An exception of ``specs`` itself is raised at the end, when what was begun is settled.
+        """
         async with aclosing(self.handlers.iterate()) as existing:
             async for handler in existing:
                 self.existing.add(handler.id)
-        for outcomes in (as_finished(self.create, specs, self.workers), self.settle()):
-            async with aclosing(outcomes):
-                async for outcome in outcomes:
-                    if outcome is not None:
-                        self.emit(OutcomeKnown(_name(outcome), outcome.handler_id, outcome.error))
-                        yield outcome
+        failure: Exception | None = None
+        try:
+            async for outcome in self._known(as_finished(self.create, specs, self.workers)):
+                yield outcome
+        except Exception as error:  # noqa: BLE001 - whatever a caller's iterator raises
+            failure = error
+        async for outcome in self._known(self.settle()):
+            yield outcome
+        if failure is not None:
+            raise failure
+
+    async def _known(
+        self, outcomes: AsyncGenerator[CreateOutcome | None, None]
+    ) -> AsyncGenerator[CreateOutcome, None]:
+        """Tell of the outcomes that are known, and yield them."""
+        async with aclosing(outcomes):
+            async for outcome in outcomes:
+                if outcome is not None:
+                    self.emit(OutcomeKnown(_name(outcome), outcome.handler_id, outcome.error))
+                    yield outcome
 
     async def create(self, spec: HandlerSpec) -> CreateOutcome | None:
         """Return the outcome of a spec; None if ``settle()`` will tell it."""

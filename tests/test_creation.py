@@ -185,3 +185,19 @@ async def test_copies_that_could_not_be_looked_for_are_said_to_be_unknown(
     assert 1 == outcome.handler_id
     assert isinstance(outcome.error, OutcomeUnknownError)
     assert "whether an earlier attempt made another is unknown" in str(outcome.error)
+
+
+async def test_what_was_begun_is_settled_before_an_error_of_the_specs_is_raised(
+    sandbox: Sandbox, bitpeak: BitPeak
+):
+    def broken():
+        yield from specs(2)
+        raise ValueError("line 3")
+
+    sandbox.inject(Fault.disconnect_after_commit(), method="POST", times=2)
+    outcomes = []
+    with pytest.raises(ValueError, match="line 3"):
+        async for outcome in bitpeak.notification_handlers.create_many(broken()):
+            outcomes.append(outcome)  # noqa: PERF401 - what came before the error counts
+    assert [(True, "n0"), (True, "n1")] == sorted((o.ok, o.spec.name) for o in outcomes)
+    assert {"n0": 1, "n1": 1} == names(sandbox)
