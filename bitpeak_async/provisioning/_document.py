@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final, NoReturn, TypeAlias
+from typing import Final, TypeAlias
 
 from attrs import frozen
 
@@ -73,10 +73,10 @@ class Problems:
         file = f"{self._file}:{place.line}" if place.line else self._file
         self._found.append((place.line, ": ".join(filter(None, [file, place.path, problem]))))
 
-    def stop(self, place: Place, problem: str) -> NoReturn:
-        """Note a problem that leaves nothing more to look at, and raise PlanError."""
+    def fatal(self, place: Place, problem: str) -> PlanError:
+        """Return the error for a problem that leaves nothing more to look at."""
         self.add(place, problem)
-        raise self._error()
+        return self._error()
 
     def refuse(self) -> None:
         """Raise PlanError for what was noted, in the order of lines, if anything was."""
@@ -84,5 +84,7 @@ class Problems:
             raise self._error()
 
     def _error(self) -> PlanError:
-        problems = tuple(text for _, text in sorted(self._found, key=lambda found: found[0]))
+        # What several aliases stand for is looked at as often.
+        found = sorted(dict.fromkeys(self._found), key=lambda problem: problem[0])
+        problems = tuple(text for _, text in found)
         return PlanError("\n".join(problems), problems=problems)

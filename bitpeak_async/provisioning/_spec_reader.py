@@ -45,7 +45,7 @@ class SpecReader:
             self._refuse_unknown(document.value, ("handlers",))
             handlers = document.value.get("handlers", document)
         if not isinstance(handlers.value, list):
-            self._problems.stop(
+            raise self._problems.fatal(
                 handlers.place,
                 f"must be a list of handlers, or hold one as 'handlers:'; it is {handlers.kind}",
             )
@@ -77,8 +77,8 @@ class SpecReader:
         first = self._names.setdefault(name, handler)
         if first is not handler:
             self._problems.add(
-                node.place,
-                f"{first.path}, on line {first.line}, has the same name; names must be unique",
+                handler,
+                f"has the same name as {first.path} on line {first.line}; names must be unique",
             )
         return name
 
@@ -134,7 +134,8 @@ class SpecReader:
                 f"known: {', '.join(CLASSES)}",
             )
             return None
-        settings = UnknownSettings(kind, {name: text for name, text in texts.items() if text})
+        given = {name: text for name, text in texts.items() if text is not None}
+        settings = UnknownSettings(kind, given)
         places = {f"settings.fields[{name!r}]": field.place for name, field in fields.items()}
         places |= {"settings.type": kind_node.place, "settings.fields": node.place}
         self._check(settings, places)
@@ -192,5 +193,6 @@ class SpecReader:
 
 def _misspelt(kind: str, fields: Iterable[str]) -> str | None:
     """Return the documented type that an undocumented one seems to mean."""
-    close = get_close_matches(kind.lower(), CLASSES, n=1)
-    return close[0] if close else next(filter(None, map(_TYPE_OF_FIELD.get, fields)), None)
+    meant = [_TYPE_OF_FIELD[name] for name in fields if name in _TYPE_OF_FIELD]
+    meant += get_close_matches(kind.lower(), CLASSES, n=1)
+    return meant[0] if meant else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from bitpeak_async.errors import ConfigurationError
+from bitpeak_async.errors import ConfigurationError, PlanError
 from bitpeak_async.provisioning._document import Node, Place, Problems
 
 try:
@@ -26,7 +26,7 @@ _STRING: Final = "tag:yaml.org,2002:str"
 _MAX_DEPTH: Final = 32  # a spec file needs 4
 
 
-def read_yaml(text: str, problems: Problems) -> Node | None:  # noqa: RET503 - stop() raises
+def read_yaml(text: str, problems: Problems) -> Node | None:
     """Return the one document in a text, or None where there is none.
 
     Duplicate keys and unknown tags are noted in ``problems``.
@@ -37,21 +37,21 @@ def read_yaml(text: str, problems: Problems) -> Node | None:  # noqa: RET503 - s
     try:
         return _Builder(yaml.parse(text, Loader=_LOADER), problems).document()
     except yaml.MarkedYAMLError as error:
-        problem, place = _syntax_problem(error)
+        raise _syntax_error(error, problems) from None
     except yaml.reader.ReaderError as error:
         # Its position counts bytes or characters, depending on the loader.
         character = chr(error.character)
-        place = Place(text.count("\n", 0, text.find(character)) + 1)
-        problem = f"holds the control character {character!r}"
-    problems.stop(place, f"is not YAML: {problem}")
+        line = text.count("\n", 0, text.find(character)) + 1
+        problem = f"is not YAML: holds the control character {character!r}"
+        raise problems.fatal(Place(line), problem) from None
 
 
-def _syntax_problem(error: yaml.MarkedYAMLError) -> tuple[str, Place]:
+def _syntax_error(error: yaml.MarkedYAMLError, problems: Problems) -> PlanError:
     """Say what is wrong; ``str(error)`` would quote the file, which may hold secrets."""
-    problem, begin, mark = str(error.problem), error.context_mark, error.problem_mark
+    problem, begin, mark = f"is not YAML: {error.problem}", error.context_mark, error.problem_mark
     if error.context and begin is not None:
         problem += f", {error.context} that begins on line {begin.line + 1}"
-    return problem, Place(mark.line + 1 if mark else 0)
+    return problems.fatal(Place(mark.line + 1 if mark else 0), problem)
 
 
 class _Builder:
@@ -60,7 +60,7 @@ class _Builder:
     def __init__(self, events: Iterator[Any], problems: Problems) -> None:
         self._events = events
         self._problems = problems
-        self._anchors: dict[str | None, Node] = {}
+        self._anchors: dict[str, Node] = {}
 
     def document(self) -> Node | None:
         """Return the root of the only document."""
@@ -68,7 +68,7 @@ class _Builder:
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if root is not None:
-                    self._problems.stop(
+                    raise self._problems.fatal(
                         Place(_line(event)), "begins a second document; put all into one"
                     )
                 first = next(self._events)
@@ -77,12 +77,15 @@ class _Builder:
 
     def _node(self, event: Any, place: Place, *, depth: int) -> Node:
         if isinstance(event, yaml.AliasEvent):
-            anchored = self._anchors.get(event.anchor)
-            if anchored is None:
-                self._problems.stop(place, f"no &{event.anchor} stands before *{event.anchor}")
-            return Node(anchored.value, place)
+            if event.anchor not in self._anchors:
+                raise self._problems.fatal(
+                    place, f"no &{event.anchor} stands before *{event.anchor}"
+                )
+            return Node(self._anchors[event.anchor].value, place)
         if depth > _MAX_DEPTH:
-            self._problems.stop(Place(place.line), f"is nested deeper than {_MAX_DEPTH} levels")
+            raise self._problems.fatal(
+                Place(place.line), f"is nested deeper than {_MAX_DEPTH} levels"
+            )
         if event.tag not in (None, _STRING):
             self._problems.add(place, f"has the tag {event.tag!r}; leave it out")
         node = Node(self._value(event, place, depth + 1), place)

@@ -60,13 +60,13 @@ def _document(file: Path, problems: Problems) -> Node:
     try:
         raw = file.read_bytes()
     except OSError as error:
-        problems.stop(Place(), f"cannot be read: {error.strerror}")
+        raise problems.fatal(Place(), f"cannot be read: {error.strerror}") from error
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        problems.stop(Place(line), "is not UTF-8; save the file as UTF-8")
+        raise problems.fatal(Place(line), "is not UTF-8; save the file as UTF-8") from None
     document = read_yaml(text, problems)
     if document is None:
-        problems.stop(Place(1), "is empty; write a list of handlers, or [] for none")
+        raise problems.fatal(Place(1), "is empty; write a list of handlers, or [] for none")
     return document

@@ -128,7 +128,7 @@ def test_everything_wrong_is_told_at_once_in_the_order_of_lines(file: Path):
     found = problems(file, content)
     assert [
         ":3: [0].type: 'slak' is no documented type; did you mean 'slack'?",
-        ":5: [1].name: [0], on line 2, has the same name; names must be unique",
+        ":5: [1]: has the same name as [0] on line 2; names must be unique",
         ":7: [1].settings: lacks 'telegram_chat_id', which telegram needs",
         ":8: [1].settings.telegram: the environment variable TOKEN is not set; export it or ",
         ":9: [1].settings.chat_id: is no known key; did you mean 'telegram_chat_id'?",
