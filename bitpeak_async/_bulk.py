@@ -90,6 +90,11 @@ async def as_finished(
         except Exception:
             await results.put(_END)
             raise
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or not task.cancelling():  # raised by ``items``: nobody left yet
+                await results.put(_END)
+            raise
         await results.put(_END)
 
     producer = asyncio.create_task(produce())

@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from yarl import URL
+
 from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.events import Hook
 
@@ -63,6 +65,10 @@ def checked_url(argument: str, value: str) -> SplitResult:
         usable = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
     except ValueError:
         raise wrong from None
+    try:
+        URL(value)
+    except ValueError:
+        raise wrong from None
     if not usable or " " in value:
         raise wrong
     if argument == "base_url" and (url.query or url.fragment or url.username or url.password):
@@ -85,4 +91,7 @@ def environment_proxy(url: SplitResult) -> str | None:
     if is_loopback(url) or proxy_bypass(host):
         return None
     proxies = getproxies()
-    return proxies.get(url.scheme) or proxies.get("all")
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    if proxy:
+        checked_url("the proxy of the environment", proxy)
+    return proxy or None

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
-from attrs import frozen, has
+from attrs import field, frozen, has
+from attrs.validators import ge
 from cattrs import ClassValidationError, Converter, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, override
 
@@ -42,7 +43,7 @@ class HandlerReply:
 class HandlerId:
     """The id in the body of a create or update."""
 
-    id: int
+    id: int = field(validator=ge(1))
 
 
 @frozen
@@ -214,7 +215,10 @@ def _converter(timezone: dt.tzinfo, *, detailed: bool) -> Converter:
 def _first_problem(error: BaseException, path: str) -> tuple[str, str]:
     """Follow cattrs' error tree to its first leaf: (path in the JSON, problem)."""
     if isinstance(error, ClassValidationError):
-        inner, note = error.group_exceptions()[0][0]
+        noted, others = error.group_exceptions()
+        if not noted:
+            return path, str(others[0])
+        inner, note = noted[0]
         wires = FIELDS.get(error.cl, {})
         name = wires[note.name].name if note.name in wires else note.name.rstrip("_")
         return _first_problem(inner, f"{path}.{name}")

@@ -17,8 +17,10 @@ from typing import Protocol
 from attrs import define, evolve, field, frozen
 
 from bitpeak_async._bulk import as_finished
+from bitpeak_async._form import spec_problems
 from bitpeak_async._found import Found
 from bitpeak_async._pagination import SeenIds
+from bitpeak_async._retry import is_temporary
 from bitpeak_async.errors import (
     BitPeakError,
     DuplicateError,
@@ -107,6 +109,7 @@ class Creation:
     remove_duplicates: bool = False
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     _own: SeenIds = field(init=False, factory=SeenIds)
+    _open: dict[str, CreateOutcome] = field(init=False, factory=dict)
     _doubts: list[_Doubt] = field(init=False, factory=list)
     _resent: list[_Doubt] = field(init=False, factory=list)
 
@@ -146,27 +149,31 @@ class Creation:
         if not isinstance(spec, HandlerSpec):
             problem = f"specs must hold HandlerSpec, not {type(spec).__name__}"
             return CreateOutcome(spec, None, InvalidRequestError(problem, argument="specs"))
+        for argument, problem in spec_problems(spec):
+            error = InvalidRequestError(f"{argument} {problem}", argument=argument)
+            return CreateOutcome(spec, None, error)
         return await self._create(spec, unknown=0)
 
     async def _create(self, spec: HandlerSpec, unknown: int) -> CreateOutcome | None:
+        self._open[spec.name] = CreateOutcome(spec, None)
         try:
             handler_id = await self.handlers.create(spec.name, spec.settings)
         except OutcomeUnknownError as error:
-            self._doubts.append(_Doubt(unknown + 1, CreateOutcome(spec, None, error)))
+            self._put_aside(self._doubts, unknown + 1, CreateOutcome(spec, None, error))
             return None
         except BitPeakError as error:
-            return CreateOutcome(spec, None, error)
+            return self._ended(CreateOutcome(spec, None, error), unknown)
         return await self._created(spec, handler_id, unknown)
 
     async def _created(
         self, spec: HandlerSpec, handler_id: int, unknown: int
     ) -> CreateOutcome | None:
-        """Disable what is to be disabled, for a create cannot; put aside if copies may yet come.
+        """Disable what is to be disabled, for a create cannot.
 
         The update sends everything: what a server makes of omitted fields is not documented.
         """
         self._own.add(handler_id)
-        outcome = CreateOutcome(spec, handler_id)
+        self._open[spec.name] = outcome = CreateOutcome(spec, handler_id)
         if not spec.is_enabled:
             try:
                 await self.handlers.update(
@@ -174,10 +181,22 @@ class Creation:
                 )
             except BitPeakError as error:
                 outcome = evolve(outcome, error=error)
-        if unknown == 0:
-            return outcome
-        self._resent.append(_Doubt(unknown, outcome))
+        return self._ended(outcome, unknown)
+
+    def _ended(self, outcome: CreateOutcome, unknown: int) -> CreateOutcome | None:
+        """Return the outcome of the last create; put it aside if earlier ones may yet come."""
+        if not unknown:
+            return self._told(outcome)
+        self._put_aside(self._resent, unknown, outcome)
         return None
+
+    def _put_aside(self, where: list[_Doubt], unknown: int, outcome: CreateOutcome) -> None:
+        self._open[outcome.spec.name] = outcome
+        where.append(_Doubt(unknown, outcome))
+
+    def _told(self, outcome: CreateOutcome) -> CreateOutcome:
+        self._open.pop(outcome.spec.name, None)
+        return outcome
 
     async def settle(self) -> AsyncGenerator[CreateOutcome, None]:
         """Yield the outcomes of all that was put aside, round by round.
@@ -191,8 +210,10 @@ class Creation:
             doubts, self._doubts = self._doubts, []
             try:
                 found = await self._find(doubts)
-            except BitPeakError:
+            except BitPeakError as error:
                 self._doubts = doubts
+                if not is_temporary(error):
+                    break
             else:
                 settled = as_finished(partial(self._settle, found), doubts, self.workers)
                 async with aclosing(settled):
@@ -201,15 +222,18 @@ class Creation:
                             yield outcome
             fruitless = fruitless + 1 if len(self._doubts) == len(doubts) else 0
         for doubt in self._doubts:
-            yield doubt.outcome
+            yield self._told(doubt.outcome)
         if self._resent:
             await self.sleep(self.retry.sweep)
             async for outcome in self._sweep():
                 yield outcome
 
     def unsettled(self) -> Iterable[CreateOutcome]:
-        """Return what is known of all that ``settle()`` has not told."""
-        return [doubt.outcome for doubt in (*self._doubts, *self._resent)]
+        """Return what is known of all that was begun and not told: a name at most once."""
+        return [
+            outcome if outcome.error else evolve(outcome, error=_interrupted(outcome))
+            for outcome in self._open.values()
+        ]
 
     async def _find(self, doubts: list[_Doubt]) -> dict[str, Found]:
         """List once; return what appeared under the names in doubt."""
@@ -249,14 +273,25 @@ class Creation:
             found = await self._find(self._resent)
         except BitPeakError as error:
             for doubt in self._resent:
-                yield evolve(doubt.outcome, error=_unchecked(doubt.outcome, error))
+                unchecked = _unchecked(doubt.outcome, error)
+                yield self._told(evolve(doubt.outcome, error=unchecked))
             return
         for doubt in self._resent:
-            here = found[doubt.spec.name]
+            outcome, here = doubt.outcome, found[doubt.spec.name]
             copies: list[int] = []
             while len(copies) < doubt.unknown and (copy := here.take(doubt.spec.settings)):
                 copies.append(copy.id)
-            yield await self._rid(doubt.outcome, copies) if copies else doubt.outcome
+            if outcome.handler_id is None:
+                outcome = await self._adopt_late(outcome, copies)
+            yield self._told(await self._rid(outcome, copies) if copies else outcome)
+
+    async def _adopt_late(self, outcome: CreateOutcome, copies: list[int]) -> CreateOutcome:
+        """Settle a create that failed when it was sent again: the lost one may have happened."""
+        if copies:
+            handler_id = copies.pop(0)
+            await self._created(outcome.spec, handler_id, unknown=0)
+            return CreateOutcome(outcome.spec, handler_id)
+        return evolve(outcome, error=_unchecked(outcome, outcome.error))
 
     async def _rid(self, outcome: CreateOutcome, copies: list[int]) -> CreateOutcome:
         """Report copies, or delete them where that was asked for."""
@@ -288,11 +323,20 @@ def _name(outcome: CreateOutcome) -> str:
     return outcome.spec.name if isinstance(outcome.spec, HandlerSpec) else ""
 
 
-def _unchecked(outcome: CreateOutcome, cause: BitPeakError) -> OutcomeUnknownError:
+def _unchecked(outcome: CreateOutcome, cause: BitPeakError | None) -> OutcomeUnknownError:
+    exists = "" if outcome.handler_id is None else f"it exists as {outcome.handler_id}; "
     error = OutcomeUnknownError(
-        f"create notification handler {outcome.spec.name!r}: it exists as {outcome.handler_id}; "
-        f"whether an earlier attempt made another is unknown, for listing failed: {cause}",
+        f"create notification handler {outcome.spec.name!r}: {exists}"
+        f"whether an earlier attempt made another is unknown: {cause}",
         name=outcome.spec.name,
     )
     error.__cause__ = cause
     return error
+
+
+def _interrupted(outcome: CreateOutcome) -> OutcomeUnknownError:
+    return OutcomeUnknownError(
+        f"create notification handler {outcome.spec.name!r}: cancelled while it was under way; "
+        f"run again to settle it",
+        name=outcome.spec.name,
+    )

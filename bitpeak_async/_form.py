@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from bitpeak_async.errors import InvalidRequestError
+from bitpeak_async.records import HandlerSpec
 from bitpeak_async.settings import (
     FIELDS,
     WIRE_FIELDS,
@@ -105,6 +106,14 @@ def name_problems(name: object) -> Iterator[tuple[str, str]]:
     """Yield (argument, problem) for all that keeps a name from being sent."""
     if problem := _text_problem(name):
         yield "name", problem
+
+
+def spec_problems(spec: HandlerSpec) -> Iterator[tuple[str, str]]:
+    """Yield (argument, problem) for all that keeps a spec from being sent."""
+    yield from name_problems(spec.name)
+    yield from settings_problems(spec.settings)
+    if not isinstance(spec.is_enabled, bool):
+        yield "is_enabled", f"must be True or False, not {type(spec.is_enabled).__name__}"
 
 
 def refuse(problems: Iterator[tuple[str, str]]) -> None:

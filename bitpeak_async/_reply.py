@@ -16,7 +16,11 @@ from bitpeak_async._codec import ShapeError
 
 # A PHP warning or a byte-order mark may stand before the JSON object: look for its first key.
 _ENVELOPE: Final = re.compile(rb'\{\s*"(?:data|errors|error|message)"\s*:')
-_JSON_STRING: Final = re.compile(r'("(?:[^"\\]|\\.)*"\s*:\s*)"(?:[^"\\]|\\.)*("|$)')
+# Strings that are no keys, also where the text is cut off inside one, and long numbers.
+_JSON_VALUE: Final = re.compile(
+    r'("(?:[^"\\]|\\.)*"\s*:)|"(?:[^"\\]|\\.)*(?:"|\\?$)|-?\d{7,}[\d.eE+-]*'
+)
+_JSON_START: Final = re.compile(r'[{\[]\s*[{\["]')
 
 
 def parse_json(body: bytes) -> Any:
@@ -43,7 +47,15 @@ def excerpt(body: bytes, redact: Callable[[str], str]) -> str:
     It is redacted before it is cut: half a secret would not be recognised.
     """
     text = redact(body[:20_000].decode("utf-8", "replace")).removeprefix("\ufeff")
-    return _JSON_STRING.sub(r'\1"***"', text[:2_000])[:200]
+    return _masked(text[:2_000])[:200]
+
+
+def _masked(text: str) -> str:
+    begin = _JSON_START.search(text)
+    if begin is None:
+        return text
+    prose, json = text[: begin.start()], text[begin.start() :]
+    return prose + _JSON_VALUE.sub(lambda found: found.group(1) or '"***"', json)
 
 
 def error_titles(body: bytes) -> list[str]:

@@ -184,7 +184,7 @@ class BitPeak:
 
         Args:
             plan: from ``plan()``.
-            on_outcome: called once for each change, as it ends.
+            on_outcome: called once for each change, as it ends. What it raises is logged only.
             remove_duplicates: delete copies that creates of this very run made late.
             grace: seconds that changes under way have to end when the task is cancelled.
 

@@ -1,5 +1,6 @@
 """Creates whose reply was lost: adopted, sent again or reported, never guessed."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 
@@ -11,9 +12,11 @@ from bitpeak_async import (
     EmailSettings,
     HandlerSpec,
     OutcomeUnknownError,
+    PlanError,
     Retry,
     SlackSettings,
     Timeout,
+    ValidationError,
 )
 from bitpeak_async.sandbox import Dialect, Fault, Sandbox
 
@@ -201,3 +204,65 @@ async def test_what_was_begun_is_settled_before_an_error_of_the_specs_is_raised(
             outcomes.append(outcome)  # noqa: PERF401 - what came before the error counts
     assert [(True, "n0"), (True, "n1")] == sorted((o.ok, o.spec.name) for o in outcomes)
     assert {"n0": 1, "n1": 1} == names(sandbox)
+
+
+async def test_a_lost_create_is_still_looked_for_where_sending_it_again_fails(
+    sandbox: Sandbox, connect: Connect
+):
+    sandbox.inject(Fault.late_commit(0.2), method="POST")
+    sandbox.inject(Fault(status=422), method="POST")
+    async with connect(sandbox, retry=Retry(base_delay=0, settle=0, sweep=0.4)) as bitpeak:
+        [outcome] = [o async for o in bitpeak.notification_handlers.create_many(specs(1))]
+    assert (1, None) == (outcome.handler_id, outcome.error)
+
+
+async def test_a_lost_create_that_is_never_found_stays_unknown(sandbox: Sandbox, bitpeak: BitPeak):
+    sandbox.inject(Fault.disconnect_before_commit(), method="POST")
+    sandbox.inject(Fault(status=422), method="POST")
+    [outcome] = [o async for o in bitpeak.notification_handlers.create_many(specs(1))]
+    assert isinstance(outcome.error, OutcomeUnknownError)
+    assert isinstance(outcome.error.__cause__, ValidationError)
+
+
+async def test_a_cancelled_error_of_the_specs_ends_the_iteration(
+    sandbox: Sandbox, bitpeak: BitPeak
+):
+    async def broken():
+        yield specs(1)[0]
+        raise asyncio.CancelledError
+
+    async with asyncio.timeout(5):
+        with pytest.raises(asyncio.CancelledError):
+            _ = [o async for o in bitpeak.notification_handlers.create_many(broken())]
+
+
+async def test_settling_ends_at_once_where_looking_again_cannot_help(
+    sandbox: Sandbox, connect: Connect
+):
+    async with connect(sandbox, retry=Retry(base_delay=0, settle=0.05, attempts=50)) as bitpeak:
+        sandbox.inject(Fault.disconnect_before_commit(), method="POST")
+        sandbox.inject(Fault(status=401), method="GET", after=1, times=None)
+        async with asyncio.timeout(5):
+            [outcome] = [o async for o in bitpeak.notification_handlers.create_many(specs(1))]
+    assert isinstance(outcome.error, OutcomeUnknownError)
+
+
+@pytest.mark.parametrize("is_enabled", ["false", 0, None])
+async def test_a_switch_that_is_no_boolean_is_refused(
+    is_enabled: object, sandbox: Sandbox, bitpeak: BitPeak
+):
+    spec = HandlerSpec("a", MAIL, is_enabled)
+    [outcome] = [o async for o in bitpeak.notification_handlers.create_many([spec])]
+    assert "is_enabled must be True or False" in str(outcome.error)
+    with pytest.raises(PlanError, match="is_enabled must be True or False"):
+        await bitpeak.plan([spec])
+    assert [] == sandbox.handlers
+
+
+@pytest.mark.parametrize("number", [0, -7])
+async def test_an_id_that_cannot_be_is_an_unknown_outcome(
+    number: int, sandbox: Sandbox, bitpeak: BitPeak
+):
+    sandbox.inject(Fault(body=b'{"data": {"id": %d}}' % number))
+    with pytest.raises(OutcomeUnknownError):
+        await bitpeak.notification_handlers.create("a", MAIL)

@@ -75,7 +75,9 @@ def list_handlers(*, base_url: BaseUrl = None) -> None:
 @app.command(epilog="Example: bitpeak sandbox --port 8080 --database handlers.db")
 def sandbox(
     *,
-    port: Annotated[int, typer.Option(help="The port; by default a free one.", max=65535)] = 0,
+    port: Annotated[
+        int, typer.Option(help="The port; by default a free one.", min=0, max=65535)
+    ] = 0,
     database: Annotated[
         str, typer.Option(help="A file that keeps the handlers.", metavar="FILE")
     ] = ":memory:",

@@ -52,8 +52,8 @@ async def apply(file: Path, base_url: str | None, *, sandbox: bool, yes: bool) -
         _output.show_plan(plan)
         if plan.is_empty:
             return Exit.DONE
-        asks = sys.stdin.isatty() and not (yes or sandbox)
-        if asks and not typer.confirm("Apply?", err=True):
+        asks = sys.stdin is not None and sys.stdin.isatty() and not (yes or sandbox)
+        if asks and not _confirmed():
             _output.complain("nothing was changed")
             return Exit.ERROR
         with _output.progress(len(plan.changes)) as on_outcome:
@@ -63,6 +63,15 @@ async def apply(file: Path, base_url: str | None, *, sandbox: bool, yes: bool) -
             again = await bitpeak.plan(specs)
             _output.show(f"Planned again: {again.summary}", "bold")
         return code_of(report)
+
+
+def _confirmed() -> bool:
+    """Ask. Ctrl-C must end the question; asyncio's handler would only cancel a task later."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return typer.confirm("Apply?", err=True)
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 async def show_list(base_url: str | None) -> Exit:

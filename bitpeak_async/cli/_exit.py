@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Coroutine
 from enum import IntEnum
 from typing import Any
@@ -33,10 +34,10 @@ def run(command: Coroutine[Any, Any, Exit]) -> None:
         complain(str(error))
         refused = isinstance(error, AuthenticationError | PermissionDeniedError)
         code = Exit.KEY_REFUSED if refused else Exit.ERROR
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
         complain(str(error))
         code = Exit.ERROR
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         complain("interrupted")
         code = Exit.INTERRUPTED
     raise typer.Exit(code)

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from bitpeak_async.provisioning import Outcome, Plan, Report
 
-out = Console(highlight=False, soft_wrap=True)
+# A pipe has no width: rows are not to be folded for it.
+out = Console(highlight=False, soft_wrap=True, width=None if Console().is_terminal else 10_000)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _STYLES = {"+": "green", "~": "yellow", "!": "bold red"}
@@ -35,7 +36,7 @@ def complain(text: str) -> None:
 def show_plan(plan: Plan) -> None:
     """Print a diff, each change in the colour of its sign."""
     for line in str(plan).splitlines():
-        show(line, _STYLES.get(line[0], ""))
+        show(line, _STYLES.get(line[:1], ""))
 
 
 def show_report(report: Report) -> None:

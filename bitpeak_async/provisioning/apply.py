@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import aclosing
 from enum import StrEnum
+from typing import Final
 
 from attrs import define, field, frozen
 
@@ -21,6 +23,8 @@ from bitpeak_async.errors import (
 from bitpeak_async.events import OutcomeKnown
 from bitpeak_async.notification_handlers import NotificationHandlers
 from bitpeak_async.provisioning.plan import Change, Conflict, Create, Plan, Unchanged, Update
+
+_LOG: Final = logging.getLogger("bitpeak_async")
 
 __all__ = ["Outcome", "ProvisionCancelledError", "Report", "Result"]
 
@@ -120,6 +124,9 @@ class ProvisionCancelledError(asyncio.CancelledError):
         super().__init__(f"cancelled after {report.summary}")
         self.report = report
 
+    def __reduce__(self) -> tuple[type[ProvisionCancelledError], tuple[Report]]:
+        return type(self), (self.report,)
+
 
 async def apply_plan(
     handlers: NotificationHandlers,
@@ -171,8 +178,12 @@ class _Run:
         self._outcomes[self._places[outcome.change.spec.name]] = outcome
         name = outcome.change.spec.name
         self.creation.emit(OutcomeKnown(name, outcome.handler_id, outcome.error))
-        if self.on_outcome is not None:
+        if self.on_outcome is None:
+            return
+        try:
             self.on_outcome(outcome)
+        except Exception:  # noqa: BLE001 - a progress bar must not stop writes half-way
+            _LOG.exception("on_outcome failed on %r", name)
 
     def report(self) -> Report:
         return Report(tuple(self._outcomes[place] for place in sorted(self._outcomes)))

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from attrs import evolve, frozen
 
 from bitpeak_async._comparison import differences
-from bitpeak_async._form import name_problems, settings_fields, settings_problems
+from bitpeak_async._form import settings_fields, spec_problems
 from bitpeak_async._pagination import SeenIds
 from bitpeak_async.errors import PlanError
 from bitpeak_async.records import HandlerSpec, NotificationHandler
@@ -118,7 +118,7 @@ def refuse_unusable(specs: Iterable[HandlerSpec]) -> None:
         if not isinstance(spec, HandlerSpec):
             problems.append(f"spec {place}: must be a HandlerSpec, not {type(spec).__name__}")
             continue
-        found = [*name_problems(spec.name), *settings_problems(spec.settings)]
+        found = list(spec_problems(spec))
         problems += [f"spec {place} ({spec.name!r}): {name} {what}" for name, what in found]
         if not found:
             first = seen.setdefault(spec.name, place)
@@ -146,16 +146,14 @@ def _differences(spec: HandlerSpec, handler: NotificationHandler) -> Iterator[st
 
 
 def refuse_stale(plan: Plan, now: Plan) -> None:
-    """Raise PlanError if a handler that the plan touches changed since; it names each.
+    """Raise PlanError if a handler of the plan changed since; it names each.
 
     Where somebody made the very change meanwhile, nothing is left to do, and that is fine.
     """
     stale = [
         before.spec.name
         for before, after in zip(plan.changes, now.changes, strict=True)
-        if not isinstance(before, Unchanged)
-        and not isinstance(after, Unchanged)
-        and _touched(before) != _touched(after)
+        if not isinstance(after, Unchanged) and _touched(before) != _touched(after)
     ]
     if stale:
         names = ", ".join(map(repr, stale))
@@ -178,11 +176,11 @@ def describe(change: Change) -> Iterator[str]:
     match change:
         case Create():
             fields = ", ".join(shown_fields(spec.settings).values())
-            yield f"+ {spec.name!r} ({spec.settings.type}) {fields}".rstrip()
+            yield f"+ {spec.name!r} ({_plain(spec.settings.type)}) {fields}".rstrip()
             if not spec.is_enabled:
                 yield "    is_enabled: false"
         case Update(handler=handler, fields=fields):
-            yield f"~ {spec.name!r} ({handler.type}, id {handler.id})"
+            yield f"~ {spec.name!r} ({_plain(handler.type)}, id {handler.id})"
             before, after = _states(handler), _states(spec)
             for name in fields:
                 yield f"    {name}: {before.get(name, 'unset')} → {after[name]}"
@@ -196,7 +194,12 @@ def describe(change: Change) -> Iterator[str]:
 def _states(of: HandlerSpec | NotificationHandler) -> dict[str, str]:
     settings = {f"settings.{name}": text for name, text in shown_fields(of.settings).items()}
     enabled = "true" if of.is_enabled else "false"
-    return {"type": of.settings.type, "is_enabled": enabled, **settings}
+    return {"type": _plain(of.settings.type), "is_enabled": enabled, **settings}
+
+
+def _plain(word: str) -> str:
+    """Show a server's word so that it can forge no lines."""
+    return word if word.isprintable() else repr(word)
 
 
 def shown_fields(settings: Settings) -> dict[str, str]:

@@ -255,7 +255,7 @@ async def test_ctrl_c_prints_the_partial_report(sandbox: Sandbox, specs: Path):
         BITPEAK_BASE_URL=sandbox.base_url,
         BITPEAK_API_KEY=sandbox.api_key,
     )
-    while not any(request.method == "POST" for request in sandbox.requests):  # noqa: ASYNC110
+    while sandbox.in_flight < 2:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
     terminal.type("\x03")
     assert 130 == await asyncio.to_thread(terminal.end)

@@ -1,6 +1,7 @@
 """Applying plans over real sockets: the desired state, a report, a second run without writes."""
 
 import asyncio
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -197,3 +198,46 @@ async def test_a_second_cancellation_ends_the_grace(sandbox: Sandbox, connect: C
             task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asyncio.wait_for(task, 5)
+
+
+async def test_what_the_plan_calls_unchanged_is_not_written(sandbox: Sandbox, bitpeak: BitPeak):
+    mail = EmailSettings("a@example.com")
+    sandbox.add(name="a", type="email", settings={"email": mail.email})
+    plan = await bitpeak.plan([HandlerSpec("a", mail)])
+    await bitpeak.notification_handlers.update(1, settings=EmailSettings("b@example.com"))
+    before = sandbox.handlers
+    with pytest.raises(PlanError, match="'a' changed since"):
+        await bitpeak.apply(plan)
+    assert before == sandbox.handlers
+
+
+@pytest.mark.parametrize(
+    ("fault", "method", "after"),
+    [(Fault.stall(commits=True), "POST", 0), (Fault.stall(), "GET", 1)],
+    ids=["under way", "while it is settled"],
+)
+async def test_a_cancelled_run_names_the_creates_it_knows_nothing_of(
+    fault: Fault, method: str, after: int, sandbox: Sandbox, bitpeak: BitPeak
+):
+    sandbox.inject(fault, method=method, after=after, times=None)
+    if method == "GET":
+        sandbox.inject(Fault.disconnect_after_commit(), method="POST")
+    task = asyncio.create_task(bitpeak.provision(specs(1), grace=0.05))
+    while not sandbox.in_flight or not sandbox.handlers:  # noqa: ASYNC110 - there is no event
+        await asyncio.sleep(0.001)
+    task.cancel()
+    with pytest.raises(ProvisionCancelledError) as caught:
+        await task
+    [outcome] = caught.value.report.unresolved
+    assert "n1" == outcome.change.spec.name
+    assert pickle.loads(pickle.dumps(caught.value)).report.summary == caught.value.report.summary
+
+
+async def test_a_broken_on_outcome_stops_nothing(
+    sandbox: Sandbox, bitpeak: BitPeak, caplog: pytest.LogCaptureFixture
+):
+    def broken(_: Outcome) -> None:
+        raise KeyError("no")
+
+    assert (await bitpeak.provision(specs(20), on_outcome=broken)).ok
+    assert "on_outcome failed on 'n1'" in caplog.text

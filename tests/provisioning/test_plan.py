@@ -73,6 +73,7 @@ async def test_nothing_to_do_is_an_empty_plan():
         (MAIL, MAIL, ()),
         (MAIL, OLD_MAIL, ("settings.email",)),
         (MAIL, SLACK, ("type",)),
+        (MAIL, EmailSettings("a...@example.com"), ("settings.email",)),
         (BOT, TelegramSettings("", "-1"), ()),
         (BOT, TelegramSettings("", "-2"), ("settings.telegram_chat_id",)),
         (BOT, TelegramSettings("1:a*****", "-1"), ()),
@@ -155,3 +156,9 @@ async def test_all_that_is_wrong_with_the_specs_is_told_at_once():
     ] == first
     assert last.startswith("spec 6 ('x'): settings must be one of EmailSettings")
     assert "secret-5" not in str(caught.value)
+
+
+async def test_a_type_of_the_server_cannot_forge_lines_of_the_diff():
+    forged = UnknownSettings("x\n+ 'b' (email)", {})
+    made = await plan([HandlerSpec("a", MAIL)], handler(1, "a", forged))
+    assert 3 == len(str(made).splitlines())
