@@ -253,15 +253,12 @@ class Creation:
         here = found[spec.name]
         if here.foreign or len(here.own) > here.unknown:
             ids = ", ".join(str(handler.id) for handler in here.own + here.foreign)
-            return CreateOutcome(
-                spec,
-                None,
-                OutcomeUnknownError(
-                    f"create notification handler {spec.name!r}: its outcome is unknown, and "
-                    f"somebody else made handlers of this name meanwhile (ids {ids}); keep one",
-                    name=spec.name,
-                ),
+            error = OutcomeUnknownError(
+                f"create notification handler {spec.name!r}: its outcome is unknown, and "
+                f"somebody else made handlers of this name meanwhile (ids {ids}); keep one",
+                name=spec.name,
             )
+            return self._told(CreateOutcome(spec, None, error))
         adopted = here.take(spec.settings)
         if adopted is None:
             return await self._create(spec, doubt.unknown)
@@ -287,11 +284,9 @@ class Creation:
 
     async def _adopt_late(self, outcome: CreateOutcome, copies: list[int]) -> CreateOutcome:
         """Settle a create that failed when it was sent again: the lost one may have happened."""
-        if copies:
-            handler_id = copies.pop(0)
-            await self._created(outcome.spec, handler_id, unknown=0)
-            return CreateOutcome(outcome.spec, handler_id)
-        return evolve(outcome, error=_unchecked(outcome, outcome.error))
+        if not copies:
+            return evolve(outcome, error=_unchecked(outcome, outcome.error))
+        return await self._created(outcome.spec, copies.pop(0), unknown=0) or outcome
 
     async def _rid(self, outcome: CreateOutcome, copies: list[int]) -> CreateOutcome:
         """Report copies, or delete them where that was asked for."""

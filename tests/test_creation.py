@@ -154,7 +154,9 @@ async def test_somebody_elses_handler_of_the_name_is_reported_not_taken(
         return request.method == "POST"
 
     sandbox.inject(Fault.disconnect_before_commit(), when=meddle)
-    [outcome] = [o async for o in bitpeak.notification_handlers.create_many(specs(1))]
+    creation = bitpeak.notification_handlers.begin_creation(remove_duplicates=False)
+    [outcome] = [o async for o in creation.run(specs(1))]
+    assert [] == list(creation.unsettled())
     assert isinstance(outcome.error, OutcomeUnknownError)
     assert "somebody else made handlers of this name meanwhile (ids 1)" in str(outcome.error)
     assert 1 == posts(sandbox)
@@ -266,3 +268,14 @@ async def test_an_id_that_cannot_be_is_an_unknown_outcome(
     sandbox.inject(Fault(body=b'{"data": {"id": %d}}' % number))
     with pytest.raises(OutcomeUnknownError):
         await bitpeak.notification_handlers.create("a", MAIL)
+
+
+async def test_a_lost_create_found_late_that_cannot_be_disabled_says_so(
+    sandbox: Sandbox, connect: Connect
+):
+    sandbox.inject(Fault.late_commit(0.2), method="POST")
+    sandbox.inject(Fault(status=422), method="POST", times=2)
+    spec = HandlerSpec("a", MAIL, is_enabled=False)
+    async with connect(sandbox, retry=Retry(base_delay=0, settle=0, sweep=0.4)) as bitpeak:
+        [outcome] = [o async for o in bitpeak.notification_handlers.create_many([spec])]
+    assert (1, ValidationError) == (outcome.handler_id, type(outcome.error))
