@@ -67,6 +67,7 @@ from bitpeak_async.settings import (
     WebhookSettings,
     XSettings,
 )
+from bitpeak_async.sync import Stream, SyncBitPeak, SyncNotificationHandlers
 
 __all__ = [
     "APIError",
@@ -124,6 +125,9 @@ __all__ = [
     "Settings",
     "SettingsFields",
     "SlackSettings",
+    "Stream",
+    "SyncBitPeak",
+    "SyncNotificationHandlers",
     "TelegramSettings",
     "Timeout",
     "TransportError",

@@ -21,6 +21,7 @@ from bitpeak_async._form import spec_problems
 from bitpeak_async._found import Found
 from bitpeak_async._pagination import SeenIds
 from bitpeak_async._retry import is_temporary
+from bitpeak_async._transport import CallOptions, Transport
 from bitpeak_async.errors import (
     BitPeakError,
     DuplicateError,
@@ -113,6 +114,24 @@ class Creation:
     _doubts: list[_Doubt] = field(init=False, factory=list)
     _resent: list[_Doubt] = field(init=False, factory=list)
 
+    @classmethod
+    def over(
+        cls,
+        transport: Transport,
+        options: CallOptions,
+        handlers: Handlers,
+        *,
+        remove_duplicates: bool,
+    ) -> Creation:
+        """Return a run with as many workers as the transport has slots."""
+        return cls(
+            handlers,
+            options.retry,
+            transport.slots,
+            transport.emit,
+            remove_duplicates=remove_duplicates,
+        )
+
     async def run(
         self, specs: Iterable[HandlerSpec] | AsyncIterable[HandlerSpec]
     ) -> AsyncGenerator[CreateOutcome, None]:
@@ -125,12 +144,16 @@ class Creation:
                 self.existing.add(handler.id)
         failure: Exception | None = None
         try:
-            async for outcome in self._known(as_finished(self.create, specs, self.workers)):
-                yield outcome
+            created = self._known(as_finished(self.create, specs, self.workers))
+            async with aclosing(created):
+                async for outcome in created:
+                    yield outcome
         except Exception as error:  # noqa: BLE001 - whatever a caller's iterator raises
             failure = error
-        async for outcome in self._known(self.settle()):
-            yield outcome
+        settled = self._known(self.settle())
+        async with aclosing(settled):
+            async for outcome in settled:
+                yield outcome
         if failure is not None:
             raise failure
 

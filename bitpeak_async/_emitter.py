@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, TypeVar
 
 from bitpeak_async.events import Event, Hook, Paused, RateChanged
+
+T = TypeVar("T")
 
 _LOG: Final = logging.getLogger("bitpeak_async")
 _HARMLESS: Final = frozenset(
@@ -32,6 +34,15 @@ def harmless(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items() if name.lower() in _HARMLESS}
 
 
+def notify(listener: Callable[[T], object], subject: T) -> None:
+    """Call a listener. What it raises is logged only: it must not fail a request half-way."""
+    try:
+        listener(subject)
+    except Exception:  # noqa: BLE001 - whatever it raises, it is not the request's
+        name = getattr(listener, "__qualname__", type(listener).__qualname__)
+        _LOG.exception("%s failed on %s", name, type(subject).__name__)
+
+
 class Emitter:
     """Hands each event to the log and to every hook."""
 
@@ -44,11 +55,8 @@ class Emitter:
         return bool(self._hooks) or _LOG.isEnabledFor(logging.DEBUG)
 
     def __call__(self, event: Event) -> None:
-        """Tell everybody. A hook that fails must not fail a request that may be a create."""
+        """Tell everybody."""
         level = logging.INFO if isinstance(event, Paused | RateChanged) else logging.DEBUG
         _LOG.log(level, "%s", event)
         for hook in self._hooks:
-            try:
-                hook(event)
-            except Exception:  # noqa: BLE001 - whatever it raises, it is not the request's
-                _LOG.exception("a hook failed on %s", type(event).__name__)
+            notify(hook, event)

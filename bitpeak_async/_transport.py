@@ -114,23 +114,26 @@ class Transport:
             ClosedError: the client was closed, or another event loop uses it.
         """
         if self._closed:
-            raise ClosedError("the client is closed; make a new BitPeak")
+            raise ClosedError("the client is closed; make a new one")
         loop = asyncio.get_running_loop()
-        if self._loop is None:
-            self._loop = loop
-            slots = self.slots
-            pacer = Pacer(self._pace, loop.time, self._retry.max_delay, slots)
-            self._gate = Gate(pacer, slots)
-            if self._session is None:
-                self._session = aiohttp.ClientSession(
-                    connector=aiohttp.TCPConnector(limit=slots, keepalive_timeout=_KEEPALIVE),
-                    cookie_jar=aiohttp.DummyCookieJar(),
-                )
-        elif self._loop is not loop:
-            raise ClosedError("the client belongs to another event loop; make one for each loop")
+        if self._loop is not loop:
+            self._bind(loop)
         if self._session is None or self._session.closed:
             raise ClosedError("the session given to the client is closed")
         return self._session
+
+    def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Belong to this loop, as to no other before, or to one that is closed."""
+        if self._loop is not None and not (self._owns_session and self._loop.is_closed()):
+            raise ClosedError("the client belongs to another event loop; make one for each loop")
+        self._loop = loop
+        slots = self.slots
+        self._gate = Gate(Pacer(self._pace, loop.time, self._retry.max_delay, slots), slots)
+        if self._owns_session:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=slots, keepalive_timeout=_KEEPALIVE),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
 
     async def close(self) -> None:
         """Close the session if it is ours. Closing twice is fine."""

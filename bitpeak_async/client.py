@@ -22,6 +22,7 @@ from bitpeak_async._checks import (
     is_loopback,
 )
 from bitpeak_async._codec import decoder
+from bitpeak_async._creation import Creation
 from bitpeak_async._transport import CallOptions, Transport
 from bitpeak_async._version import __version__
 from bitpeak_async._wire import Wire
@@ -36,7 +37,7 @@ from bitpeak_async.records import HandlerSpec
 __all__ = ["BitPeak"]
 
 _BASE_URL: Final = "https://bitpeak.ru/api"
-_MAX_REPLY_BYTES: Final = 32 * 1024 * 1024
+MAX_REPLY_BYTES: Final = 32 * 1024 * 1024
 _USER_AGENT: Final = (
     f"bitpeak_async/{__version__} Python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
 )
@@ -46,7 +47,7 @@ class BitPeak:
     """An asynchronous client of the BitPeak API.
 
     Use it as ``async with BitPeak(api_key) as bitpeak:``, or call ``close()`` when done. One
-    client serves any number of tasks of one event loop.
+    client serves any number of tasks of one event loop; another may use it when that is closed.
 
     Args:
         api_key: the key; by default the environment variable ``BITPEAK_API_KEY``.
@@ -83,7 +84,7 @@ class BitPeak:
         session: aiohttp.ClientSession | None = None,
         proxy: str | None = None,
         ssl: tls.SSLContext | None = None,
-        max_reply_bytes: int = _MAX_REPLY_BYTES,
+        max_reply_bytes: int = MAX_REPLY_BYTES,
         allow_insecure: bool = False,
         hooks: Iterable[Hook] = (),
         timezone: dt.tzinfo = dt.UTC,
@@ -195,9 +196,10 @@ class BitPeak:
             PlanError: a handler that the plan touches changed since; nothing was written.
             BitPeakError: the list could not be read; nothing was written.
             ProvisionCancelledError: the task was cancelled; it is a CancelledError that holds
-                the partial report.
+                the partial report. In the synchronous client it is the ``__cause__`` of the
+                KeyboardInterrupt.
         """
-        creation = self.notification_handlers.begin_creation(remove_duplicates=remove_duplicates)
+        creation = self._creation(remove_duplicates=remove_duplicates)
         specs = [change.spec for change in plan.changes]
         now = await make_plan(specs, self.notification_handlers.iterate(), creation.existing)
         refuse_stale(plan, now)
@@ -217,11 +219,19 @@ class BitPeak:
 
         Running it again writes nothing, so a run that broke off is resumed by running again.
         """
-        creation = self.notification_handlers.begin_creation(remove_duplicates=remove_duplicates)
+        creation = self._creation(remove_duplicates=remove_duplicates)
         listing = self.notification_handlers.iterate()
         plan = await make_plan(specs, listing, creation.existing)
         return await apply_plan(
             self.notification_handlers, plan, creation, on_outcome=on_outcome, grace=grace
+        )
+
+    def _creation(self, *, remove_duplicates: bool) -> Creation:
+        return Creation.over(
+            self._transport,
+            self._options,
+            self.notification_handlers,
+            remove_duplicates=remove_duplicates,
         )
 
     async def close(self) -> None:

@@ -68,8 +68,9 @@ class NotificationHandlers:
     ) -> AsyncGenerator[Page[NotificationHandler], None]:
         """Iterate over all pages in order, fetching a few ahead.
 
-        Each handler comes in one page only, even where the list changes meanwhile. Leave early
-        inside ``contextlib.aclosing`` to stop the fetching at once.
+        Each handler comes in one page only, even where the list changes meanwhile. Close the
+        iterator (``contextlib.aclosing``; ``with`` in the synchronous client) to stop the
+        fetching at once.
 
         Raises:
             InvalidRequestError: another page size than the API allows.
@@ -213,17 +214,10 @@ class NotificationHandlers:
         Raises:
             BitPeakError: the list could not be read; nothing was created.
         """
-        return self.begin_creation(remove_duplicates=remove_duplicates).run(specs)
-
-    def begin_creation(self, *, remove_duplicates: bool) -> Creation:
-        """Return a run of creates, for ``BitPeak.apply``; others want ``create_many``."""
-        return Creation(
-            self,
-            retry=self._options.retry,
-            workers=self._transport.slots,
-            emit=self._transport.emit,
-            remove_duplicates=remove_duplicates,
+        creation = Creation.over(
+            self._transport, self._options, self, remove_duplicates=remove_duplicates
         )
+        return creation.run(specs)
 
     async def _send(self, call: Call[T]) -> T:
         return await self._transport.send(call, self._options)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bitpeak_async import BitPeak, Retry
+from bitpeak_async import BitPeak, Retry, SyncBitPeak
 from bitpeak_async.sandbox import Sandbox
 
 
@@ -87,3 +87,30 @@ def php(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., dict
 
         yield post
         server.terminate()
+
+
+@pytest.fixture
+def threaded_sandbox() -> Iterator[Sandbox]:
+    """A BitPeak in a thread, for tests that block their own."""
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def connect_sync() -> Callable[..., SyncBitPeak]:
+    """Make a synchronous client of a sandbox that retries without waiting."""
+
+    def connect_sync(sandbox: Sandbox, **options: Any) -> SyncBitPeak:
+        options = {"retry": Retry(base_delay=0, settle=0, sweep=0), **options}
+        return SyncBitPeak(sandbox.api_key, base_url=sandbox.base_url, **options)
+
+    return connect_sync
+
+
+@pytest.fixture
+def sync_bitpeak(
+    threaded_sandbox: Sandbox, connect_sync: Callable[..., SyncBitPeak]
+) -> Iterator[SyncBitPeak]:
+    """A synchronous client of ``threaded_sandbox``."""
+    with connect_sync(threaded_sandbox) as bitpeak:
+        yield bitpeak

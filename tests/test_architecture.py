@@ -39,6 +39,10 @@ LAYERS = (
     "notification_handlers",
     "provisioning",
     "client",
+    "_caller",
+    "_portal",
+    "_stream",
+    "sync",
     "sandbox",
     "cli",
 )

@@ -78,7 +78,7 @@ async def test_a_broken_hook_breaks_nothing(
 
     async with connect(sandbox, hooks=[broken]) as bitpeak:
         assert 1 == await bitpeak.notification_handlers.create("a", EmailSettings("a@b.example"))
-    assert "a hook failed on RequestSent" in caplog.text
+    assert "broken failed on RequestSent" in caplog.text
 
 
 async def test_the_log_tells_the_same_without_bodies_or_keys(

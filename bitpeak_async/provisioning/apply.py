@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from contextlib import aclosing
 from enum import StrEnum
-from typing import Final
 
 from attrs import define, field, frozen
 
 from bitpeak_async._bulk import work_through
 from bitpeak_async._creation import CreateOutcome, Creation
+from bitpeak_async._emitter import notify
 from bitpeak_async.errors import (
     BitPeakError,
     DuplicateError,
@@ -23,8 +22,6 @@ from bitpeak_async.errors import (
 from bitpeak_async.events import OutcomeKnown
 from bitpeak_async.notification_handlers import NotificationHandlers
 from bitpeak_async.provisioning.plan import Change, Conflict, Create, Plan, Unchanged, Update
-
-_LOG: Final = logging.getLogger("bitpeak_async")
 
 __all__ = ["Outcome", "ProvisionCancelledError", "Report", "Result"]
 
@@ -178,12 +175,8 @@ class _Run:
         self._outcomes[self._places[outcome.change.spec.name]] = outcome
         name = outcome.change.spec.name
         self.creation.emit(OutcomeKnown(name, outcome.handler_id, outcome.error))
-        if self.on_outcome is None:
-            return
-        try:
-            self.on_outcome(outcome)
-        except Exception:  # noqa: BLE001 - a progress bar must not stop writes half-way
-            _LOG.exception("on_outcome failed on %r", name)
+        if self.on_outcome is not None:
+            notify(self.on_outcome, outcome)
 
     def report(self) -> Report:
         return Report(tuple(self._outcomes[place] for place in sorted(self._outcomes)))

@@ -3,7 +3,7 @@
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, ExitStack, closing
 from random import Random
 from secrets import randbits
 from types import TracebackType
@@ -21,6 +21,7 @@ from bitpeak_async.sandbox.limits import Limit
 from bitpeak_async.sandbox.network import bind, serving
 from bitpeak_async.sandbox.replies import Replies
 from bitpeak_async.sandbox.store import Draft, Store
+from bitpeak_async.sandbox.thread import entered_in_thread
 from bitpeak_async.sandbox.traffic import RequestRecord, Traffic
 
 _BASE_PATH = "/api"
@@ -47,7 +48,8 @@ class _Running:
 class Sandbox:
     """An embedded BitPeak server on a loopback port: the documented API over SQLite.
 
-    Use it as an async context manager, or call `start` and `close`.
+    Use it as an async context manager, or call `start` and `close`. A plain `with` runs it in a
+    thread of its own, for tests without an event loop; all but `settled` may be used from there.
 
     Args:
         api_key: The key that requests must bear.
@@ -90,6 +92,7 @@ class Sandbox:
         self._traffic = Traffic(keep=keep_requests)
         self._faults = FaultPlan(Random(self.seed))  # noqa: S311 - it picks failures, not keys
         self._running: _Running | None = None
+        self._thread = ExitStack()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -102,6 +105,20 @@ class Sandbox:
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(entered_in_thread(self))
+            self._thread = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._thread.close()
 
     async def start(self) -> None:
         """Open the database and listen.

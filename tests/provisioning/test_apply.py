@@ -240,4 +240,4 @@ async def test_a_broken_on_outcome_stops_nothing(
         raise KeyError("no")
 
     assert (await bitpeak.provision(specs(20), on_outcome=broken)).ok
-    assert "on_outcome failed on 'n1'" in caplog.text
+    assert "broken failed on Outcome" in caplog.text

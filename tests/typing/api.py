@@ -25,6 +25,9 @@ from bitpeak_async import (
     Result,
     Settings,
     SlackSettings,
+    Stream,
+    SyncBitPeak,
+    SyncNotificationHandlers,
     TelegramSettings,
     Unchanged,
     UnknownSettings,
@@ -101,3 +104,26 @@ def refused(bitpeak: BitPeak) -> None:
     EmailSettings()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     HandlerSpec("a", "email")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     _ = bitpeak.notification_handlers.get("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def blocking_calls(bitpeak: SyncBitPeak, specs: list[HandlerSpec]) -> None:
+    """Each blocking call has the type that awaiting its original has."""
+    handlers = bitpeak.notification_handlers
+    assert_type(handlers, SyncNotificationHandlers)
+    assert_type(handlers.create("a", EmailSettings("a@example.com")), int)
+    assert_type(handlers.get(1), NotificationHandler)
+    assert_type(handlers.list(page=1, results_per_page=25), Page[NotificationHandler])
+    assert_type(handlers.iterate(), Stream[NotificationHandler])
+    assert_type(handlers.pages(), Stream[Page[NotificationHandler]])
+    assert_type(handlers.create_many(specs), Stream[CreateOutcome])
+    assert_type(list(handlers.iterate()), list[NotificationHandler])
+    for page in handlers.pages():
+        assert_type(page, Page[NotificationHandler])
+    assert_type(bitpeak.with_options(deadline=1), SyncBitPeak)
+    assert_type(bitpeak.plan(specs), Plan)
+    assert_type(bitpeak.apply(bitpeak.plan(specs)), Report)
+    assert_type(bitpeak.provision(specs), Report)
+    with bitpeak as entered, handlers.create_many(specs) as outcomes:
+        assert_type(entered, SyncBitPeak)
+        assert_type(next(outcomes), CreateOutcome)
+    handlers.get("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
