@@ -33,6 +33,13 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session
+def notebooks(session: nox.Session) -> None:
+    """Test the synchronous client in a real Jupyter kernel."""
+    install(session, "notebooks")
+    session.run("pytest", "-m", "notebook", "tests/test_notebook.py", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and format; ``nox -s lint -- --fix`` mends what can be mended."""
     session.install(*nox.project.dependency_groups(PYPROJECT, "lint"))
@@ -59,5 +66,6 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure; never fails on time by itself."""
-    install(session, extras="cli,speed")
+    install(session, "bench", extras="cli,speed")
     session.run("python", "tests/benchmarks/sandbox_creates.py", *session.posargs)
+    session.run("python", "tests/benchmarks/sync_client.py", *session.posargs)

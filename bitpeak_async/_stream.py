@@ -49,9 +49,11 @@ class Stream(Iterator[T], Generic[T]):
         self._is_over = False
 
     def __next__(self) -> T:
+        for item in self._items:
+            return item
         with self._turn:
             while True:
-                for item in self._items:
+                for item in self._items:  # of a batch that another thread took
                     return item
                 self._items = iter(self._unpack(self._next_batch()))
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from random import Random
+from ssl import SSLContext
 from typing import Literal
 
 Fate = Literal["pass", "reset", "stall", "truncate"]
@@ -30,7 +31,9 @@ class Breaker:
 
 
 @asynccontextmanager
-async def proxy(port: int, breaker: Callable[[], tuple[Fate, int, bool]]) -> AsyncIterator[int]:
+async def proxy(
+    port: int, breaker: Callable[[], tuple[Fate, int, bool]], *, ssl: SSLContext | None = None
+) -> AsyncIterator[int]:
     """Forward to a loopback port as the breaker allows; yield the port to connect to."""
     tasks: set[asyncio.Task[None]] = set()
 
@@ -62,7 +65,7 @@ async def proxy(port: int, breaker: Callable[[], tuple[Fate, int, bool]]) -> Asy
             writer.close()
             tasks.discard(task)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=ssl)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

@@ -17,6 +17,7 @@ EXAMPLES = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE
 PRINTED = [
     "404 The notification handler was not found.",
     "2 created, 0 updated, 0 unchanged, 0 failed",
+    "1 created, 0 updated, 0 unchanged, 0 failed",
     "list notification handlers, page 1: 501",
 ]
 

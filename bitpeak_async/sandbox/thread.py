@@ -4,18 +4,20 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractAsyncContextManager, contextmanager
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @contextmanager
-def entered_in_thread(manager: AbstractAsyncContextManager[object]) -> Iterator[None]:
+def entered_in_thread(manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
     """Enter an asynchronous context manager in a thread of its own, and leave it there."""
-    entered = Future[Callable[[], object]]()
+    entered = Future[tuple[T, Callable[[], object]]]()
 
     async def hold() -> None:
         loop, leaving = asyncio.get_running_loop(), asyncio.Event()
-        async with manager:
-            entered.set_result(lambda: loop.call_soon_threadsafe(leaving.set))
+        async with manager as value:
+            entered.set_result((value, lambda: loop.call_soon_threadsafe(leaving.set)))
             await leaving.wait()
 
     with ThreadPoolExecutor(1, "bitpeak_sandbox") as executor:
@@ -24,9 +26,9 @@ def entered_in_thread(manager: AbstractAsyncContextManager[object]) -> Iterator[
         wait(either, return_when=FIRST_COMPLETED)
         if held.done():
             held.result()
-        leave = entered.result()
+        value, leave = entered.result()
         try:
-            yield
+            yield value
         finally:
             leave()
             held.result()
