@@ -154,7 +154,7 @@ async def test_somebody_elses_handler_of_the_name_is_reported_not_taken(
         return request.method == "POST"
 
     sandbox.inject(Fault.disconnect_before_commit(), when=meddle)
-    creation = bitpeak.notification_handlers.begin_creation(remove_duplicates=False)
+    creation = bitpeak._creation(remove_duplicates=False)
     [outcome] = [o async for o in creation.run(specs(1))]
     assert [] == list(creation.unsettled())
     assert isinstance(outcome.error, OutcomeUnknownError)
