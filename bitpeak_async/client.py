@@ -31,7 +31,8 @@ from bitpeak_async.events import Hook
 from bitpeak_async.notification_handlers import NotificationHandlers
 from bitpeak_async.options import Pace, Retry, Timeout, check_number
 from bitpeak_async.provisioning.apply import Outcome, Report, apply_plan
-from bitpeak_async.provisioning.plan import Plan, make_plan, refuse_stale
+from bitpeak_async.provisioning.changes import Delete
+from bitpeak_async.provisioning.plan import Plan, make_plan, refuse_unsafe, still_valid
 from bitpeak_async.records import HandlerSpec
 
 __all__ = ["BitPeak"]
@@ -158,17 +159,20 @@ class BitPeak:
         )
         return derived
 
-    async def plan(self, specs: Iterable[HandlerSpec]) -> Plan:
+    async def plan(self, specs: Iterable[HandlerSpec], *, prune: str | None = None) -> Plan:
         """Compare desired handlers with the server's; reads only.
 
         Args:
             specs: the desired handlers; a handler's name is its key.
+            prune: a pattern of names as in a shell (``"team-a *"``, ``"*"``): handlers that
+                match it and are not desired are to be deleted. By default none is.
 
         Raises:
-            PlanError: two specs of one name, or specs that cannot be sent; it names them all.
+            PlanError: two specs of one name, or specs that cannot be sent; it names them all. Or
+                pruning with no specs at all.
             BitPeakError: a page of the listing failed.
         """
-        return await make_plan(specs, self.notification_handlers.iterate())
+        return await make_plan(specs, self.notification_handlers.iterate(), prune=prune)
 
     async def apply(
         self,
@@ -176,52 +180,75 @@ class BitPeak:
         *,
         on_outcome: Callable[[Outcome], object] | None = None,
         remove_duplicates: bool = False,
+        max_deletes: int | None = None,
+        force: bool = False,
         grace: float = 5.0,
     ) -> Report:
         """Carry out a plan concurrently. One failed change never stops the others.
 
         The list is read again first. A create whose reply was lost is settled at the end, by
         ``Retry.settle`` and another listing: adopted if it happened, sent again if not.
+        Deletions come last, and only if all other changes were made.
 
         Args:
             plan: from ``plan()``.
             on_outcome: called once for each change, as it ends. What it raises is logged only.
             remove_duplicates: delete copies that creates of this very run made late.
+            max_deletes: refuse a plan that deletes more.
+            force: carry out even a plan that deletes more than 30 % of ten or more handlers
+                that match its ``prune``.
             grace: seconds that changes under way have to end when the task is cancelled.
 
         Returns:
             One outcome for each change, in the plan's order.
 
         Raises:
-            PlanError: a handler that the plan touches changed since; nothing was written.
+            PlanError: it deletes too much, or a handler that the plan touches changed since;
+                nothing was written.
             BitPeakError: the list could not be read; nothing was written.
             ProvisionCancelledError: the task was cancelled; it is a CancelledError that holds
                 the partial report. In the synchronous client it is the ``__cause__`` of the
                 KeyboardInterrupt.
         """
+        check_type("plan", plan, Plan)
+        _check_limits(max_deletes, grace)
+        refuse_unsafe(plan, max_deletes, force=force)
         creation = self._creation(remove_duplicates=remove_duplicates)
-        specs = [change.spec for change in plan.changes]
-        now = await make_plan(specs, self.notification_handlers.iterate(), creation.existing)
-        refuse_stale(plan, now)
+        now = await make_plan(
+            [change.spec for change in plan.changes if not isinstance(change, Delete)],
+            self.notification_handlers.iterate(),
+            creation.existing,
+            prune=plan.prune,
+            salt=plan.salt,
+        )
         return await apply_plan(
-            self.notification_handlers, now, creation, on_outcome=on_outcome, grace=grace
+            self.notification_handlers,
+            still_valid(plan, now, creation.existing),
+            creation,
+            on_outcome=on_outcome,
+            grace=grace,
         )
 
     async def provision(
         self,
         specs: Iterable[HandlerSpec],
         *,
+        prune: str | None = None,
         on_outcome: Callable[[Outcome], object] | None = None,
         remove_duplicates: bool = False,
+        max_deletes: int | None = None,
+        force: bool = False,
         grace: float = 5.0,
     ) -> Report:
         """Bring the handlers to the desired state: ``plan()`` and ``apply()`` with one listing.
 
         Running it again writes nothing, so a run that broke off is resumed by running again.
         """
+        _check_limits(max_deletes, grace)
         creation = self._creation(remove_duplicates=remove_duplicates)
         listing = self.notification_handlers.iterate()
-        plan = await make_plan(specs, listing, creation.existing)
+        plan = await make_plan(specs, listing, creation.existing, prune=prune)
+        refuse_unsafe(plan, max_deletes, force=force)
         return await apply_plan(
             self.notification_handlers, plan, creation, on_outcome=on_outcome, grace=grace
         )
@@ -259,3 +286,9 @@ def _call_options(timeout: Timeout, retry: Retry, deadline: float | None) -> Cal
     check_type("timeout", timeout, Timeout)
     check_type("retry", retry, Retry)
     return CallOptions(timeout, retry, deadline)
+
+
+def _check_limits(max_deletes: int | None, grace: float) -> None:
+    if max_deletes is not None:
+        check_number("max_deletes", max_deletes, 0, integer=True)
+    check_number("grace", grace, 0)

@@ -28,7 +28,7 @@ from bitpeak_async.events import Hook
 from bitpeak_async.notification_handlers import NotificationHandlers, Query
 from bitpeak_async.options import Pace, Retry, Timeout
 from bitpeak_async.provisioning.apply import Outcome, Report
-from bitpeak_async.provisioning.plan import Plan
+from bitpeak_async.provisioning.plan import Plan, listed
 from bitpeak_async.records import HandlerSpec, NotificationHandler, Page
 from bitpeak_async.settings import Settings, SettingsFields
 
@@ -211,8 +211,8 @@ class SyncBitPeak:
         return derived
 
     @_mirrors(BitPeak.plan)
-    def plan(self, specs: Iterable[HandlerSpec]) -> Plan:
-        return self._bridge.run(partial(self._bitpeak.plan, [*specs]))
+    def plan(self, specs: Iterable[HandlerSpec], *, prune: str | None = None) -> Plan:
+        return self._bridge.run(partial(self._bitpeak.plan, listed(specs), prune=prune))
 
     @_mirrors(BitPeak.apply)
     def apply(
@@ -221,6 +221,8 @@ class SyncBitPeak:
         *,
         on_outcome: Callable[[Outcome], object] | None = None,
         remove_duplicates: bool = False,
+        max_deletes: int | None = None,
+        force: bool = False,
         grace: float = 5.0,
     ) -> Report:
         caller = Caller()
@@ -230,6 +232,8 @@ class SyncBitPeak:
                 plan,
                 on_outcome=caller.telling(on_outcome),
                 remove_duplicates=remove_duplicates,
+                max_deletes=max_deletes,
+                force=force,
                 grace=grace,
             ),
             caller,
@@ -240,17 +244,23 @@ class SyncBitPeak:
         self,
         specs: Iterable[HandlerSpec],
         *,
+        prune: str | None = None,
         on_outcome: Callable[[Outcome], object] | None = None,
         remove_duplicates: bool = False,
+        max_deletes: int | None = None,
+        force: bool = False,
         grace: float = 5.0,
     ) -> Report:
         caller = Caller()
         return self._bridge.run(
             partial(
                 self._bitpeak.provision,
-                [*specs],
+                listed(specs),
+                prune=prune,
                 on_outcome=caller.telling(on_outcome),
                 remove_duplicates=remove_duplicates,
+                max_deletes=max_deletes,
+                force=force,
                 grace=grace,
             ),
             caller,

@@ -17,8 +17,8 @@ from rich.text import Text
 from bitpeak_async import BitPeak
 from bitpeak_async.cli import _output
 from bitpeak_async.cli._exit import Exit, code_of
+from bitpeak_async.provisioning.changes import shown_fields
 from bitpeak_async.provisioning.files import read_specs
-from bitpeak_async.provisioning.plan import shown_fields
 
 
 @asynccontextmanager

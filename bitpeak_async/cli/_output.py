@@ -42,7 +42,7 @@ def show_plan(plan: Plan) -> None:
 def show_report(report: Report) -> None:
     """Print what failed, then the counts."""
     for outcome in (*report.failed, *report.unresolved):
-        show(f"! {outcome.change.spec.name!r}: {outcome.error}", "red")
+        show(f"! {outcome.change.name!r}: {outcome.error}", "red")
     show(report.summary, "bold")
 
 

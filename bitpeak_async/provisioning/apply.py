@@ -15,13 +15,22 @@ from bitpeak_async._emitter import notify
 from bitpeak_async.errors import (
     BitPeakError,
     DuplicateError,
+    NotFoundError,
     OutcomeUnknownError,
     PlanError,
     ProvisionError,
 )
 from bitpeak_async.events import OutcomeKnown
 from bitpeak_async.notification_handlers import NotificationHandlers
-from bitpeak_async.provisioning.plan import Change, Conflict, Create, Plan, Unchanged, Update
+from bitpeak_async.provisioning.changes import (
+    Change,
+    Conflict,
+    Create,
+    Delete,
+    Unchanged,
+    Update,
+)
+from bitpeak_async.provisioning.plan import Plan
 
 __all__ = ["Outcome", "ProvisionCancelledError", "Report", "Result"]
 
@@ -31,6 +40,7 @@ class Result(StrEnum):
 
     CREATED = "created"
     UPDATED = "updated"
+    DELETED = "deleted"
     UNCHANGED = "unchanged"
     FAILED = "failed"
     UNRESOLVED = "unresolved"
@@ -73,8 +83,13 @@ class Report:
         return self._with(Result.UPDATED)
 
     @property
+    def deleted(self) -> tuple[Outcome, ...]:
+        """Handlers that pruning deleted."""
+        return self._with(Result.DELETED)
+
+    @property
     def unchanged(self) -> tuple[Outcome, ...]:
-        """Handlers that were as they should be."""
+        """Handlers that were as they should be, or that somebody else deleted."""
         return self._with(Result.UNCHANGED)
 
     @property
@@ -96,8 +111,9 @@ class Report:
     def summary(self) -> str:
         """One line of counts, such as ``"40 created, 0 updated, 3 unchanged, 0 failed"``."""
         counts = {result: len(self._with(result)) for result in Result}
-        if not counts[Result.UNRESOLVED]:
-            del counts[Result.UNRESOLVED]
+        for result in (Result.DELETED, Result.UNRESOLVED):
+            if not counts[result]:
+                del counts[result]
         return ", ".join(f"{count} {result}" for result, count in counts.items())
 
     def raise_for_failures(self) -> None:
@@ -133,13 +149,18 @@ async def apply_plan(
     on_outcome: Callable[[Outcome], object] | None = None,
     grace: float = 0.0,
 ) -> Report:
-    """Carry a plan out; see ``BitPeak.apply``. ``creation`` knows what exists."""
+    """Carry a plan out; see ``BitPeak.apply``. ``creation`` knows what exists.
+
+    Deletions come last: what is renamed in the specs is created before it is deleted.
+    """
     run = _Run(handlers, plan, creation, on_outcome)
+    writes = (change for change in plan.changes if not isinstance(change, Delete))
     try:
-        await work_through(run.carry_out, plan.changes, creation.workers, grace=grace)
+        await work_through(run.carry_out, writes, creation.workers, grace=grace)
         async with aclosing(creation.settle()) as settled:
             async for created in settled:
                 run.record_create(created)
+        await work_through(run.delete, plan.deletes, creation.workers, grace=grace)
     except asyncio.CancelledError:
         for created in creation.unsettled():
             run.record_create(created)
@@ -149,37 +170,57 @@ async def apply_plan(
 
 @define(eq=False)
 class _Run:
-    """The outcomes of a plan as they come in; a name is unique in a plan."""
+    """The outcomes of a plan as they come in; but for deletions, a name is unique in it."""
 
     handlers: NotificationHandlers
     plan: Plan
     creation: Creation
     on_outcome: Callable[[Outcome], object] | None
-    _places: dict[str, int] = field(init=False)
+    _places: dict[str | int, int] = field(init=False)
     _outcomes: dict[int, Outcome] = field(init=False, factory=dict)
+    _has_failed: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
-        self._places = {each.spec.name: place for place, each in enumerate(self.plan.changes)}
+        self._places = {_key(change): place for place, change in enumerate(self.plan.changes)}
 
-    async def carry_out(self, change: Change) -> None:
+    async def carry_out(self, change: Create | Update | Unchanged | Conflict) -> None:
         if not isinstance(change, Create):
             self._record(await _carry_out(self.handlers, change))
         elif (created := await self.creation.create(change.spec)) is not None:
             self.record_create(created)
+
+    async def delete(self, change: Delete) -> None:
+        """Delete, but only where all that was to be written is there."""
+        result = Result.DELETED
+        error: BitPeakError | None = None
+        if self._has_failed:
+            problem = f"{change.name!r} was not deleted, because other changes failed; run again"
+            error = PlanError(problem, problems=(problem,))
+        elif change.handler_id not in self.creation.existing:
+            result = Result.UNCHANGED
+        else:
+            error = await _delete(self.handlers, change)
+        self._record(_outcome(change, result, change.handler_id, error))
 
     def record_create(self, created: CreateOutcome) -> None:
         change = self.plan.changes[self._places[created.spec.name]]
         self._record(_outcome(change, Result.CREATED, created.handler_id, created.error))
 
     def _record(self, outcome: Outcome) -> None:
-        self._outcomes[self._places[outcome.change.spec.name]] = outcome
-        name = outcome.change.spec.name
-        self.creation.emit(OutcomeKnown(name, outcome.handler_id, outcome.error))
+        change = outcome.change
+        self._outcomes[self._places[_key(change)]] = outcome
+        if outcome.error is not None and not isinstance(change, Delete):
+            self._has_failed = True
+        self.creation.emit(OutcomeKnown(change.name, outcome.handler_id, outcome.error))
         if self.on_outcome is not None:
             notify(self.on_outcome, outcome)
 
     def report(self) -> Report:
         return Report(tuple(self._outcomes[place] for place in sorted(self._outcomes)))
+
+
+def _key(change: Change) -> str | int:
+    return change.handler_id if isinstance(change, Delete) else change.name
 
 
 async def _carry_out(
@@ -194,7 +235,7 @@ async def _carry_out(
             return Outcome(change, Result.FAILED, error=PlanError(problem, problems=(problem,)))
         case Update():
             error = await _update(handlers, change)
-            return _outcome(change, Result.UPDATED, change.handler.id, error)
+            return _outcome(change, Result.UPDATED, change.handler_id, error)
 
 
 async def _update(handlers: NotificationHandlers, change: Update) -> BitPeakError | None:
@@ -202,8 +243,18 @@ async def _update(handlers: NotificationHandlers, change: Update) -> BitPeakErro
     spec = change.spec
     try:
         await handlers.update(
-            change.handler.id, name=spec.name, settings=spec.settings, is_enabled=spec.is_enabled
+            change.handler_id, name=spec.name, settings=spec.settings, is_enabled=spec.is_enabled
         )
+    except BitPeakError as error:
+        return error
+    return None
+
+
+async def _delete(handlers: NotificationHandlers, change: Delete) -> BitPeakError | None:
+    try:
+        await handlers.delete(change.handler_id)
+    except NotFoundError:
+        return None
     except BitPeakError as error:
         return error
     return None

@@ -1,69 +1,55 @@
-"""Desired and existing handlers → changes: pure, and linear in the number of handlers."""
+"""Desired and existing handlers → a plan: pure, and linear in the number of handlers."""
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
-from collections.abc import AsyncIterable, Iterable, Iterator
-from typing import TypeAlias
+from collections.abc import AsyncIterable, Iterable
+from fnmatch import fnmatchcase
+from typing import Final, Self
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
-from bitpeak_async._comparison import differences
-from bitpeak_async._form import settings_fields, spec_problems
+from bitpeak_async._form import spec_problems
 from bitpeak_async._pagination import SeenIds
 from bitpeak_async.errors import PlanError
+from bitpeak_async.provisioning import _plan_json
+from bitpeak_async.provisioning.changes import (
+    Change,
+    Conflict,
+    Create,
+    Delete,
+    Unchanged,
+    Update,
+    change_of,
+    deletion,
+    describe,
+)
 from bitpeak_async.records import HandlerSpec, NotificationHandler
-from bitpeak_async.settings import WIRE_FIELDS, Settings, mask
 
-__all__ = ["Change", "Conflict", "Create", "Plan", "Unchanged", "Update"]
+__all__ = ["Plan"]
 
-
-@frozen
-class Create:
-    """No handler has this name yet."""
-
-    spec: HandlerSpec
-
-
-@frozen
-class Update:
-    """A handler of this name differs.
-
-    Attributes:
-        spec: as it should be.
-        handler: as it is.
-        fields: what differs: ``"type"``, ``"is_enabled"``, ``"settings.<wire name>"``.
-    """
-
-    spec: HandlerSpec
-    handler: NotificationHandler
-    fields: tuple[str, ...]
-
-
-@frozen
-class Unchanged:
-    """A handler of this name is as it should be."""
-
-    spec: HandlerSpec
-    handler_id: int
-
-
-@frozen
-class Conflict:
-    """Several handlers have this name: which one is meant, only a person can say."""
-
-    spec: HandlerSpec
-    handler_ids: tuple[int, ...]
-
-
-Change: TypeAlias = Create | Update | Unchanged | Conflict
+# As octoDNS: deleting more than a third of what there is is rather a mistake than a wish.
+_MAX_SHARE: Final = 0.3
+_FEW: Final = 10
 
 
 @frozen
 class Plan:
-    """What would be done, in the order of the specs; ``str(plan)`` is a diff without secrets."""
+    """What would be done; ``str(plan)`` is a diff without secrets.
+
+    Attributes:
+        changes: one for each spec, in their order, then the deletions by id.
+        warnings: what is allowed and looks like a mistake, one sentence each.
+        prune: the pattern of names that pruning reaches, or None for no pruning.
+        reached: how many existing handlers it reaches, desired or not.
+    """
 
     changes: tuple[Change, ...]
+    warnings: tuple[str, ...] = ()
+    prune: str | None = None
+    reached: int = 0
+    salt: str = field(factory=lambda: secrets.token_hex(8), repr=False, eq=False)
 
     @property
     def is_empty(self) -> bool:
@@ -71,50 +57,125 @@ class Plan:
         return all(isinstance(change, Unchanged) for change in self.changes)
 
     @property
+    def deletes(self) -> tuple[Delete, ...]:
+        """The deletions."""
+        return tuple(change for change in self.changes if isinstance(change, Delete))
+
+    @property
     def summary(self) -> str:
         """One line of counts, such as ``"2 to change (1 to create, 1 to update), 3 unchanged"``."""
         counts = Counter(type(change) for change in self.changes)
-        created, updated = counts[Create], counts[Update]
-        parts = [
-            f"{created + updated} to change ({created} to create, {updated} to update)",
-            f"{counts[Unchanged]} unchanged",
-        ]
+        kinds = [f"{counts[Create]} to create", f"{counts[Update]} to update"]
+        if self.prune is not None:
+            kinds.append(f"{counts[Delete]} to delete")
+        total = counts[Create] + counts[Update] + counts[Delete]
+        parts = [f"{total} to change ({', '.join(kinds)})", f"{counts[Unchanged]} unchanged"]
         if counts[Conflict]:
             parts.append(f"{counts[Conflict]} in conflict")
         return ", ".join(parts)
 
     def __str__(self) -> str:
         lines = [line for change in self.changes for line in describe(change)]
-        return "\n".join([*lines, self.summary])
+        return "\n".join([*lines, *(f"? {each}" for each in self.warnings), self.summary])
+
+    def to_json(self) -> str:
+        """Return the plan as JSON, for review and to be applied later. It holds no secret.
+
+        Instead of settings it holds salted digests, by which ``from_json`` and ``apply`` know
+        whether the specs and the handlers are still the same.
+        """
+        return _plan_json.dump(self)
+
+    @classmethod
+    def from_json(cls, text: str | bytes, specs: Iterable[HandlerSpec]) -> Self:
+        """Return the plan that ``to_json`` wrote.
+
+        Args:
+            text: what it wrote.
+            specs: the ones it was made from, for the JSON has no secrets.
+
+        Raises:
+            PlanError: it is no such JSON, or the specs are other ones; it names each.
+        """
+        return cls(**_plan_json.load(text, usable(specs)))
 
 
 async def make_plan(
     specs: Iterable[HandlerSpec],
     existing: AsyncIterable[NotificationHandler],
     seen: SeenIds | None = None,
+    *,
+    prune: str | None = None,
+    salt: str | None = None,
 ) -> Plan:
     """Compare desired handlers with existing ones, by name; note the ids of all in ``seen``.
 
     Raises:
-        PlanError: specs that cannot be sent or share a name; all of them are named.
+        PlanError: specs that cannot be sent or share a name, all of them named; or pruning with
+            no specs at all.
     """
-    desired = list(specs)
-    refuse_unusable(desired)
-    names = {spec.name for spec in desired}
-    by_name: dict[str, list[NotificationHandler]] = {}
+    desired = usable(specs)
+    if prune is not None and not (isinstance(prune, str) and prune):
+        raise PlanError(f"prune must be a pattern of names such as 'team-a *', not {prune!r}")
+    if prune is not None and not desired:
+        raise PlanError("nothing is desired: pruning would delete all; give at least one spec")
+    salt = salt or secrets.token_hex(8)
+    by_name: dict[str, list[NotificationHandler]] = {spec.name: [] for spec in desired}
+    near = _Near(by_name)
+    deletes: list[Delete] = []
+    reached = 0
     async for handler in existing:
         if seen is not None:
             seen.add(handler.id)
-        if handler.name in names:
-            by_name.setdefault(handler.name, []).append(handler)
-    return Plan(tuple(_change(spec, by_name.get(spec.name, [])) for spec in desired))
+        is_reached = prune is not None and fnmatchcase(handler.name, prune)
+        reached += is_reached
+        if (same := by_name.get(handler.name)) is not None:
+            same.append(handler)
+        elif is_reached:
+            deletes.append(deletion(handler, salt))
+        else:
+            near.compare(handler.name)
+    changes = (change_of(spec, by_name[spec.name], salt) for spec in desired)
+    deletes.sort(key=lambda change: change.handler_id)
+    return Plan((*changes, *deletes), tuple(near.warnings), prune, reached, salt)
 
 
-def refuse_unusable(specs: Iterable[HandlerSpec]) -> None:
-    """Raise PlanError for specs that cannot be sent or share a name."""
+class _Near:
+    """Finds names that differ in case or white space only: rather one handler than two."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names: dict[str, str] = {}
+        self.warnings: list[str] = []
+        for name in names:
+            first = self._names.setdefault(_folded(name), name)
+            if first != name:
+                self.warnings.append(f"{name!r} and {first!r} are two handlers; is one meant?")
+
+    def compare(self, existing: str) -> None:
+        """Warn if an existing handler that is not desired is nearly a desired one."""
+        name = self._names.get(_folded(existing))
+        if name is not None:
+            self.warnings.append(f"{name!r} is desired and {existing!r} exists; is one meant?")
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.casefold().split())
+
+
+def listed(specs: Iterable[HandlerSpec]) -> list[HandlerSpec]:
+    """Return the specs as a list; raise PlanError for what cannot be iterated over."""
+    if not isinstance(specs, Iterable):
+        kind = type(specs).__name__
+        raise PlanError(f"specs must be an iterable of HandlerSpec, not {kind}")
+    return list(specs)
+
+
+def usable(specs: Iterable[HandlerSpec]) -> list[HandlerSpec]:
+    """Return the specs; raise PlanError for those that cannot be sent or share a name."""
+    desired = listed(specs)
     problems: list[str] = []
     seen: dict[str, int] = {}
-    for place, spec in enumerate(specs, 1):
+    for place, spec in enumerate(desired, 1):
         if not isinstance(spec, HandlerSpec):
             problems.append(f"spec {place}: must be a HandlerSpec, not {type(spec).__name__}")
             continue
@@ -126,85 +187,64 @@ def refuse_unusable(specs: Iterable[HandlerSpec]) -> None:
                 problems.append(f"specs {first} and {place} share the name {spec.name!r}")
     if problems:
         raise PlanError("; ".join(problems), problems=tuple(problems))
+    return desired
 
 
-def _change(spec: HandlerSpec, handlers: list[NotificationHandler]) -> Change:
-    match handlers:
-        case []:
-            return Create(spec)
-        case [handler]:
-            fields = tuple(_differences(spec, handler))
-            return Update(spec, handler, fields) if fields else Unchanged(spec, handler.id)
-        case _:
-            return Conflict(spec, tuple(handler.id for handler in handlers))
+def refuse_unsafe(plan: Plan, max_deletes: int | None, *, force: bool) -> None:
+    """Raise PlanError if a plan deletes more than it may.
 
-
-def _differences(spec: HandlerSpec, handler: NotificationHandler) -> Iterator[str]:
-    yield from differences(spec.settings, handler.settings)
-    if spec.is_enabled != handler.is_enabled:
-        yield "is_enabled"
-
-
-def refuse_stale(plan: Plan, now: Plan) -> None:
-    """Raise PlanError if a handler of the plan changed since; it names each.
-
-    Where somebody made the very change meanwhile, nothing is left to do, and that is fine.
+    Args:
+        plan: to be applied.
+        max_deletes: deletions allowed at most, or None for no such limit.
+        force: allow deleting more than 30 % of ten or more handlers that pruning reaches.
     """
-    stale = [
-        before.spec.name
-        for before, after in zip(plan.changes, now.changes, strict=True)
-        if not isinstance(after, Unchanged) and _touched(before) != _touched(after)
-    ]
+    count = len(plan.deletes)
+    if max_deletes is not None and count > max_deletes:
+        raise PlanError(f"the plan deletes {count} handlers, at most {max_deletes} are allowed")
+    if not force and plan.reached >= _FEW and count > _MAX_SHARE * plan.reached:
+        raise PlanError(
+            f"the plan deletes {count} of the {plan.reached} handlers that match {plan.prune!r}: "
+            f"more than {_MAX_SHARE:.0%}; force it if that is meant"
+        )
+
+
+def still_valid(plan: Plan, now: Plan, existing: SeenIds) -> Plan:
+    """Return what is left to do of a plan, as things are now.
+
+    Where somebody made the very change meanwhile, nothing is left to do, and that is fine. What
+    pruning would reach only now was not in the plan, and stays.
+
+    Args:
+        plan: to be applied.
+        now: made from the same specs and salt just now.
+        existing: the ids of all handlers there are now.
+
+    Raises:
+        PlanError: a handler that the plan touches changed since; it names each.
+    """
+    stale: list[str] = []
+    changes: list[Change] = []
+    after = {change.name: change for change in now.changes if not isinstance(change, Delete)}
+    deletes = {change.handler_id: change for change in now.deletes}
+    for before in plan.changes:
+        if not isinstance(before, Delete):
+            current = after[before.name]
+            fresh = isinstance(current, Unchanged) or _touched(before) == _touched(current)
+            changes.append(current)
+        else:
+            fresh = deletes.get(before.handler_id) == before or before.handler_id not in existing
+            changes.append(before)
+        if not fresh:
+            stale.append(before.name)
     if stale:
         names = ", ".join(map(repr, stale))
         raise PlanError(
             f"the plan is stale: {names} changed since; plan again",
             problems=tuple(f"{name!r} changed since the plan was made" for name in stale),
         )
+    return evolve(plan, changes=tuple(changes))
 
 
-def _touched(change: Change) -> Change:
-    """Return a change without what deliveries alter by themselves."""
-    if isinstance(change, Update):
-        return evolve(change, handler=evolve(change.handler, last_datetime=None))
-    return change
-
-
-def describe(change: Change) -> Iterator[str]:
-    """Yield the lines of a change in a diff; none for what is unchanged."""
-    spec = change.spec
-    match change:
-        case Create():
-            fields = ", ".join(shown_fields(spec.settings).values())
-            yield f"+ {spec.name!r} ({_plain(spec.settings.type)}) {fields}".rstrip()
-            if not spec.is_enabled:
-                yield "    is_enabled: false"
-        case Update(handler=handler, fields=fields):
-            yield f"~ {spec.name!r} ({_plain(handler.type)}, id {handler.id})"
-            before, after = _states(handler), _states(spec)
-            for name in fields:
-                yield f"    {name}: {before.get(name, 'unset')} → {after[name]}"
-        case Conflict(handler_ids=ids):
-            listed = ", ".join(map(str, ids))
-            yield f"! {spec.name!r}: several handlers have this name (ids {listed})"
-        case Unchanged():
-            pass
-
-
-def _states(of: HandlerSpec | NotificationHandler) -> dict[str, str]:
-    settings = {f"settings.{name}": text for name, text in shown_fields(of.settings).items()}
-    enabled = "true" if of.is_enabled else "false"
-    return {"type": _plain(of.settings.type), "is_enabled": enabled, **settings}
-
-
-def _plain(word: str) -> str:
-    """Show a server's word so that it can forge no lines."""
-    return word if word.isprintable() else repr(word)
-
-
-def shown_fields(settings: Settings) -> dict[str, str]:
-    """Return wire names and what may be shown of their values."""
-    return {
-        name: repr(value) if name in WIRE_FIELDS and not WIRE_FIELDS[name].secret else mask(value)
-        for name, value in settings_fields(settings).items()
-    }
+def _touched(change: Change) -> Change | str:
+    """Return what must be the same for a change to be still the one that was planned."""
+    return change.seen if isinstance(change, Update) else change

@@ -9,10 +9,13 @@ import pytest
 
 from bitpeak_async import (
     BitPeak,
+    ConfigurationError,
     EmailSettings,
     HandlerSpec,
     Outcome,
     Pace,
+    PermissionDeniedError,
+    Plan,
     PlanError,
     ProvisionCancelledError,
     ProvisionError,
@@ -241,3 +244,90 @@ async def test_a_broken_on_outcome_stops_nothing(
 
     assert (await bitpeak.provision(specs(20), on_outcome=broken)).ok
     assert "broken failed on Outcome" in caplog.text
+
+
+# Pruning
+
+
+async def test_pruning_deletes_the_leftovers_and_nothing_else(sandbox: Sandbox, bitpeak: BitPeak):
+    sandbox.seed_handlers(30)
+    await bitpeak.provision(specs(3))
+    report = await bitpeak.provision(specs(2), prune="n*")
+    assert ["n3"] == [outcome.change.name for outcome in report.deleted]
+    assert "0 created, 0 updated, 1 deleted, 2 unchanged, 0 failed" == report.summary
+    assert 32 == len(sandbox.handlers)
+
+
+async def test_a_page_that_fails_deletes_nothing(sandbox: Sandbox, connect: Connect):
+    sandbox.seed_handlers(2500)
+    sandbox.inject(Fault(status=500), method="GET", after=1, times=None)
+    async with connect(sandbox) as bitpeak:
+        with pytest.raises(ServerError):
+            await bitpeak.provision(specs(1), prune="*", force=True)
+    assert 2500 == len(sandbox.handlers)
+    assert 0 == sandbox.counts["DELETE", 200] + sandbox.counts["POST", 200]
+
+
+@pytest.mark.parametrize("way", ["apply", "provision"])
+async def test_too_many_deletions_are_refused_before_any_write(
+    way: str, sandbox: Sandbox, bitpeak: BitPeak
+):
+    sandbox.seed_handlers(30)
+    plan = await bitpeak.plan(specs(1), prune="Handler 1*")
+    for options in ({}, {"force": True, "max_deletes": 5}):
+        with pytest.raises(PlanError, match="the plan deletes 11"):
+            if way == "apply":
+                await bitpeak.apply(plan, **options)
+            else:
+                await bitpeak.provision(specs(1), prune="Handler 1*", **options)
+    assert 30 == len(sandbox.handlers)
+    assert 11 == len((await bitpeak.apply(plan, force=True)).deleted)
+
+
+async def test_nothing_is_deleted_where_other_changes_failed(sandbox: Sandbox, bitpeak: BitPeak):
+    """So what is renamed in the specs is never gone under both names."""
+    sandbox.seed_handlers(1)
+    sandbox.inject(Fault(status=422), method="POST")
+    report = await bitpeak.provision(specs(1), prune="*")
+    assert [Result.FAILED, Result.FAILED] == [outcome.result for outcome in report.outcomes]
+    assert "'Handler 1' was not deleted, because other changes failed" in str(
+        report.outcomes[1].error
+    )
+    assert 1 == len(sandbox.handlers)
+    assert 1 == len((await bitpeak.provision(specs(1), prune="*")).deleted)
+
+
+async def test_a_deletion_that_fails_is_reported_and_one_done_by_others_is_not(
+    sandbox: Sandbox, bitpeak: BitPeak
+):
+    sandbox.seed_handlers(3)
+    await bitpeak.provision(specs(1))
+    plan = await bitpeak.plan(specs(1), prune="Handler*")
+    await bitpeak.notification_handlers.delete(1)
+    sandbox.inject(Fault(status=403), method="DELETE", path="*/2")
+    report = await bitpeak.apply(plan)
+    assert [Result.UNCHANGED, Result.UNCHANGED, Result.FAILED, Result.DELETED] == [
+        outcome.result for outcome in report.outcomes
+    ]
+    assert isinstance(report.failed[0].error, PermissionDeniedError)
+
+
+async def test_a_handler_deleted_meanwhile_counts_as_deleted(sandbox: Sandbox, bitpeak: BitPeak):
+    sandbox.seed_handlers(1)
+    sandbox.inject(Fault(status=404), method="DELETE")
+    assert 1 == len((await bitpeak.provision(specs(1), prune="Handler*")).deleted)
+
+
+@pytest.mark.parametrize(
+    "options", [{"max_deletes": -1}, {"max_deletes": "5"}, {"grace": -1}, {"grace": "x"}]
+)
+async def test_limits_that_make_no_sense_are_refused(options: dict[str, Any], bitpeak: BitPeak):
+    for call in (bitpeak.apply(Plan(()), **options), bitpeak.provision([], **options)):
+        with pytest.raises(ConfigurationError, match="must be a"):
+            await call
+
+
+@pytest.mark.parametrize("plan", [None, "plan"])
+async def test_only_a_plan_can_be_applied(plan: object, bitpeak: BitPeak):
+    with pytest.raises(ConfigurationError, match="plan must be a bitpeak_async Plan"):
+        await bitpeak.apply(plan)

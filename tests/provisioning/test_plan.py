@@ -1,14 +1,20 @@
 """Plans: pure comparison by name, a readable diff, secrets masked."""
 
 import datetime as dt
+import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from bitpeak_async import (
     Conflict,
     Create,
+    Delete,
+    Difference,
     EmailSettings,
     HandlerSpec,
     InternalNotificationSettings,
@@ -23,7 +29,9 @@ from bitpeak_async import (
     Update,
     WebhookSettings,
 )
-from bitpeak_async.provisioning.plan import make_plan
+from bitpeak_async._pagination import SeenIds
+from bitpeak_async.provisioning.changes import digest
+from bitpeak_async.provisioning.plan import make_plan, refuse_unsafe, still_valid
 from bitpeak_async.settings import Format
 
 NOW = dt.datetime(2025, 12, 5, tzinfo=dt.UTC)
@@ -39,12 +47,12 @@ def handler(
     return NotificationHandler(handler_id, name, settings, is_enabled, None, NOW)
 
 
-async def plan(specs: Iterable[Any], *existing: NotificationHandler) -> Plan:
+async def plan(specs: Iterable[Any], *existing: NotificationHandler, **options: Any) -> Plan:
     async def listing() -> AsyncIterator[NotificationHandler]:
         for each in existing:
             yield each
 
-    return await make_plan(specs, listing())
+    return await make_plan(specs, listing(), **options)
 
 
 async def test_changes_come_in_the_order_of_the_specs():
@@ -55,7 +63,13 @@ async def test_changes_come_in_the_order_of_the_specs():
     assert (
         Create(specs[0]),
         Unchanged(specs[1], 2),
-        Update(specs[2], moved, ("settings.email",)),
+        Update(
+            specs[2],
+            1,
+            "email",
+            (Difference("settings.email", "'old@example.com'", "'a@example.com'"),),
+            digest(moved, made.salt),
+        ),
         Conflict(specs[3], (3, 4)),
     ) == made.changes
     assert not made.is_empty
@@ -119,7 +133,7 @@ async def test_the_diff_shows_every_change_and_no_secret():
         "+ 'mail' (email) 'a@example.com'",
         "    is_enabled: false",
         "~ '#ops' (slack, id 7)",
-        "    settings.slack: https://hooks.slack.com/*** → https://hooks.slack.com/***",
+        "    settings.slack: https://hooks.slack.com/*** (changed)",
         "~ 'bot' (webhook, id 8)",
         "    type: webhook → telegram",
         "    is_enabled: true → false",
@@ -162,3 +176,252 @@ async def test_a_type_of_the_server_cannot_forge_lines_of_the_diff():
     forged = UnknownSettings("x\n+ 'b' (email)", {})
     made = await plan([HandlerSpec("a", MAIL)], handler(1, "a", forged))
     assert 3 == len(str(made).splitlines())
+
+
+# Pruning
+
+
+async def test_pruning_deletes_what_matches_and_is_not_desired():
+    specs = [HandlerSpec("team-a mail", MAIL)]
+    others = [handler(5, "team-a old"), handler(3, "team-a older", SLACK), handler(4, "team-b")]
+    made = await plan(specs, *others, handler(1, "team-a mail"), prune="team-a *")
+    deletes = [
+        Delete("team-a older", 3, "slack", digest(others[1], made.salt)),
+        Delete("team-a old", 5, "email", digest(others[0], made.salt)),
+    ]
+    assert (Unchanged(specs[0], 1), *deletes) == made.changes
+    assert (tuple(deletes), 3, "team-a *") == (made.deletes, made.reached, made.prune)
+    assert [
+        "- 'team-a older' (slack, id 3)",
+        "- 'team-a old' (email, id 5)",
+        "2 to change (0 to create, 0 to update, 2 to delete), 1 unchanged",
+    ] == str(made).splitlines()
+
+
+async def test_a_pattern_is_matched_to_the_letter_and_whole():
+    made = await plan([HandlerSpec("x", MAIL)], handler(1, "Ops"), handler(2, "ops!"), prune="ops")
+    assert () == made.deletes
+
+
+async def test_pruning_with_nothing_desired_is_refused():
+    with pytest.raises(PlanError, match="pruning would delete all"):
+        await plan([], handler(1, "a"), prune="*")
+
+
+@pytest.mark.parametrize("prune", ["", 5, b"*"])
+async def test_a_pattern_that_is_none_is_refused(prune: object):
+    with pytest.raises(PlanError, match="prune must be a pattern"):
+        await plan([HandlerSpec("a", MAIL)], prune=prune)
+
+
+@pytest.mark.parametrize(
+    ("total", "deletes", "options", "refused"),
+    [
+        (9, 8, {}, None),
+        (10, 3, {}, None),
+        (10, 4, {}, "deletes 4 of the 10 handlers that match"),
+        (10, 4, {"force": True}, None),
+        (10, 4, {"force": True, "max_deletes": 3}, "deletes 4 handlers, at most 3 are allowed"),
+        (10, 2, {"max_deletes": 2}, None),
+        (9, 1, {"max_deletes": 0}, "at most 0"),
+    ],
+)
+async def test_a_plan_that_deletes_too_much_is_refused(
+    total: int, deletes: int, options: dict[str, Any], refused: str | None
+):
+    kept = [HandlerSpec(f"kept {n}", MAIL) for n in range(total - deletes)]
+    there = [handler(n, spec.name) for n, spec in enumerate(kept, 1)]
+    there += [handler(100 + n, f"old {n}") for n in range(deletes)]
+    made = await plan(kept, *there, prune="*")
+    options = {"max_deletes": None, "force": False, **options}
+    if refused is None:
+        refuse_unsafe(made, **options)
+    else:
+        with pytest.raises(PlanError, match=refused):
+            refuse_unsafe(made, **options)
+
+
+# Warnings
+
+
+async def test_names_that_are_nearly_the_same_are_warned_about():
+    specs = [HandlerSpec("Ops  mail", MAIL), HandlerSpec("ops mail", MAIL), HandlerSpec("a", MAIL)]
+    made = await plan(specs, handler(1, " OPS mail"), handler(2, "A"), handler(3, "b"))
+    assert (
+        "'ops mail' and 'Ops  mail' are two handlers; is one meant?",
+        "'Ops  mail' is desired and ' OPS mail' exists; is one meant?",
+        "'a' is desired and 'A' exists; is one meant?",
+    ) == made.warnings
+    assert "? 'a' is desired and 'A' exists; is one meant?" in str(made).splitlines()
+
+
+# Staleness
+
+
+async def valid(
+    specs: list[HandlerSpec], before: list[NotificationHandler], after: list[NotificationHandler]
+) -> Plan:
+    """Plan on what was there before and see what is left to do of it after."""
+    made = await plan(specs, *before, prune="old*")
+    seen = SeenIds()
+    for each in after:
+        seen.add(each.id)
+    return still_valid(made, await plan(specs, *after, prune="old*", salt=made.salt), seen)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([handler(1, "a", OLD_MAIL)], [handler(1, "a", SLACK)]),
+        ([handler(1, "a", OLD_MAIL)], [handler(1, "a", OLD_MAIL, is_enabled=False)]),
+        ([handler(1, "a", OLD_MAIL)], [handler(2, "a", OLD_MAIL)]),
+        ([handler(1, "a", OLD_MAIL)], []),
+        ([], [handler(1, "a", OLD_MAIL)]),
+        ([handler(1, "a")], [handler(1, "a", OLD_MAIL)]),
+        ([handler(1, "old")], [handler(1, "old", OLD_MAIL)]),
+        ([handler(1, "old")], [handler(1, "renamed")]),
+        ([handler(1, "old")], [handler(1, "a")]),
+    ],
+)
+async def test_a_plan_is_stale_when_what_it_touches_changed(
+    before: list[NotificationHandler], after: list[NotificationHandler]
+):
+    with pytest.raises(PlanError, match=r"stale: '(a|old)' changed since"):
+        await valid([HandlerSpec("a", MAIL)], before, after)
+
+
+async def test_what_is_done_already_or_has_nothing_to_do_with_it_is_fine():
+    spec = HandlerSpec("a", MAIL)
+    used = evolve(handler(1, "a", OLD_MAIL), last_datetime=NOW)
+    made = await valid([spec], [handler(1, "a", OLD_MAIL)], [used, handler(9, "other")])
+    assert ("settings.email",) == made.changes[0].fields
+    made = await valid([spec], [handler(1, "a", OLD_MAIL)], [handler(1, "a")])
+    assert (Unchanged(spec, 1),) == made.changes
+
+
+async def test_what_somebody_else_deleted_or_added_meanwhile_is_not_deleted_again():
+    before = [handler(1, "a"), handler(2, "old")]
+    made = await valid([HandlerSpec("a", MAIL)], before, [handler(1, "a"), handler(3, "old too")])
+    assert [2] == [change.handler_id for change in made.deletes]
+
+
+# JSON
+
+SPECS = [
+    HandlerSpec("new", SlackSettings("https://hooks.slack.com/canary-1")),
+    HandlerSpec("moved", TelegramSettings("canary-2", "-1")),
+    HandlerSpec("same", MAIL),
+    HandlerSpec("twice", MAIL, is_enabled=False),
+]
+THERE = [
+    handler(1, "moved", TelegramSettings("canary-3", "-2")),
+    handler(2, "same"),
+    handler(3, "twice"),
+    handler(4, "twice"),
+    handler(5, "leftover", WebhookSettings("https://example.com/canary-4")),
+    handler(6, "Same"),
+]
+
+
+async def test_json_tells_the_whole_plan_without_a_secret_and_comes_back_equal():
+    made = await plan(SPECS, *THERE, prune="left*")
+    text = made.to_json()
+    assert "canary" not in text
+    assert made == Plan.from_json(text, reversed(SPECS))
+    assert made.salt == Plan.from_json(text.encode(), SPECS).salt
+    document = json.loads(text)
+    assert ["create", "update", "unchanged", "conflict", "delete"] == [
+        change["action"] for change in document["changes"]
+    ]
+    assert {"field": "settings.telegram_chat_id", "before": "'-2'", "after": "'-1'"} == (
+        document["changes"][1]["differences"][1]
+    )
+    assert made.summary == document["summary"]
+
+
+async def test_digests_of_two_plans_do_not_compare():
+    first, second = await plan(SPECS, *THERE), await plan(SPECS, *THERE)
+    ours, theirs = (json.loads(made.to_json())["changes"][0]["desired"] for made in (first, second))
+    assert ours != theirs
+
+
+async def test_json_is_for_the_specs_it_was_made_from():
+    made = await plan(SPECS, *THERE)
+    other = [HandlerSpec("new", SlackSettings("https://hooks.slack.com/canary-9"))]
+    with pytest.raises(PlanError) as caught:
+        Plan.from_json(made.to_json(), [*other, *SPECS[2:], HandlerSpec("more", MAIL)])
+    assert (
+        "'more' is new among the specs since the plan was made",
+        "'moved' is no longer among the specs since the plan was made",
+        "'new' is another spec since the plan was made",
+    ) == caught.value.problems
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{", "not JSON"),
+        ("[]", "not as to_json"),
+        ("{}", "lacks or does not know 'version'"),
+        ('{"version": 2}', "version 2, not 1"),
+        ('{"version": 1, "salt": 5}', "not as to_json"),
+        ('{"version": 1, "salt": "a", "changes": 5}', "not as to_json"),
+        ('{"version": 1, "salt": "a", "changes": [{"action": "burn"}]}', "does not know 'name'"),
+        (
+            '{"version": 1, "salt": "", "changes": [{"action": "delete", "name": 1}], "prune": 0}',
+            "not as to_json",
+        ),
+        (
+            '{"version": 1, "salt": "", "changes": [], "prune": null, "warnings": []}',
+            "'reached'",
+        ),
+    ],
+)
+def test_what_is_no_plan_is_refused(text: str, problem: str):
+    with pytest.raises(PlanError, match=problem):
+        Plan.from_json(text, [])
+
+
+async def test_a_change_told_twice_is_refused():
+    text = (await plan(SPECS[:1])).to_json()
+    document = json.loads(text)
+    document["changes"] *= 2
+    with pytest.raises(PlanError, match="several changes of one name"):
+        Plan.from_json(json.dumps(document), SPECS[:1])
+
+
+@pytest.mark.parametrize("specs", [None, 5])
+async def test_what_holds_no_specs_is_refused(specs: object):
+    with pytest.raises(PlanError, match="specs must be an iterable of HandlerSpec, not"):
+        await plan(specs)
+
+
+# Growth
+
+MANY = """
+import asyncio, datetime, resource
+from bitpeak_async import EmailSettings, HandlerSpec, NotificationHandler
+from bitpeak_async.provisioning.plan import make_plan
+
+now = datetime.datetime.now(datetime.UTC)
+
+async def existing():
+    for n in range(100_000):
+        settings = EmailSettings(f"{n % 7}{n}@example.com")
+        yield NotificationHandler(n + 1, f"n{n}", settings, True, None, now)
+
+specs = (HandlerSpec(f"n{n}", EmailSettings(f"{n}@example.com")) for n in range(50_000, 150_000))
+plan = asyncio.run(make_plan(specs, existing(), prune="*"))
+assert len(plan.to_json()) > 1_000_000
+print(plan.summary, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, sep="|")
+"""
+
+
+def test_a_hundred_thousand_of_each_fit_into_a_gigabyte():
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", MANY], capture_output=True, text=True, check=True
+    )
+    summary, megabytes = run.stdout.split("|")
+    assert "150000 to change (50000 to create, 50000 to update, 50000 to delete)" in summary
+    assert int(megabytes) < 1024

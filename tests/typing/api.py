@@ -11,6 +11,7 @@ from bitpeak_async import (
     Conflict,
     Create,
     CreateOutcome,
+    Delete,
     DiscordSettings,
     EmailSettings,
     GoogleChatSettings,
@@ -90,11 +91,14 @@ def every_settings_class(settings: Settings) -> str:  # noqa: PLR0911 - one for 
             assert_never(settings)
 
 
-def every_change(change: Change) -> HandlerSpec:
+def every_change(change: Change) -> HandlerSpec | None:
     """``match`` over ``Change`` is exhaustive."""
+    assert_type(change.name, str)
     match change:
         case Create() | Update() | Unchanged() | Conflict():
             return change.spec
+        case Delete():
+            return None
         case _:
             assert_never(change)
 

@@ -1,0 +1,203 @@
+"""Changes as data: what a plan would do to one handler, and how it is shown without secrets."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import orjson
+from attrs import field, frozen
+
+from bitpeak_async._comparison import differences
+from bitpeak_async._form import settings_fields
+from bitpeak_async.records import HandlerSpec, NotificationHandler
+from bitpeak_async.settings import WIRE_FIELDS, Settings, mask
+
+__all__ = ["Change", "Conflict", "Create", "Delete", "Difference", "Unchanged", "Update"]
+
+
+@frozen
+class Difference:
+    """A field that is to change.
+
+    Attributes:
+        field: ``"type"``, ``"is_enabled"`` or ``"settings.<wire name>"``.
+        before: what may be shown of it as it is: of a secret URL the origin, of other secrets
+            ``***``; ``"unset"`` where there is none.
+        after: likewise, as it should be.
+    """
+
+    field: str
+    before: str
+    after: str
+
+
+@frozen
+class Create:
+    """No handler has this name yet."""
+
+    spec: HandlerSpec
+
+    @property
+    def name(self) -> str:
+        """The handler's name, its key."""
+        return self.spec.name
+
+
+@frozen
+class Update:
+    """A handler of this name differs.
+
+    Attributes:
+        spec: as it should be.
+        handler_id: the handler that has the name.
+        type: its type as it is.
+        differences: what differs, and how.
+        seen: a digest of the handler as it was seen, without what deliveries alter.
+    """
+
+    spec: HandlerSpec
+    handler_id: int
+    type: str
+    differences: tuple[Difference, ...]
+    seen: str = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The handler's name, its key."""
+        return self.spec.name
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of what differs."""
+        return tuple(difference.field for difference in self.differences)
+
+
+@frozen
+class Delete:
+    """A handler that is not desired, and that pruning reaches.
+
+    Attributes:
+        name: as it was seen.
+        handler_id: the handler to delete.
+        type: its type as it was seen.
+        seen: a digest of the handler as it was seen, without what deliveries alter.
+    """
+
+    name: str
+    handler_id: int
+    type: str
+    seen: str = field(repr=False)
+
+
+@frozen
+class Unchanged:
+    """A handler of this name is as it should be."""
+
+    spec: HandlerSpec
+    handler_id: int
+
+    @property
+    def name(self) -> str:
+        """The handler's name, its key."""
+        return self.spec.name
+
+
+@frozen
+class Conflict:
+    """Several handlers have this name: which one is meant, only a person can say."""
+
+    spec: HandlerSpec
+    handler_ids: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """The handlers' name."""
+        return self.spec.name
+
+
+Change: TypeAlias = Create | Update | Delete | Unchanged | Conflict
+
+
+def change_of(spec: HandlerSpec, handlers: list[NotificationHandler], salt: str) -> Change:
+    """Compare a spec with the handlers of its name."""
+    match handlers:
+        case []:
+            return Create(spec)
+        case [handler]:
+            changed = tuple(_differences(spec, handler))
+            if not changed:
+                return Unchanged(spec, handler.id)
+            seen = digest(handler, salt)
+            return Update(spec, handler.id, handler.type, changed, seen)
+        case _:
+            return Conflict(spec, tuple(handler.id for handler in handlers))
+
+
+def deletion(handler: NotificationHandler, salt: str) -> Delete:
+    """Return the change that deletes a handler."""
+    return Delete(handler.name, handler.id, handler.type, digest(handler, salt))
+
+
+def digest(of: HandlerSpec | NotificationHandler, salt: str) -> str:
+    """Return what tells whether a handler or spec is still the same, and no more.
+
+    The salt is a plan's own: equal secrets in two plans do not show.
+    """
+    handler_id = of.id if isinstance(of, NotificationHandler) else 0
+    content = (handler_id, of.name, of.settings.type, settings_fields(of.settings), of.is_enabled)
+    text = orjson.dumps(content, default=repr, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(text, key=salt.encode(), digest_size=16).hexdigest()
+
+
+def _differences(spec: HandlerSpec, handler: NotificationHandler) -> Iterator[Difference]:
+    names = [*differences(spec.settings, handler.settings)]
+    if spec.is_enabled != handler.is_enabled:
+        names.append("is_enabled")
+    if names:
+        before, after = _states(handler), _states(spec)
+        for name in names:
+            yield Difference(name, before.get(name, "unset"), after[name])
+
+
+def describe(change: Change) -> Iterator[str]:
+    """Yield the lines of a change in a diff; none for what is unchanged."""
+    match change:
+        case Create(spec):
+            fields = ", ".join(shown_fields(spec.settings).values())
+            yield f"+ {spec.name!r} ({_plain(spec.settings.type)}) {fields}".rstrip()
+            if not spec.is_enabled:
+                yield "    is_enabled: false"
+        case Update():
+            yield f"~ {change.name!r} ({_plain(change.type)}, id {change.handler_id})"
+            for each in change.differences:
+                same = each.before == each.after
+                shown = f"{each.after} (changed)" if same else f"{each.before} → {each.after}"
+                yield f"    {each.field}: {shown}"
+        case Delete():
+            yield f"- {change.name!r} ({_plain(change.type)}, id {change.handler_id})"
+        case Conflict(handler_ids=ids):
+            listed = ", ".join(map(str, ids))
+            yield f"! {change.name!r}: several handlers have this name (ids {listed})"
+        case Unchanged():
+            pass
+
+
+def _states(of: HandlerSpec | NotificationHandler) -> dict[str, str]:
+    settings = {f"settings.{name}": text for name, text in shown_fields(of.settings).items()}
+    enabled = "true" if of.is_enabled else "false"
+    return {"type": _plain(of.settings.type), "is_enabled": enabled, **settings}
+
+
+def _plain(word: str) -> str:
+    """Show a server's word so that it can forge no lines."""
+    return word if word.isprintable() else repr(word)
+
+
+def shown_fields(settings: Settings) -> dict[str, str]:
+    """Return wire names and what may be shown of their values."""
+    return {
+        name: repr(value) if name in WIRE_FIELDS and not WIRE_FIELDS[name].secret else mask(value)
+        for name, value in settings_fields(settings).items()
+    }

@@ -1,0 +1,123 @@
+"""Whatever is desired and whatever exists: applying leads there, and then nothing is left to do."""
+
+import asyncio
+from collections import Counter
+from fnmatch import fnmatchcase
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bitpeak_async import (
+    BitPeak,
+    DiscordSettings,
+    EmailSettings,
+    GoogleChatSettings,
+    HandlerSpec,
+    InternalNotificationSettings,
+    MicrosoftTeamsSettings,
+    Result,
+    SlackSettings,
+    TelegramSettings,
+    UnknownSettings,
+    WebhookSettings,
+    XSettings,
+)
+from bitpeak_async._form import settings_fields
+from bitpeak_async.sandbox import Sandbox
+
+TEXT = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8
+).filter(lambda text: text.strip() not in ("", "0"))  # PHP takes "0" for an empty field
+NAME = TEXT | st.sampled_from(["ops", "Ops", "ops 1", "ops 2", "ops 3", "team", "*", "[a]"])
+URL = st.sampled_from([f"https://example.com/{n}" for n in range(3)])
+SETTINGS = st.one_of(
+    st.builds(EmailSettings, st.sampled_from(["a@example.com", "b@example.com"])),
+    *(st.builds(cls, URL) for cls in (WebhookSettings, SlackSettings, DiscordSettings)),
+    *(st.builds(cls, URL) for cls in (MicrosoftTeamsSettings, GoogleChatSettings)),
+    st.builds(TelegramSettings, TEXT, TEXT),
+    st.builds(XSettings, TEXT, TEXT, TEXT, TEXT),
+    st.just(InternalNotificationSettings()),
+    st.builds(UnknownSettings, st.just("twilio"), st.fixed_dictionaries({"twilio": TEXT})),
+)
+SPECS = st.lists(
+    st.builds(HandlerSpec, NAME, SETTINGS, st.booleans()),
+    min_size=1,
+    max_size=8,
+    unique_by=lambda spec: spec.name,
+)
+EXISTING = st.lists(st.builds(HandlerSpec, NAME, SETTINGS, st.booleans()), max_size=8)
+PRUNE = st.none() | st.sampled_from(["*", "ops*", "o?s", "nobody"])
+
+
+def stored(handler: dict[str, Any]) -> tuple[Any, ...]:
+    return (
+        handler["name"],
+        handler["type"],
+        tuple(handler["settings"].items()),
+        handler["is_enabled"],
+    )
+
+
+def described(spec: HandlerSpec) -> tuple[Any, ...]:
+    fields = tuple(settings_fields(spec.settings).items())
+    return (spec.name, str(spec.settings.type), fields, spec.is_enabled)
+
+
+async def scene(
+    specs: list[HandlerSpec], existing: list[HandlerSpec], prune: str | None, *, through_json: bool
+) -> None:
+    names = {spec.name for spec in specs}
+    async with (
+        Sandbox(extra_types={"twilio": ("twilio",)}) as sandbox,
+        BitPeak(sandbox.api_key, base_url=sandbox.base_url) as bitpeak,
+    ):
+        sandbox.add_many(
+            {
+                "name": spec.name,
+                "type": str(spec.settings.type),
+                "settings": settings_fields(spec.settings),
+                "is_enabled": spec.is_enabled,
+            }
+            for spec in existing
+        )
+        before = Counter(map(stored, sandbox.handlers))
+        plan = await bitpeak.plan(specs, prune=prune)
+        if through_json:
+            plan = type(plan).from_json(plan.to_json(), specs)
+        report = await bitpeak.apply(plan, force=True)
+        after = Counter(map(stored, sandbox.handlers))
+
+        assert len(plan.changes) == len(report.outcomes)
+        assert not report.unresolved
+        twice = {spec.name for spec in existing if count(existing, spec.name) > 1} & names
+        assert twice == {each.change.name for each in report.failed if each.change.name in names}
+        desired = Counter(described(spec) for spec in specs if spec.name not in twice)
+        left = Counter({key: n for key, n in before.items() if key[0] not in names - twice})
+        if prune is not None and not twice:
+            left = Counter({k: n for k, n in left.items() if not fnmatchcase(k[0], prune)})
+        assert desired + left == after
+
+        again = await bitpeak.plan(specs, prune=prune)
+        assert again.is_empty == (not twice)
+        if not twice:
+            sent = len(sandbox.requests)
+            repeated = await bitpeak.apply(again)
+            assert {Result.UNCHANGED} == {each.result for each in repeated.outcomes}
+            assert {"GET"} == {each.method for each in list(sandbox.requests)[sent:]}
+
+
+def count(specs: list[HandlerSpec], name: str) -> int:
+    return sum(spec.name == name for spec in specs)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(SPECS, EXISTING, PRUNE, st.booleans())
+def test_applying_a_plan_leads_to_the_desired_state(
+    specs: list[HandlerSpec],
+    existing: list[HandlerSpec],
+    prune: str | None,
+    through_json: bool,
+):
+    """With pruning, exactly the pattern's leftovers go; a name that exists twice stops that."""
+    asyncio.run(scene(specs, existing, prune, through_json=through_json))
