@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from attrs import frozen
 
+from bitpeak_async._checks import check_listener
 from bitpeak_async._emitter import notify
 
 T = TypeVar("T")
@@ -30,7 +31,7 @@ END: Final = End.END
 
 
 @frozen
-class _Job:
+class Job:
     """Something of the caller's for its thread to run."""
 
     run: Callable[[], object]
@@ -45,58 +46,73 @@ class Caller:
 
     def __init__(self) -> None:
         self._inbox = SimpleQueue[Any]()
+        self._has_ended = False
+        self._items: Iterable[Any] = ()
+        self._iterator: Iterator[Any] | None = None
 
     def send(self, message: object) -> None:
         """Put a message; from any thread."""
         self._inbox.put(message)
 
+    def end(self) -> None:
+        """Put the last message."""
+        self._has_ended = True
+        self.send(END)
+
     def receive(self) -> Any:
-        """Wait for the next message and return it; run the jobs that come before it."""
+        """Wait for the next message and return it; at the end ``END``, time and again.
+
+        That it has ended is a state too: Ctrl-C may lose the message that was just taken.
+        """
         while True:
             try:
-                message = self._inbox.get(timeout=_POLL)
+                message = self._inbox.get(not self._has_ended, _POLL)
             except Empty:
-                continue
-            if not isinstance(message, _Job):
+                message = END if self._has_ended else None
+            if message is END:
+                self._inbox.put(END)  # for who waits in another thread
+            if message is not None:
                 return message
-            message.run()
 
     def telling(self, listener: Callable[[T], object] | None) -> Callable[[T], None] | None:
         """Return what has ``listener`` called in the caller's thread."""
+        check_listener("on_outcome", listener)
         if listener is None:
             return None
-        return lambda subject: self.send(_Job(partial(notify, listener, subject)))
+        return lambda subject: self.send(Job(partial(notify, listener, subject)))
 
-    async def pulling(self, items: Iterable[T]) -> AsyncGenerator[T, None]:
+    def pulling(self, items: Iterable[T]) -> AsyncGenerator[T, None]:
         """Iterate, on the loop thread, over what the caller's thread takes from ``items``."""
+        self._items = items
+        return self._pull()
+
+    async def _pull(self) -> AsyncGenerator[Any, None]:
         loop = asyncio.get_running_loop()
-        iterator = iter(items)
         while True:
-            taken: asyncio.Future[T | End] = loop.create_future()
-            self.send(_Job(partial(_take, iterator, taken, loop)))
+            taken = loop.create_future()
+            self.send(Job(partial(self._take, taken)))
             if (item := await taken) is END:
                 return
             yield item
 
+    def _take(self, taken: asyncio.Future[Any]) -> None:
+        if taken.cancelled():
+            return
+        try:
+            if self._iterator is None:
+                self._iterator = iter(self._items)
+            tell = partial(_tell, taken, next(self._iterator, END))
+        except Exception as error:  # noqa: BLE001 - the caller's own, on its way back to it
+            tell = partial(_tell, taken, error=error)
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            taken.get_loop().call_soon_threadsafe(tell)
 
-def _take(
-    iterator: Iterator[T], taken: asyncio.Future[T | End], loop: asyncio.AbstractEventLoop
-) -> None:
-    if taken.cancelled():
-        return
-    try:
-        item = next(iterator, END)
-    except Exception as error:  # noqa: BLE001 - the caller's own, on its way back to it
-        tell = partial(_tell, taken, error=error)
-    else:
-        tell = partial(_tell, taken, item)
-    with suppress(RuntimeError):  # the loop was closed meanwhile
-        loop.call_soon_threadsafe(tell)
+    def release(self) -> None:
+        """Let go of the caller's iterator, so that a generator is closed in its own thread."""
+        self._items, self._iterator = (), None
 
 
-def _tell(
-    taken: asyncio.Future[T | End], item: T | End = END, error: Exception | None = None
-) -> None:
+def _tell(taken: asyncio.Future[Any], item: object = END, error: Exception | None = None) -> None:
     if taken.cancelled():
         return
     if error is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Iterable
 from ipaddress import ip_address
@@ -22,6 +23,14 @@ def check_type(argument: str, value: object, cls: type[Any]) -> None:
             f"{argument} must be a {cls.__module__.partition('.')[0]} {cls.__name__}, "
             f"not {type(value).__name__}"
         )
+
+
+def check_listener(argument: str, listener: object) -> None:
+    """Raise ConfigurationError unless a listener is None or a function to be called as it is."""
+    if listener is None or (callable(listener) and not inspect.iscoroutinefunction(listener)):
+        return
+    kind = "a coroutine function" if callable(listener) else type(listener).__name__
+    raise ConfigurationError(f"{argument} must be a plain function of one argument, not {kind}")
 
 
 def checked_hooks(hooks: Iterable[Hook]) -> tuple[Hook, ...]:

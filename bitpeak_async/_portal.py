@@ -13,9 +13,9 @@ import selectors
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
-from bitpeak_async._caller import END, Caller
+from bitpeak_async._caller import END, Caller, Job
 from bitpeak_async.errors import ClosedError
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ class Call(Generic[T]):
         self.portal = portal
         self._begin = begin
         self._caller = caller
-        self._result: T
+        self._result: Any = None
         self._error: BaseException | None = None
         self.task: asyncio.Task[None] | None = None
 
@@ -41,6 +41,9 @@ class Call(Generic[T]):
 
     def start(self) -> None:
         """Begin, in the caller's context."""
+        if self.portal.is_stopping:
+            self.fail()
+            return
         self.task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
@@ -70,15 +73,17 @@ class Call(Generic[T]):
         self.portal.soon(self.stop)
 
     def receive(self) -> Any:
-        """Wait for the next message to the caller; at the end it is ``END`` time and again."""
-        message = self._caller.receive()
+        """Wait for the next message to the caller and return it; run the jobs before it."""
+        while isinstance(message := self._caller.receive(), Job):
+            message.run()
+            self.portal.check()  # a job may have forked
         if message is END:
-            self.end()
+            self._caller.release()
         return message
 
     def end(self) -> None:
         """Wake whoever waits."""
-        self._caller.send(END)
+        self._caller.end()
 
     def wait(self) -> None:
         """Wait for the end."""
@@ -91,6 +96,9 @@ class Call(Generic[T]):
         What the call ended with, such as a ProvisionCancelledError, becomes its ``__cause__``.
         A second Ctrl-C ends the waiting.
         """
+        self._caller.release()
+        if self.portal.is_lost:
+            return
         self.cancel()
         self.wait()
         if type(self._error) is not asyncio.CancelledError:
@@ -100,7 +108,7 @@ class Call(Generic[T]):
         """Return what the coroutine returned, or raise what it raised."""
         error, self._error = self._error, None
         if error is None:
-            return self._result
+            return cast("T", self._result)
         try:
             if type(error) is asyncio.CancelledError and self.portal.is_stopping:
                 raise ClosedError("the loop thread was shut down while a call was under way")
@@ -118,13 +126,12 @@ class Portal:
         self._is_over = False
         self._calls: set[Call[Any]] = set()
         self._clients: set[Close] = set()
-        self._selector = selectors.DefaultSelector()
-        self._loop = _Loop(self._selector)
-        self._thread = threading.Thread(target=self._serve, name="bitpeak_async", daemon=True)
         try:
+            self._selector = selectors.DefaultSelector()
+            self._loop = _Loop(self._selector)
+            self._thread = threading.Thread(target=self._serve, name="bitpeak_async", daemon=True)
             self._thread.start()
-        except RuntimeError as error:
-            self._loop.close()
+        except (RuntimeError, OSError) as error:
             raise ClosedError(f"the loop thread cannot start: {error}") from error
 
     def _serve(self) -> None:
@@ -225,14 +232,16 @@ class Portal:
 
     async def _wind_down(self) -> None:
         self.is_stopping = True
-        calls = list(self._calls)
-        for call in calls:
-            call.stop()
-        tasks = [call.task for call in calls if call.task]
-        await asyncio.gather(*tasks, return_exceptions=True)
-        closing = [close() for close in self._clients]
-        await asyncio.gather(*closing, return_exceptions=True)
-        self._loop.stop()
+        try:
+            calls = list(self._calls)
+            for call in calls:
+                call.stop()
+            tasks = [call.task for call in calls if call.task]
+            await asyncio.gather(*tasks, return_exceptions=True)
+            closing = [close() for close in list(self._clients)]
+            await asyncio.gather(*closing, return_exceptions=True)
+        finally:
+            self._loop.stop()
 
     def lose(self) -> None:
         """Let go, in a forked child, of what the parent goes on using.
@@ -264,7 +273,7 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 _portal: Portal | None = None
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal handler may call in the middle of the first call
 _has_exited = False
 
 
@@ -274,11 +283,13 @@ def start() -> Portal:
     with _lock:
         if _has_exited:
             raise ClosedError("the interpreter is exiting")
-        if _portal is None or not _portal.is_usable:
-            if _portal is None:
-                atexit.register(_stop_at_exit)
-            _portal = Portal()
-        return _portal
+        if (portal := running()) is None:
+            portal = Portal()
+            if (other := running()) is not None:  # of a signal handler
+                portal.stop()
+                return other
+            _portal = portal
+        return portal
 
 
 def running() -> Portal | None:
@@ -292,8 +303,8 @@ def shutdown() -> None:
     Only needed where no thread may be left, as in tests of leaks: the thread is a daemon, and
     ends by itself at exit. A client made later starts a new one.
     """
-    if (portal := running()) is not None:
-        portal.stop()
+    if _portal is not None and not _portal.is_lost:
+        _portal.stop()
 
 
 def _stop_at_exit() -> None:
@@ -305,10 +316,11 @@ def _stop_at_exit() -> None:
 
 def _after_fork_in_child() -> None:
     global _lock  # noqa: PLW0603
-    _lock = threading.Lock()  # which another thread of the parent may hold
+    _lock = threading.RLock()  # which another thread of the parent may hold
     if _portal is not None:
         _portal.lose()
 
 
+atexit.register(_stop_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)

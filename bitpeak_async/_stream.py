@@ -8,10 +8,11 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing, suppress
 from functools import partial
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 from bitpeak_async._caller import END, Caller
 from bitpeak_async._portal import Call, Portal
+from bitpeak_async.errors import ClosedError
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -26,7 +27,8 @@ class Stream(Iterator[T], Generic[T]):
     item goes to one of them.
 
     Raises:
-        ClosedError: from ``next()``, after a fork in its middle or on the SDK's own thread.
+        ClosedError: from ``next()``, after a fork in its middle, on the SDK's own thread, or
+            where it would wait for itself.
     """
 
     def __init__(
@@ -45,19 +47,26 @@ class Stream(Iterator[T], Generic[T]):
         self._channel = _Channel(batches, self._caller, ahead)
         self._items: Iterator[T] = iter(())
         self._turn = threading.Lock()
+        self._taker: int | None = None
         self._call: Call[None] | None = None
         self._is_over = False
 
     def __next__(self) -> T:
         for item in self._items:
             return item
+        if self._taker == threading.get_ident():
+            raise ClosedError("the iterator is waiting for what asks it for the next item")
         with self._turn:
-            while True:
-                for item in self._items:  # of a batch that another thread took
-                    return item
-                self._items = iter(self._unpack(self._next_batch()))
+            self._taker = threading.get_ident()
+            try:
+                while True:
+                    for item in self._items:  # of a batch that another thread took
+                        return item
+                    self._refill()
+            finally:
+                self._taker = None
 
-    def _next_batch(self) -> Any:
+    def _refill(self) -> None:
         if self._is_over:
             raise StopIteration
         portal = self._portal() if self._call is None else self._call.portal
@@ -67,14 +76,15 @@ class Stream(Iterator[T], Generic[T]):
                 self._call = Call(portal, self._channel.produce, self._caller)
                 portal.start(self._call)
             batch = self._call.receive()
+            if batch is not END:
+                self._channel.take()
+                self._items = iter(self._unpack(batch))
+                return
         except BaseException as interruption:
             self._is_over = True
             if self._call is not None:
                 self._call.interrupt(interruption)
             raise
-        if batch is not END:
-            self._channel.take()
-            return batch
         if not self._is_over:  # else another thread closed it
             self._is_over = True
             self._call.result()
@@ -86,6 +96,7 @@ class Stream(Iterator[T], Generic[T]):
         if not self._is_over and call is not None and not call.portal.is_lost:
             call.portal.check()
             self._is_over = True
+            self._caller.release()
             call.cancel()
             call.wait()
             with suppress(Exception, asyncio.CancelledError):  # of what is not wanted any more
@@ -106,6 +117,7 @@ class Stream(Iterator[T], Generic[T]):
 
     def __del__(self) -> None:
         if not self._is_over and self._call is not None:
+            self._caller.release()
             self._call.cancel()
 
 

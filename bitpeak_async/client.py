@@ -14,6 +14,7 @@ from typing import Final, Self
 import aiohttp
 
 from bitpeak_async._checks import (
+    check_listener,
     check_type,
     checked_hooks,
     checked_key,
@@ -211,7 +212,7 @@ class BitPeak:
                 KeyboardInterrupt.
         """
         check_type("plan", plan, Plan)
-        _check_limits(max_deletes, grace)
+        _check_application(on_outcome, max_deletes, grace)
         refuse_unsafe(plan, max_deletes, force=force)
         creation = self._creation(remove_duplicates=remove_duplicates)
         now = await make_plan(
@@ -244,7 +245,7 @@ class BitPeak:
 
         Running it again writes nothing, so a run that broke off is resumed by running again.
         """
-        _check_limits(max_deletes, grace)
+        _check_application(on_outcome, max_deletes, grace)
         creation = self._creation(remove_duplicates=remove_duplicates)
         listing = self.notification_handlers.iterate()
         plan = await make_plan(specs, listing, creation.existing, prune=prune)
@@ -288,7 +289,8 @@ def _call_options(timeout: Timeout, retry: Retry, deadline: float | None) -> Cal
     return CallOptions(timeout, retry, deadline)
 
 
-def _check_limits(max_deletes: int | None, grace: float) -> None:
+def _check_application(on_outcome: object, max_deletes: int | None, grace: float) -> None:
+    check_listener("on_outcome", on_outcome)
     if max_deletes is not None:
         check_number("max_deletes", max_deletes, 0, integer=True)
     check_number("grace", grace, 0)

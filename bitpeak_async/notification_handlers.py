@@ -212,8 +212,14 @@ class NotificationHandlers:
                 again and then turned out to be only late. Without it they are reported.
 
         Raises:
+            InvalidRequestError: specs that cannot be iterated over.
             BitPeakError: the list could not be read; nothing was created.
         """
+        if not isinstance(specs, Iterable | AsyncIterable):
+            raise InvalidRequestError(
+                f"specs must be an iterable of HandlerSpec, not {type(specs).__name__}",
+                argument="specs",
+            )
         creation = Creation.over(
             self._transport, self._options, self, remove_duplicates=remove_duplicates
         )

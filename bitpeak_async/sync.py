@@ -13,6 +13,7 @@ from collections.abc import (
     Coroutine,
     Iterable,
 )
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -128,7 +129,7 @@ class SyncNotificationHandlers:
         remove_duplicates: bool = False,
     ) -> Stream[CreateOutcome]:
         caller = Caller()
-        if not isinstance(specs, AsyncIterable):
+        if isinstance(specs, Iterable):
             specs = caller.pulling(specs)
         outcomes = self._handlers.create_many(specs, remove_duplicates=remove_duplicates)
         return self._bridge.stream(outcomes, _itself, ahead=_OUTCOMES_AHEAD, caller=caller)
@@ -331,7 +332,9 @@ class _Bridge:
         """Close the client. Closing twice is fine."""
         portal = _portal.running()
         if portal is not None and portal.has_adopted(self._close):
-            portal.run(self._close)
+            portal.check()
+            with suppress(ClosedError):  # a shutdown meanwhile closes it as well
+                portal.run(self._close)
             portal.disown(self._close)
         self._is_closed = True
 

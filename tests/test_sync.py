@@ -1,6 +1,7 @@
 """The synchronous client: what it mirrors, threads, callers' own code, closing."""
 
 import asyncio
+import contextlib
 import contextvars
 import gc
 import inspect
@@ -16,18 +17,21 @@ import pytest
 from bitpeak_async import (
     BitPeak,
     ClosedError,
+    ConfigurationError,
     EmailSettings,
     HandlerSpec,
     InvalidRequestError,
     NotFoundError,
     NotificationHandlers,
     Pace,
+    PlanError,
     RequestTimeoutError,
     Stream,
     SyncBitPeak,
     SyncNotificationHandlers,
     Timeout,
 )
+from bitpeak_async._caller import END, Caller
 from bitpeak_async.events import Event
 from bitpeak_async.sandbox import Fault, Sandbox
 from bitpeak_async.sync import shutdown
@@ -417,6 +421,81 @@ def test_specs_may_be_asynchronous_too(sync_bitpeak: SyncBitPeak):
     assert 3 == len(list(sync_bitpeak.notification_handlers.create_many(some())))
 
 
+class Rows:
+    """Specs of a database connection: each step belongs to one thread."""
+
+    def __init__(self, specs: list[HandlerSpec]) -> None:
+        self.specs = specs
+        self.threads = set[threading.Thread]()
+
+    def __iter__(self) -> Iterator[HandlerSpec]:
+        self.threads.add(threading.current_thread())
+        return self.rows()
+
+    def rows(self) -> Iterator[HandlerSpec]:
+        try:
+            for spec in self.specs:
+                self.threads.add(threading.current_thread())
+                yield spec
+        finally:
+            self.threads.add(threading.current_thread())
+            self.specs = []
+
+
+@pytest.mark.parametrize("end", ["exhausted", "closed", "left", "error"])
+def test_an_iterator_of_specs_lives_and_ends_in_the_callers_thread(
+    end: str, sync_bitpeak: SyncBitPeak
+):
+    """Its cleanup is prompt too: it may hold a cursor or a transaction."""
+    rows = Rows(specs(40))
+    outcomes = sync_bitpeak.notification_handlers.create_many(rows)
+    gc.disable()
+    try:
+        next(outcomes)
+        if end == "exhausted":
+            assert 39 == len(list(outcomes))
+        elif end == "closed":
+            outcomes.close()
+        elif end == "left":
+            del outcomes
+        else:
+            with pytest.raises(ZeroDivisionError), outcomes:
+                _ = 1 / 0
+        assert [] == rows.specs
+    finally:
+        gc.enable()
+    assert {threading.current_thread()} == rows.threads
+
+
+def test_an_iterator_that_waits_for_itself_is_refused(sync_bitpeak: SyncBitPeak):
+    def circular() -> Iterator[HandlerSpec]:
+        yield from specs(1)
+        next(outcomes)
+
+    outcomes = sync_bitpeak.notification_handlers.create_many(circular())
+    with pytest.raises(ClosedError, match="waiting for what asks it"):
+        list(outcomes)
+
+
+@pytest.mark.parametrize("specs", [None, 5])
+def test_what_holds_no_specs_is_refused_at_the_call(specs: Any):
+    with SyncBitPeak("key") as bitpeak:
+        with pytest.raises(InvalidRequestError, match="specs must be an iterable"):
+            bitpeak.notification_handlers.create_many(specs)
+        for call in (bitpeak.plan, bitpeak.provision):
+            with pytest.raises(PlanError, match="specs must be an iterable"):
+                call(specs)
+
+
+def test_a_listener_that_would_never_run_is_refused():
+    async def on_outcome(_: object) -> None: ...
+
+    with SyncBitPeak("key") as bitpeak:
+        for listener in (on_outcome, 1):
+            with pytest.raises(ConfigurationError, match="on_outcome must be a plain function"):
+                bitpeak.provision([], on_outcome=listener)
+
+
 def test_an_error_of_the_specs_is_raised_when_what_was_begun_is_told(sync_bitpeak: SyncBitPeak):
     def broken() -> Iterator[HandlerSpec]:
         yield from specs(3)
@@ -457,6 +536,60 @@ def test_on_outcome_runs_in_the_callers_thread(
     assert report.ok
     assert {(threading.current_thread(), f"n{i}") for i in range(5)} == set(seen)
     assert "on_outcome failed on Outcome" in caplog.text
+
+
+# Ctrl-C at the worst moments
+
+
+class Lossy:
+    """An inbox of which Ctrl-C takes a message just as it was got."""
+
+    def __init__(self, inbox: Any, lost: object) -> None:
+        self._inbox = inbox
+        self._lost = lost
+
+    def put(self, message: object) -> None:
+        self._inbox.put(message)
+
+    def get(self, *arguments: Any) -> object:
+        message = self._inbox.get(*arguments)
+        if message is self._lost:
+            self._lost = None
+            raise KeyboardInterrupt
+        return message
+
+
+def test_ctrl_c_just_as_a_call_ends_is_no_hang(sync_bitpeak: SyncBitPeak):
+    caller = Caller()
+    caller._inbox = Lossy(caller._inbox, END)
+    with pytest.raises(KeyboardInterrupt):
+        sync_bitpeak._bridge.run(lambda: asyncio.sleep(0), caller)
+    sync_bitpeak.notification_handlers.list()
+
+
+@pytest.mark.parametrize("moment", ["got", "taken"])
+def test_ctrl_c_just_as_a_batch_arrives_ends_the_iterator(
+    moment: str, sync_bitpeak: SyncBitPeak, monkeypatch: pytest.MonkeyPatch
+):
+    """A batch is lost then; going on without it would lose it silently."""
+    numbers = Numbers()
+    iterator = stream(sync_bitpeak, numbers())
+    if moment == "got":
+        iterator._caller._inbox = Lossy(iterator._caller._inbox, 2)
+    else:
+
+        def take() -> None:
+            if numbers.made > 1:
+                raise KeyboardInterrupt
+            original()
+
+        original = iterator._channel.take
+        monkeypatch.setattr(iterator._channel, "take", take)
+    assert 1 == next(iterator)
+    with pytest.raises(KeyboardInterrupt):
+        next(iterator)
+    assert numbers.closed.is_set()
+    assert [] == list(iterator)
 
 
 # The end
@@ -509,6 +642,23 @@ def test_shutdown_ends_what_is_under_way(connect_sync: Connect, threaded_sandbox
         bitpeak.notification_handlers.get(1)
     assert [] == list(iterator)
     shutdown()
+
+
+def test_clients_that_come_and_go_do_not_disturb_a_shutdown(connect_sync: Connect):
+    over = threading.Event()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            with SyncBitPeak("key") as bitpeak, contextlib.suppress(ClosedError):
+                bitpeak._bridge.portal()
+
+    with ThreadPoolExecutor(8) as pool:
+        running = [pool.submit(come_and_go) for _ in range(8)]
+        for _ in range(300):
+            shutdown()
+        over.set()
+        for each in running:
+            each.result(10)
 
 
 def test_calls_that_race_with_a_shutdown_end(connect_sync: Connect, threaded_sandbox: Sandbox):

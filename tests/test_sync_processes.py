@@ -122,7 +122,10 @@ with SyncBitPeak() as bitpeak:
     sys.stdin.readline()
     tell(len(list(handlers.iterate())))
 """)
-    wait_for(lambda: threaded_sandbox.in_flight and len(threaded_sandbox.requests) > after)
+    stalled = 16 if method == "POST" else 1
+    wait_for(
+        lambda: len(threaded_sandbox.requests) > after and threaded_sandbox.in_flight >= stalled
+    )
     began = time.monotonic()
     running.interrupt()
     assert "interrupted" == running.says()
@@ -192,20 +195,29 @@ sys.stdin.readline()
 """,
         """
 def at_exit():
+    tell(bitpeak.notification_handlers.list().meta.total)
+import atexit
+atexit.register(at_exit)
+""",
+        """
+def at_exit():
     try:
         SyncBitPeak().notification_handlers.list()
     except ClosedError as error:
         tell(error)
     bitpeak.close()
 import atexit
+from bitpeak_async import _portal
+atexit.unregister(_portal._stop_at_exit)
 atexit.register(at_exit)
+atexit.register(_portal._stop_at_exit)
 bitpeak.notification_handlers.list()
 """,
     ],
-    ids=["not closed", "open iterator", "in flight", "used by another exit handler"],
+    ids=["not closed", "open iterator", "in flight", "used at exit", "used at exit too late"],
 )
 def test_exit_needs_no_close(code: str, script: Callable[..., Script], threaded_sandbox: Sandbox):
-    """An exit handler registered earlier runs later: the thread has gone by then."""
+    """An exit handler registered before the import runs last: the thread has gone by then."""
     threaded_sandbox.seed_handlers(100)
     threaded_sandbox.inject(Fault.stall(), path="*/404", times=None)
     running = script(f"bitpeak = SyncBitPeak()\n{code}\nbegan = time.monotonic()")
@@ -215,7 +227,8 @@ def test_exit_needs_no_close(code: str, script: Callable[..., Script], threaded_
     running.tell()
     code_, printed = running.ends()
     assert time.monotonic() - began < 3
-    expected = "the interpreter is exiting\n" if "atexit" in code else ""
+    expected = "the interpreter is exiting\n" if "unregister" in code else ""
+    expected = expected or ("100\n" if "atexit" in code else "")
     assert (0, expected) == (code_, printed)
 
 
@@ -341,6 +354,49 @@ with SyncBitPeak() as bitpeak:
 """)
     code, printed = running.ends()
     assert (0, "this was begun before the process forked; begin it again\n39\n") == (code, printed)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        """
+def fork(outcome=None):
+    global child
+    if child is None:
+        child = os.fork()
+
+bitpeak.provision(specs, on_outcome=fork)
+""",
+        """
+def fork():
+    global child
+    yield from specs[:3]
+    child = os.fork()
+    yield from specs[3:]
+
+list(bitpeak.notification_handlers.create_many(fork()))
+""",
+    ],
+    ids=["on_outcome", "specs"],
+)
+def test_a_child_forked_in_the_middle_of_a_call_does_not_wait_for_it(
+    code: str, script: Callable[..., Script], threaded_sandbox: Sandbox
+):
+    running = script(f"""
+specs = [HandlerSpec(f"n{{n}}", EmailSettings("a@example.com")) for n in range(20)]
+child = None
+bitpeak = SyncBitPeak()
+try:
+    {code.strip().replace(chr(10), chr(10) + "    ")}
+except ClosedError as error:
+    assert child == 0
+    assert "before the process forked" in str(error)
+    assert bitpeak.notification_handlers.list().meta.total
+    sys.exit(7)
+assert 7 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+""")
+    assert (0, "") == running.ends()
+    assert 20 == len(threaded_sandbox.handlers)
 
 
 SERVICE = """
