@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 from attrs import frozen
@@ -11,7 +13,14 @@ from bitpeak_async.errors import PlanError
 
 Value: TypeAlias = "str | list[Node] | dict[str, Node] | None"
 
+MAX_DEPTH: Final = 32  # a spec file needs 4
+TOO_DEEP: Final = f"is nested deeper than {MAX_DEPTH} levels"
+
 _WORD: Final = re.compile(r"\w+", re.ASCII)
+
+
+class UnusableFileError(Exception):
+    """A file holds nothing more to look at; why is noted in its problems."""
 
 
 @frozen
@@ -33,6 +42,21 @@ class Place:
         else:
             path = f"{self.path}.{key}" if self.path else key
         return Place(line or self.line, path)
+
+    def item(self, index: int, line: int = 0) -> Place:
+        """Return the place of a list's item."""
+        return Place(line or self.line, f"{self.path}[{index}]")
+
+
+class Lines:
+    """Offsets in a text → lines from 1, in logarithmic time."""
+
+    def __init__(self, text: str) -> None:
+        self._ends = [end.start() for end in re.finditer("\n", text)]
+
+    def at(self, offset: int) -> int:
+        """Return the line that a character stands on."""
+        return bisect_left(self._ends, offset) + 1
 
 
 @frozen
@@ -62,29 +86,38 @@ class Node:
 
 
 class Problems:
-    """All that is wrong with a file, so that it can be put right in one go."""
+    """All that is wrong with a file, so that it can be put right in one go.
+
+    Attributes:
+        file: its path, as problems name it.
+    """
 
     def __init__(self, file: str) -> None:
-        self._file = file
+        self.file = file
         self._found: list[tuple[int, str]] = []
 
     def add(self, place: Place, problem: str) -> None:
         """Note a problem, as ``file:line: path: problem``."""
-        file = f"{self._file}:{place.line}" if place.line else self._file
-        self._found.append((place.line, ": ".join(filter(None, [file, place.path, problem]))))
+        where = filter(None, [self.at(place), place.path, problem])
+        self._found.append((place.line, ": ".join(where)))
 
-    def fatal(self, place: Place, problem: str) -> PlanError:
+    def fatal(self, place: Place, problem: str) -> UnusableFileError:
         """Return the error for a problem that leaves nothing more to look at."""
         self.add(place, problem)
-        return self._error()
+        return UnusableFileError()
 
-    def refuse(self) -> None:
-        """Raise PlanError for what was noted, in the order of lines, if anything was."""
-        if self._found:
-            raise self._error()
+    def at(self, place: Place) -> str:
+        """Return ``file:line``."""
+        return f"{self.file}:{place.line}" if place.line else self.file
 
-    def _error(self) -> PlanError:
+    def in_order(self) -> list[str]:
+        """Return what was noted, in the order of lines."""
         # What several aliases stand for is looked at as often.
         found = sorted(dict.fromkeys(self._found), key=lambda problem: problem[0])
-        problems = tuple(text for _, text in found)
-        return PlanError("\n".join(problems), problems=problems)
+        return [text for _, text in found]
+
+
+def refuse(problems: Iterable[str]) -> None:
+    """Raise PlanError for problems, if there are any."""
+    if found := tuple(problems):
+        raise PlanError("\n".join(found), problems=found)

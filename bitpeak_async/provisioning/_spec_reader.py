@@ -27,18 +27,24 @@ class SpecReader:
         problems: where to note it. No problem holds a value from the environment: what a message
             quotes is the text of the file.
         environ: environment variables, name → value.
+        names: handlers' names so far → where each stands; shared by the files of one set.
     """
 
-    def __init__(self, problems: Problems, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        problems: Problems,
+        environ: Mapping[str, str],
+        names: dict[str, tuple[Problems, Place]],
+    ) -> None:
         self._problems = problems
         self._environ = environ
-        self._names: dict[str, Place] = {}
+        self._names = names
 
     def read(self, document: Node) -> list[HandlerSpec]:
         """Return the specs of a whole file.
 
         Raises:
-            PlanError: it holds no list of handlers.
+            UnusableFileError: it holds no list of handlers.
         """
         handlers = document
         if isinstance(document.value, dict):
@@ -74,11 +80,12 @@ class SpecReader:
             return None
         for _, problem in name_problems(name):
             self._problems.add(node.place, problem)
-        first = self._names.setdefault(name, handler)
+        file, first = self._names.setdefault(name, (self._problems, handler))
         if first is not handler:
+            same_file = file is self._problems
+            where = f"on line {first.line}" if same_file else f"at {file.at(first)}"
             self._problems.add(
-                handler,
-                f"has the same name as {first.path} on line {first.line}; names must be unique",
+                handler, f"has the same name as {first.path} {where}; names must be unique"
             )
         return name
 
@@ -127,7 +134,7 @@ class SpecReader:
         fields: Mapping[str, Node],
         texts: Mapping[str, str | None],
     ) -> Settings | None:
-        if meant := _misspelt(kind, fields):
+        if meant := misspelt(kind, fields):
             self._problems.add(
                 kind_node.place,
                 f"{kind_node.value!r} is no documented type; did you mean {meant!r}? "
@@ -191,7 +198,7 @@ class SpecReader:
         )
 
 
-def _misspelt(kind: str, fields: Iterable[str]) -> str | None:
+def misspelt(kind: str, fields: Iterable[str]) -> str | None:
     """Return the documented type that an undocumented one seems to mean."""
     meant = [_TYPE_OF_FIELD[name] for name in fields if name in _TYPE_OF_FIELD]
     meant += get_close_matches(kind.lower(), CLASSES, n=1)

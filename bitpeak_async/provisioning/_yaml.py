@@ -1,6 +1,6 @@
-"""YAML → nodes that know their places; scalars keep the text they have in the file.
+"""YAML ↔ nodes that know their places; scalars keep the text they have in the file.
 
-Built from PyYAML's events, not its objects: they tell ``"null"`` from ``null``, they keep
+Nodes are built from PyYAML's events, not its objects: they tell ``"null"`` from ``null``, they keep
 ``-0100`` as written, and neither aliases nor a deep nest cost more than the file's own length.
 """
 
@@ -9,21 +9,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from bitpeak_async.errors import ConfigurationError, PlanError
-from bitpeak_async.provisioning._document import Node, Place, Problems
+from bitpeak_async.errors import ConfigurationError
+from bitpeak_async.provisioning._document import (
+    MAX_DEPTH,
+    TOO_DEEP,
+    Node,
+    Place,
+    Problems,
+    UnusableFileError,
+)
 
 try:
     import yaml
 except ModuleNotFoundError as error:
-    raise ConfigurationError(
-        "reading YAML needs PyYAML: pip install 'bitpeak_async[cli]'"
-    ) from error
+    raise ConfigurationError("YAML needs PyYAML: pip install 'bitpeak_async[cli]'") from error
 
-# libyaml's parser takes a tenth of the time of the one in Python.
+# libyaml takes a tenth of the time of what is written in Python.
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DUMPER: Final[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _STRING: Final = "tag:yaml.org,2002:str"
-_MAX_DEPTH: Final = 32  # a spec file needs 4
 
 
 def read_yaml(text: str, problems: Problems) -> Node | None:
@@ -32,7 +37,7 @@ def read_yaml(text: str, problems: Problems) -> Node | None:
     Duplicate keys and unknown tags are noted in ``problems``.
 
     Raises:
-        PlanError: the text is not YAML.
+        UnusableFileError: the text is not YAML.
     """
     try:
         return _Builder(yaml.parse(text, Loader=_LOADER), problems).document()
@@ -46,9 +51,11 @@ def read_yaml(text: str, problems: Problems) -> Node | None:
         raise problems.fatal(Place(line), problem) from None
 
 
-def _syntax_error(error: yaml.MarkedYAMLError, problems: Problems) -> PlanError:
+def _syntax_error(error: yaml.MarkedYAMLError, problems: Problems) -> UnusableFileError:
     """Say what is wrong; ``str(error)`` would quote the file, which may hold secrets."""
-    problem, begin, mark = f"is not YAML: {error.problem}", error.context_mark, error.problem_mark
+    # The loader in Python quotes a tag, which may be a secret that begins with "!".
+    cause = str(error.problem).partition(" tag handle ")[0]
+    problem, begin, mark = f"is not YAML: {cause}", error.context_mark, error.problem_mark
     if error.context and begin is not None:
         problem += f", {error.context} that begins on line {begin.line + 1}"
     return problems.fatal(Place(mark.line + 1 if mark else 0), problem)
@@ -79,15 +86,13 @@ class _Builder:
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self._anchors:
                 raise self._problems.fatal(
-                    place, f"no &{event.anchor} stands before *{event.anchor}"
+                    place, "no & of that name stands before this *; quote a text that begins so"
                 )
             return Node(self._anchors[event.anchor].value, place)
-        if depth > _MAX_DEPTH:
-            raise self._problems.fatal(
-                Place(place.line), f"is nested deeper than {_MAX_DEPTH} levels"
-            )
+        if depth > MAX_DEPTH:
+            raise self._problems.fatal(Place(place.line), TOO_DEEP)
         if event.tag not in (None, _STRING):
-            self._problems.add(place, f"has the tag {event.tag!r}; leave it out")
+            self._problems.add(place, "has a tag; leave it out, or quote a text that begins with !")
         node = Node(self._value(event, place, depth + 1), place)
         if event.anchor:
             self._anchors[event.anchor] = node
@@ -106,7 +111,7 @@ class _Builder:
     def _items(self, place: Place, depth: int) -> list[Node]:
         items: list[Node] = []
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
-            own = Place(_line(event), f"{place.path}[{len(items)}]")
+            own = place.item(len(items), _line(event))
             items.append(self._node(event, own, depth=depth))
         return items
 
@@ -143,3 +148,12 @@ class _Builder:
 def _line(event: Any) -> int:
     line: int = event.start_mark.line
     return line + 1
+
+
+def dump_yaml(document: object) -> str:
+    """Return plain lists, mappings, texts and booleans as YAML."""
+    # Never folded: a secret on one line can be found.
+    text: str = yaml.dump(
+        document, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=2**30
+    )
+    return text

@@ -1,4 +1,4 @@
-"""A YAML spec file → handler specs, in the API's own words.
+"""Spec files ↔ handler specs, in the API's own words.
 
 ::
 
@@ -9,9 +9,11 @@
         telegram_chat_id: -100123
     - {name: Staging, type: email, settings: {email: hey@example.com}, is_enabled: false}
 
-A file is a list of handlers, or a mapping with the one key ``handlers`` that holds it.
-``settings`` has the field names of the wire, ``is_enabled`` is true by default. Any value may
-hold ``${NAME}`` or ``${NAME:-default}`` from the environment; ``$$`` is a dollar.
+The suffix tells the format: ``.yaml`` or ``.yml``, ``.toml``, ``.json``, ``.csv``. A file is a list
+of handlers, or a mapping with the one key ``handlers`` that holds it; in TOML that is
+``[[handlers]]``, in CSV each row is a handler and each wire name a column. ``settings`` has the
+field names of the wire, ``is_enabled`` is true by default. Any value may hold ``${NAME}`` or
+``${NAME:-default}`` from the environment; ``$$`` is a dollar.
 
 A type that is not documented is accepted as ``UnknownSettings``, for a new type needs no release;
 unless it looks like a misspelt one: it resembles a documented type, or one of its settings is a
@@ -21,52 +23,80 @@ field of one. A new type of that kind can be provisioned from Python.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from bitpeak_async.provisioning._document import Node, Place, Problems
+from bitpeak_async.errors import ConfigurationError
+from bitpeak_async.provisioning._document import Place, Problems, UnusableFileError, refuse
+from bitpeak_async.provisioning._dump import DUMPERS, Format
+from bitpeak_async.provisioning._paths import read_document, spec_files
 from bitpeak_async.provisioning._spec_reader import SpecReader
+from bitpeak_async.provisioning._spec_writer import make_entries
+from bitpeak_async.provisioning._variables import dump_environ
 from bitpeak_async.records import HandlerSpec
 
-__all__ = ["read_specs"]
+__all__ = ["dump_environ", "dump_specs", "read_specs"]
 
 
 def read_specs(
-    file: str | os.PathLike[str], *, environ: Mapping[str, str] | None = None
+    *files: str | os.PathLike[str], environ: Mapping[str, str] | None = None
 ) -> list[HandlerSpec]:
-    """Read the desired handlers from a YAML file, in its order.
+    """Read the desired handlers from spec files, in their order.
 
     Args:
-        file: the path.
+        files: one path or more. Of a directory, every file in it and below that has a known
+            suffix, sorted by path; hidden files and folders are skipped.
         environ: environment variables; by default those of the process.
 
     Raises:
-        PlanError: the file cannot be read or used. Its ``problems`` are all there are, each
-            ``file:line: path: what is wrong, what would be right``; list places in a path count
-            from 0. No problem holds a value from the environment.
-        ConfigurationError: PyYAML is not installed.
+        PlanError: a file cannot be read or used. Its ``problems`` are all there are in all files,
+            each ``file:line: path: what is wrong, what would be right``; list places in a path
+            count from 0. No problem holds a value from the environment.
+        ConfigurationError: no path was given, or PyYAML is not installed and one is YAML.
     """
-    problems = Problems(os.fspath(file))
-    document = _document(Path(file), problems)
-    specs = SpecReader(problems, os.environ if environ is None else environ).read(document)
-    problems.refuse()
+    if not files:
+        raise ConfigurationError("read_specs needs the path of at least one file or directory")
+    variables = os.environ if environ is None else environ
+    found: list[Problems] = []
+    names: dict[str, tuple[Problems, Place]] = {}
+    specs: list[HandlerSpec] = []
+    for path in map(Path, files):
+        found.append(Problems(str(path)))
+        for file in spec_files(path, found[-1]):
+            found.append(Problems(str(file)))
+            reader = SpecReader(found[-1], variables, names)
+            try:
+                specs += reader.read(read_document(file, found[-1]))
+            except UnusableFileError:
+                continue
+    refuse(problem for problems in found for problem in problems.in_order())
     return specs
 
 
-def _document(file: Path, problems: Problems) -> Node:
-    # PyYAML comes with an extra that those who provision from Python do without.
-    from bitpeak_async.provisioning._yaml import read_yaml  # noqa: PLC0415
+def dump_specs(
+    specs: Iterable[HandlerSpec],
+    format: Format = "yaml",  # noqa: A002 - the word a caller looks for
+    *,
+    environ: dict[str, str] | None = None,
+) -> str:
+    """Return specs as the text of a spec file; reading it gives equal specs.
 
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        raise problems.fatal(Place(), f"cannot be read: {error.strerror}") from error
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise problems.fatal(Place(line), "is not UTF-8; save the file as UTF-8") from None
-    document = read_yaml(text, problems)
-    if document is None:
-        raise problems.fatal(Place(1), "is empty; write a list of handlers, or [] for none")
-    return document
+    With ``environ``, the text holds no secret: each is written as ``${NAME}``, and the dict is
+    filled with name → value. ``read_specs(file, environ=environ)`` then gives equal specs, and
+    ``dump_environ`` writes the variables as a ``.env`` file. A secret that the server did not
+    return is a variable with the value ``""``: to be filled in, or else reading tells of it. Of
+    an undocumented type, every setting is taken for a secret.
+
+    Args:
+        specs: with names that are unique.
+        format: of the file.
+        environ: an empty dict to fill; names it holds already are not given again.
+
+    Raises:
+        PlanError: something cannot be sent, or would not be read back as it is. Its ``problems``
+            are all there are, each ``[place from 0].argument: what is wrong``; never a value.
+        ConfigurationError: the format is not known, or it is YAML and PyYAML is not installed.
+    """
+    if format not in DUMPERS:
+        raise ConfigurationError(f"format must be one of {', '.join(DUMPERS)}")
+    return DUMPERS[format](make_entries(specs, format, environ))

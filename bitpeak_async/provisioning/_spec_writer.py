@@ -1,0 +1,105 @@
+"""Handler specs → entries of a file, or all that keeps them from being read back as they are."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from bitpeak_async._form import name_problems, settings_fields, spec_problems
+from bitpeak_async.provisioning._document import Place, refuse
+from bitpeak_async.provisioning._dump import Entry, Format
+from bitpeak_async.provisioning._spec_reader import misspelt
+from bitpeak_async.provisioning._variables import Variables
+from bitpeak_async.records import HandlerSpec
+from bitpeak_async.settings import CLASSES, FIELDS, Settings, UnknownSettings
+
+_ROOT: Final = Place()
+
+
+def make_entries(
+    specs: Iterable[HandlerSpec], form: Format, environ: dict[str, str] | None
+) -> list[Entry]:
+    """Return what a file holds of specs.
+
+    Args:
+        specs: with names that are unique.
+        form: the format that is to hold them.
+        environ: filled with variable → secret, where secrets are to be written as references.
+
+    Raises:
+        PlanError: a spec cannot be sent, or would not be read back as it is.
+    """
+    desired = list(specs)
+    refuse(_problems(desired, form, refers=environ is not None))
+    variables = None if environ is None else Variables(environ)
+    return [_entry(spec, number, variables) for number, spec in enumerate(desired, 1)]
+
+
+def _entry(spec: HandlerSpec, position: int, variables: Variables | None) -> Entry:
+    secret = _secrets(spec.settings).values() if variables else ()
+    settings = {
+        field: f"${{{variables.add(spec.name, position, field, value)}}}"
+        if variables and field in secret
+        else _escaped(value)
+        for field, value in settings_fields(spec.settings).items()
+    }
+    return Entry(_escaped(spec.name), str(spec.settings.type), settings, spec.is_enabled)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("$", "$$")
+
+
+def _secrets(settings: Settings) -> dict[str, str]:
+    """Return argument → wire name of what is secret; of an unknown type, all is."""
+    if isinstance(settings, UnknownSettings):
+        return {f"settings.fields[{name!r}]": name for name in settings.fields}
+    wires = FIELDS[type(settings)].items()
+    return {f"settings.{python}": wire.name for python, wire in wires if wire.secret}
+
+
+def _problems(specs: list[HandlerSpec], form: Format, *, refers: bool) -> Iterator[str]:
+    first: dict[str, int] = {}
+    for index, spec in enumerate(specs):
+        place = f"[{index}]"
+        elsewhere = first.setdefault(spec.name, index)
+        if elsewhere != index:
+            yield f"{place}: has the same name as [{elsewhere}]; names must be unique"
+        unusable = False
+        for argument, problem in spec_problems(spec):
+            if not (refers and _can_refer(spec.settings, argument)):
+                unusable = True
+                yield f"{place}.{argument}: {problem}"
+        if unusable:
+            continue
+        yield from (f"{place}{problem}" for problem in _misread(spec))
+        if form == "csv":
+            yield from (f"{place}{problem}" for problem in _too_long(spec))
+
+
+def _can_refer(settings: Settings, argument: str) -> bool:
+    """Whether an environment can hold a secret that cannot be sent, such as one not returned."""
+    field = _secrets(settings).get(argument)
+    if field is None:
+        return False
+    value = settings_fields(settings)[field]
+    return isinstance(value, str) and (not value.strip() or not any(name_problems(value)))
+
+
+def _misread(spec: HandlerSpec) -> Iterator[str]:
+    settings = spec.settings
+    if not isinstance(settings, UnknownSettings):
+        return
+    if cls := CLASSES.get(settings.type):
+        yield f".settings.type: a file reads {settings.type!r} as {cls.__name__}; use that class"
+    elif meant := misspelt(settings.type, settings.fields):
+        yield f".settings.type: a file takes {settings.type!r} for a misspelt {meant!r}"
+
+
+def _too_long(spec: HandlerSpec) -> Iterator[str]:
+    limit = csv.field_size_limit()
+    cells = {"name": spec.name, **settings_fields(spec.settings)}
+    for field, cell in cells.items():
+        if len(_escaped(cell)) > limit:
+            yield f".{field}: a CSV cell holds at most {limit:,} characters; take another format"
