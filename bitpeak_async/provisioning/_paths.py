@@ -28,7 +28,7 @@ _READERS: Final[Mapping[str, tuple[Reader, str]]] = MappingProxyType(
     {
         ".yaml": (_read_yaml, "[]"),
         ".yml": (_read_yaml, "[]"),
-        ".toml": (read_toml, "handlers = []"),
+        ".toml": (read_toml, "'handlers = []'"),
         ".json": (read_json, "[]"),
         ".csv": (read_csv, "the row of column names alone"),
     }
