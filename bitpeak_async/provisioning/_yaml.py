@@ -154,6 +154,17 @@ def dump_yaml(document: object) -> str:
     """Return plain lists, mappings, texts and booleans as YAML."""
     # Never folded: a secret on one line can be found.
     text: str = yaml.dump(
-        document, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=2**30
+        document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**30
     )
     return text
+
+
+class _Dumper(_DUMPER):  # type: ignore[misc]
+    """Writes line ends as escapes: in plain texts, PyYAML does not read all of them back."""
+
+
+def _represent(dumper: Any, text: str) -> Any:
+    return dumper.represent_scalar(_STRING, text, '"' if text.splitlines() != [text] else None)
+
+
+_Dumper.add_representer(str, _represent)
