@@ -166,7 +166,8 @@ WRONG_TOML = [
     (
         (
             "handlers = [\n  'text', # ]\n"
-            "  {name = 'a',type = 'email',settings = {\"e mail\" = '''\nb''', email = []}},\n  {}]\nhandler = 1"
+            "  {name = 'a',type = 'email',settings = {\"e mail\" = '''\nb''', email = []}},\n"
+            "  {}]\nhandler = 1"
         ),
         [
             ":2: handlers[0]: must be a mapping, not a string",
