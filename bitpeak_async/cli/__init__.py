@@ -11,6 +11,7 @@ __all__ = ["main"]
 def main() -> None:
     """Run the ``bitpeak`` command."""
     try:
+        from bitpeak_async.cli import _handler_commands, _provision_commands  # noqa: F401, PLC0415
         from bitpeak_async.cli._app import app  # noqa: PLC0415 - it may be missing an extra
     except ModuleNotFoundError as error:
         if error.name not in ("typer", "rich", "yaml"):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
+import sys
 from collections.abc import Coroutine
 from enum import IntEnum
 from typing import Any
@@ -20,20 +22,26 @@ class Exit(IntEnum):
 
     DONE = 0
     ERROR = 1
+    HAS_CHANGES = 2
     CHANGES_FAILED = 3
     KEY_REFUSED = 4
     UNRESOLVED = 5
     INTERRUPTED = 130
 
 
-def run(command: Coroutine[Any, Any, Exit]) -> None:
-    """Run a command to its end and exit with its code; errors become one line on stderr."""
+def run(command: Coroutine[Any, Any, Exit], *, as_json: bool) -> None:
+    """Run a command to its end and exit with its code; errors become a line on stderr."""
     try:
-        code = asyncio.run(_with_report(command))
+        code = asyncio.run(_with_report(command, as_json=as_json))
+        sys.stdout.flush()
     except BitPeakError as error:
         complain(str(error))
         refused = isinstance(error, AuthenticationError | PermissionDeniedError)
         code = Exit.KEY_REFUSED if refused else Exit.ERROR
+    except BrokenPipeError:
+        # As after ``| head``. What is still buffered must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = Exit.ERROR
     except (OSError, sqlite3.Error) as error:
         complain(str(error))
         code = Exit.ERROR
@@ -43,11 +51,11 @@ def run(command: Coroutine[Any, Any, Exit]) -> None:
     raise typer.Exit(code)
 
 
-async def _with_report(command: Coroutine[Any, Any, Exit]) -> Exit:
+async def _with_report(command: Coroutine[Any, Any, Exit], *, as_json: bool) -> Exit:
     try:
         return await command
     except ProvisionCancelledError as cancelled:
-        show_report(cancelled.report)
+        show_report(cancelled.report, as_json=as_json)
         raise
 
 

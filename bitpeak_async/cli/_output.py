@@ -1,21 +1,28 @@
-"""What a person sees: results on stdout, progress and messages on stderr, nothing forged."""
+"""What a person or a program sees: results on stdout, all else on stderr, nothing forged."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+import sys
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 from rich.text import Text
 
-from bitpeak_async.provisioning import Outcome, Plan, Report
+from bitpeak_async import BitPeakError, NotificationHandler, Outcome, Plan, Report
+from bitpeak_async.provisioning.changes import masked_fields, shown_fields
 
 # A pipe has no width: rows are not to be folded for it.
 out = Console(highlight=False, soft_wrap=True, width=None if Console().is_terminal else 10_000)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
-_STYLES = {"+": "green", "~": "yellow", "!": "bold red"}
+_STYLES = {"+": "green", "~": "yellow", "-": "red", "!": "bold red", "?": "magenta"}
+_COLUMNS = ("id", "type", "name", "enabled", "last delivery", "settings")
 
 
 def printable(text: str) -> str:
@@ -28,22 +35,130 @@ def show(text: str, style: str = "") -> None:
     out.print(Text(printable(text), style))
 
 
+def write(text: str) -> None:
+    """Print text as it is, such as a file's content."""
+    sys.stdout.write(text)
+
+
+def flush() -> None:
+    """Let whoever reads stdout see what was written."""
+    sys.stdout.flush()
+
+
+def show_json(document: object) -> None:
+    """Print JSON; in ASCII where stdout could not show the rest."""
+    write(_json(document) + "\n")
+
+
+def _json(document: object) -> str:
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    return json.dumps(document, indent=2, ensure_ascii=not is_utf8)
+
+
 def complain(text: str) -> None:
     """Print an error."""
     err.print(Text("Error: ", "bold red") + Text(printable(text)))
 
 
-def show_plan(plan: Plan) -> None:
+@contextmanager
+def complaining() -> Iterator[None]:
+    """Turn an error of the SDK into a line on stderr and exit code 1."""
+    try:
+        yield
+    except BitPeakError as error:
+        complain(str(error))
+        raise typer.Exit(1) from None
+
+
+def show_plan(plan: Plan, *, as_json: bool) -> None:
     """Print a diff, each change in the colour of its sign."""
+    if as_json:
+        show_json(json.loads(plan.to_json()))
+        return
     for line in str(plan).splitlines():
         show(line, _STYLES.get(line[:1], ""))
 
 
-def show_report(report: Report) -> None:
+def show_report(report: Report, *, as_json: bool) -> None:
     """Print what failed, then the counts."""
+    if as_json:
+        outcomes = [_outcome(outcome) for outcome in report.outcomes]
+        show_json({"summary": report.summary, "ok": report.ok, "outcomes": outcomes})
+        return
     for outcome in (*report.failed, *report.unresolved):
         show(f"! {outcome.change.name!r}: {outcome.error}", "red")
     show(report.summary, "bold")
+
+
+def _outcome(outcome: Outcome) -> dict[str, object]:
+    error = outcome.error
+    return {
+        "name": outcome.change.name,
+        "result": outcome.result,
+        "handler_id": outcome.handler_id,
+        "error": error and {"type": type(error).__name__, "message": str(error)},
+    }
+
+
+def show_handler(handler: NotificationHandler, *, as_json: bool) -> None:
+    """Print one handler, secrets masked."""
+    if as_json:
+        show_json(handler_json(handler))
+        return
+    for name, cell in zip(_COLUMNS, _row(handler), strict=True):
+        show(f"{name + ':':15} {cell}")
+
+
+async def show_handlers(handlers: AsyncIterable[NotificationHandler], *, as_json: bool) -> None:
+    """Print handlers, secrets masked: a table for a person, else each as it comes.
+
+    Without a terminal that is one line each, its cells separated by tabs.
+    """
+    if as_json:
+        separator = "[\n"
+        async for handler in handlers:
+            write(separator + _json(handler_json(handler)))
+            separator = ",\n"
+        write("[]\n" if separator == "[\n" else "\n]\n")
+    elif out.is_terminal:
+        table = Table(*_COLUMNS, box=None)
+        async for handler in handlers:
+            table.add_row(*(Text(printable(cell)) for cell in _row(handler)))
+        out.print(table)
+    else:
+        write("\t".join(_COLUMNS) + "\n")
+        async for handler in handlers:
+            write("\t".join(_escaped(_row(handler))) + "\n")
+
+
+def _row(handler: NotificationHandler) -> tuple[str, ...]:
+    used = handler.last_datetime
+    return (
+        str(handler.id),
+        handler.type,
+        handler.name,
+        "yes" if handler.is_enabled else "no",
+        f"{used:%Y-%m-%d %H:%M}" if used else "never",
+        ", ".join(shown_fields(handler.settings).values()),
+    )
+
+
+def _escaped(cells: Iterable[str]) -> Iterator[str]:
+    return (printable(cell).replace("\n", "\\n") for cell in cells)
+
+
+def handler_json(handler: NotificationHandler) -> dict[str, Any]:
+    """Return a handler as the API words it, secrets masked."""
+    used = handler.last_datetime
+    return {
+        "id": handler.id,
+        "type": handler.type,
+        "name": handler.name,
+        "settings": masked_fields(handler.settings),
+        "is_enabled": handler.is_enabled,
+        "last_datetime": used and used.isoformat(),
+        "datetime": handler.datetime.isoformat(),
+    }
 
 
 @contextmanager

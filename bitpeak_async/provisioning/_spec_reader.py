@@ -57,6 +57,15 @@ class SpecReader:
             )
         return [spec for node in handlers.value if (spec := self._spec(node)) is not None]
 
+    def read_settings(
+        self, kind: str | None, fields: Mapping[str, str]
+    ) -> Settings | dict[str, str] | None:
+        """Return the settings that single words describe; with no type, the fields by wire name."""
+        nodes = {name: Node(text, Place(path=name)) for name, text in fields.items()}
+        if kind is not None:
+            return self._settings(Node(kind, Place(path="type")), Node({**nodes}, Place()))
+        return {name: self._text(node) or "" for name, node in nodes.items()}
+
     def _spec(self, node: Node) -> HandlerSpec | None:
         entry = self._mapping(node)
         if entry is None:

@@ -196,8 +196,20 @@ def _plain(word: str) -> str:
 
 
 def shown_fields(settings: Settings) -> dict[str, str]:
-    """Return wire names and what may be shown of their values."""
+    """Return wire names and what may be shown of their values, in quotes where that is all."""
     return {
-        name: repr(value) if name in WIRE_FIELDS and not WIRE_FIELDS[name].secret else mask(value)
+        name: repr(value) if _is_open(name) else mask(value)
         for name, value in settings_fields(settings).items()
     }
+
+
+def masked_fields(settings: Settings) -> dict[str, str]:
+    """Return wire names and values, or what may be shown of those that are secret."""
+    return {
+        name: value if _is_open(name) else mask(value)
+        for name, value in settings_fields(settings).items()
+    }
+
+
+def _is_open(name: str) -> bool:
+    return name in WIRE_FIELDS and not WIRE_FIELDS[name].secret

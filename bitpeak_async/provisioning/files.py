@@ -25,6 +25,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import cast, overload
 
 from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.provisioning._document import Place, Problems, UnusableFileError, refuse
@@ -34,8 +35,9 @@ from bitpeak_async.provisioning._spec_reader import SpecReader
 from bitpeak_async.provisioning._spec_writer import make_entries
 from bitpeak_async.provisioning._variables import dump_environ
 from bitpeak_async.records import HandlerSpec
+from bitpeak_async.settings import Settings, SettingsFields
 
-__all__ = ["dump_environ", "dump_specs", "read_specs"]
+__all__ = ["Format", "dump_environ", "dump_specs", "read_settings", "read_specs"]
 
 
 def read_specs(
@@ -100,3 +102,32 @@ def dump_specs(
     if format not in DUMPERS:
         raise ConfigurationError(f"format must be one of {', '.join(DUMPERS)}")
     return DUMPERS[format](make_entries(specs, format, environ))
+
+
+@overload
+def read_settings(
+    handler_type: str, fields: Mapping[str, str], *, environ: Mapping[str, str] | None = None
+) -> Settings: ...
+@overload
+def read_settings(
+    handler_type: str | None, fields: Mapping[str, str], *, environ: Mapping[str, str] | None = None
+) -> Settings | SettingsFields: ...
+def read_settings(
+    handler_type: str | None, fields: Mapping[str, str], *, environ: Mapping[str, str] | None = None
+) -> Settings | SettingsFields:
+    """Read one handler's settings from words, as a spec file would hold them.
+
+    Args:
+        handler_type: such as ``"slack"``; None for single fields of whatever type, as
+            ``update`` takes them.
+        fields: wire names and texts; ``${NAME}`` is taken from the environment.
+        environ: environment variables; by default those of the process.
+
+    Raises:
+        PlanError: something is missing, misspelt or cannot be sent; its ``problems`` are all.
+    """
+    problems = Problems("settings")
+    reader = SpecReader(problems, os.environ if environ is None else environ, {})
+    settings = reader.read_settings(handler_type, fields)
+    refuse(problems.in_order())
+    return cast("Settings | SettingsFields", settings)

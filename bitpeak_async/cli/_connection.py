@@ -1,0 +1,162 @@
+"""Where the server and the key come from: flag, then environment, then ``bitpeak.toml``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tomllib
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import typer
+from attrs import fields, frozen
+
+from bitpeak_async import BitPeak, ConfigurationError, Pace
+from bitpeak_async.cli import _output
+
+T = TypeVar("T")
+
+_CONFIG: Final = Path("bitpeak.toml")
+
+
+@frozen(kw_only=True)
+class Connection:
+    """How to reach the server.
+
+    Attributes:
+        sandbox: use an embedded server started for this.
+        base_url: where the API is.
+        api_key_file: a file that holds the key.
+        concurrency: requests at once.
+        rate: requests a minute at most.
+        deadline: seconds for each call with all its waits and tries.
+    """
+
+    sandbox: bool = False
+    base_url: str | None = None
+    api_key_file: Path | None = None
+    concurrency: int | None = None
+    rate: float | None = None
+    deadline: float | None = None
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[BitPeak, None]:
+        """Yield a client."""
+        in_flight = Pace().in_flight if self.concurrency is None else self.concurrency
+        pace = Pace(in_flight=in_flight, requests_per_minute=self.rate)
+        if not self.sandbox:
+            async with BitPeak(self._key(), base_url=self.base_url, pace=pace) as bitpeak:
+                yield bitpeak.with_options(deadline=self.deadline)
+            return
+        # Starting a server costs what only this needs.
+        from bitpeak_async.sandbox import Sandbox  # noqa: PLC0415
+
+        async with (
+            Sandbox() as server,
+            BitPeak(server.api_key, base_url=server.base_url, pace=pace) as bitpeak,
+        ):
+            _output.err.print(f"Sandbox at {server.base_url}")
+            yield bitpeak.with_options(deadline=self.deadline)
+
+    def _key(self) -> str | None:
+        """Return the key, or None for the environment's.
+
+        A key never comes from an argument: other users of the machine can read those.
+        """
+        if self.api_key_file is not None:
+            try:
+                return self.api_key_file.read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                reason = getattr(error, "strerror", None) or "it is not UTF-8"
+                raise ConfigurationError(
+                    f"the key cannot be read from {self.api_key_file}: {reason}"
+                ) from None
+        if not os.environ.get("BITPEAK_API_KEY") and is_interactive():
+            return ask(lambda: str(typer.prompt("API key", hide_input=True, err=True)))
+        return None
+
+
+def is_interactive() -> bool:
+    """Return whether somebody can answer."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def ask(question: Callable[[], T]) -> T:
+    """Ask. Ctrl-C must end the question; asyncio's handler would only cancel a task later."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return question()
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+_OPTIONS: Final = tuple(
+    attribute.name for attribute in fields(Connection) if attribute.name != "sandbox"
+)
+_NUMBERS: Final = {"concurrency": int, "rate": float, "deadline": float}
+
+
+def read_config(file: Path | None, profile: str | None) -> dict[str, Any]:
+    """Return the options that a config file sets, those of the profile over the common ones.
+
+    Args:
+        file: the file; by default ``bitpeak.toml`` here, if there is one.
+        profile: a table ``[profiles.<name>]`` of it, or None.
+
+    Raises:
+        ConfigurationError: the file cannot be read or used, or has no such profile.
+    """
+    path = file or _CONFIG
+    if file is None and not path.exists():
+        if profile is not None:
+            raise ConfigurationError(f"there is no {path} here that could hold profile {profile!r}")
+        return {}
+    try:
+        config = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigurationError(f"{path}: is not TOML: {error}") from None
+    profiles = config.pop("profiles", {})
+    if not isinstance(profiles, dict):
+        raise ConfigurationError(f"{path}: profiles must be tables such as [profiles.staging]")
+    options = _checked(config, str(path), path.parent)
+    if profile is not None:
+        if not isinstance(profiles.get(profile), dict):
+            raise ConfigurationError(
+                f"{path}: has no profile {profile!r}; {_known(profile, profiles)}"
+            )
+        place = f"{path}: profiles.{profile}"
+        options |= _checked(profiles[profile], place, path.parent)
+    return options
+
+
+def _checked(table: dict[str, Any], place: str, folder: Path) -> dict[str, Any]:
+    options = {}
+    for name, value in table.items():
+        if name == "api_key":
+            raise ConfigurationError(
+                f"{place}: api_key does not belong into a file that others may read; write it "
+                f"into a file of its own and name that as api_key_file"
+            )
+        if name not in _OPTIONS:
+            raise ConfigurationError(
+                f"{place}: {name} is no known option; {_known(name, _OPTIONS)}"
+            )
+        kind = _NUMBERS.get(name, str)
+        is_right = isinstance(value, (int, float) if kind is float else kind)
+        if not is_right or isinstance(value, bool):
+            noun = {str: "a string", int: "a whole number", float: "a number"}[kind]
+            raise ConfigurationError(f"{place}: {name} must be {noun}")
+        options[name] = folder / value if name == "api_key_file" else value
+    return options
+
+
+def _known(name: str, known: Iterable[str]) -> str:
+    choices = list(known)
+    close = get_close_matches(name, choices, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(choices) or 'none'}"

@@ -1,0 +1,62 @@
+"""Ways to run the command, for the tests of it."""
+
+import os
+import pty
+import select
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from typer.testing import Result
+
+CANARY = "canary-4711"
+EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "handlers.yaml"
+# -P: the installed package, not the sources beside which pytest runs.
+BITPEAK = [sys.executable, "-P", "-m", "bitpeak_async.cli"]
+TWO = """
+- {name: Mail, type: email, settings: {email: a@example.com}}
+- {name: "[red]Hook", type: webhook, settings: {webhook: "https://example.com/${HOOK:-canary-4711}"}}
+"""
+
+Run = Callable[..., Result]
+
+
+def piped(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*BITPEAK, *map(str, arguments)],
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        check=False,
+    )
+
+
+class Terminal:
+    """A command in a pseudo-terminal."""
+
+    def __init__(self, *arguments: object, **environment: str) -> None:
+        self.screen = ""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            env = {**os.environ, "TERM": "xterm", "COLUMNS": "80", **environment}
+            os.execve(sys.executable, [*BITPEAK, *map(str, arguments)], env)
+
+    def until(self, text: str) -> None:
+        while text not in self.screen:
+            assert select.select([self.fd], [], [], 20)[0], self.screen
+            self.screen += os.read(self.fd, 65536).decode()
+
+    def type(self, text: str) -> None:
+        os.write(self.fd, text.encode())
+
+    def end(self) -> int:
+        try:
+            while chunk := os.read(self.fd, 65536):
+                self.screen += chunk.decode()
+        except OSError:
+            pass  # Linux's way to tell the end of a terminal
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
