@@ -37,10 +37,12 @@ def piped(*arguments: object, **environment: str) -> subprocess.CompletedProcess
 class Terminal:
     """A command in a pseudo-terminal."""
 
-    def __init__(self, *arguments: object, **environment: str) -> None:
+    def __init__(self, *arguments: object, stdout: Path | None = None, **environment: str) -> None:
         self.screen = ""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            if stdout is not None:
+                os.dup2(os.open(stdout, os.O_WRONLY | os.O_CREAT), 1)
             env = {**os.environ, "TERM": "xterm", "COLUMNS": "80", **environment}
             os.execve(sys.executable, [*BITPEAK, *map(str, arguments)], env)
 

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from bitpeak_async import BitPeakError, NotificationHandler, Outcome, Plan, Report
@@ -121,10 +121,10 @@ async def show_handlers(handlers: AsyncIterable[NotificationHandler], *, as_json
             separator = ",\n"
         write("[]\n" if separator == "[\n" else "\n]\n")
     elif out.is_terminal:
-        table = Table(*_COLUMNS, box=None)
+        table = Table(*(Column(name, overflow="fold") for name in _COLUMNS), box=None)
         async for handler in handlers:
             table.add_row(*(Text(printable(cell)) for cell in _row(handler)))
-        out.print(table)
+        out.print(table, soft_wrap=False)
     else:
         write("\t".join(_COLUMNS) + "\n")
         async for handler in handlers:

@@ -1,17 +1,14 @@
 """The command in this process, in a pipe and in a terminal."""
 
-import re
-import signal
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import BITPEAK, TWO, Run
+from command_line import TWO, Run
 from typer.testing import CliRunner, Result
 
 from bitpeak_async.cli import _handler_commands, _provision_commands  # noqa: F401 - they register
 from bitpeak_async.cli._app import app
+from bitpeak_async.sandbox import Sandbox
 
 
 @pytest.fixture
@@ -22,18 +19,12 @@ def specs(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """``bitpeak sandbox`` in a process of its own; what it says to export."""
-    command = [*BITPEAK, "sandbox", "--database", str(tmp_path / "handlers.db")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        lines = [process.stdout.readline().decode() for _ in range(2)]
-        exported = dict(re.findall(r"export (\w+)=(\S+)", "".join(lines)))
-        assert {"BITPEAK_BASE_URL", "BITPEAK_API_KEY"} == set(exported)
-        yield exported
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=10)
-    assert (0, b"Serving until Ctrl-C\n") == (process.returncode, errors)
+def server(threaded_sandbox: Sandbox) -> dict[str, str]:
+    """The environment that leads to ``threaded_sandbox``."""
+    return {
+        "BITPEAK_BASE_URL": threaded_sandbox.base_url,
+        "BITPEAK_API_KEY": threaded_sandbox.api_key,
+    }
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,26 @@ def test_a_refused_key_has_its_own_exit_code(run: Run):
     assert 4 == refused.exit_code
     assert "401" in refused.stderr
     assert CANARY not in refused.output
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_a_sandbox_serves_until_ctrl_c_and_keeps_its_handlers(
+    flags: tuple[str, ...], tmp_path: Path, specs: Path
+):
+    command = [*BITPEAK, "sandbox", "--database", str(tmp_path / "handlers.db"), *flags]
+    for found in ("2 to create", "2 unchanged"):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            lines = "".join(process.stdout.readline().decode() for _ in range(4 if flags else 2))
+            pattern = r'"(\w+)": "(\S+)"' if flags else r"export BITPEAK_(\w+)=(\S+)"
+            said = {name.upper(): value for name, value in re.findall(pattern, lines)}
+            env = {f"BITPEAK_{name}": value for name, value in said.items()}
+            assert {"BITPEAK_BASE_URL", "BITPEAK_API_KEY"} == set(env)
+            assert found in piped("plan", specs, **env).stdout
+            assert 0 == piped("apply", specs, **env).returncode
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=10)
+        assert (0, b"Serving until Ctrl-C\n") == (process.returncode, errors)
 
 
 def test_a_taken_port_is_an_error(server: dict[str, str]):

@@ -1,0 +1,104 @@
+"""The commands for single handlers."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from command_line import CANARY, Run, Terminal
+
+X = ("x_consumer_key", "x_consumer_secret", "x_access_token", "x_access_token_secret")
+
+
+def test_a_handler_is_created_shown_changed_and_deleted(run: Run):
+    hook = f"https://hooks.slack.com/{CANARY}"
+    created = run("create", "Ops", "--type", "slack", "--set", "slack=${HOOK}", HOOK=hook)
+    assert (0, "created 1\n") == (created.exit_code, created.stdout)
+    shown = run("get", 1)
+    assert [
+        "id:             1",
+        "type:           slack",
+        "name:           Ops",
+        "enabled:        yes",
+        "last delivery:  never",
+        "settings:       https://hooks.slack.com/***",
+    ] == shown.stdout.splitlines()
+    changed = run("update", 1, "--name", "Old ops", "--disable", "--json")
+    assert {"id": 1} == json.loads(changed.stdout)
+    handler = json.loads(run("get", 1, "--json").stdout)
+    assert {
+        "id": 1,
+        "type": "slack",
+        "name": "Old ops",
+        "settings": {"slack": "https://hooks.slack.com/***"},
+        "is_enabled": False,
+        "last_datetime": None,
+        "datetime": handler["datetime"],
+    } == handler
+    assert "deleted 1\n" == run("delete", 1).stdout
+    assert 1 == run("get", 1).exit_code
+    assert "404" in run("get", 1).stderr
+
+
+def test_single_settings_fields_can_be_changed(run: Run):
+    run("create", "Bot", "--type=telegram", "--set=telegram=1:a", "--set=telegram_chat_id=-100")
+    assert 0 == run("update", 1, "--set", "telegram_chat_id=-200").exit_code
+    handler = json.loads(run("get", 1, "--json").stdout)
+    assert {"telegram": "***", "telegram_chat_id": "-200"} == handler["settings"]
+    assert 0 == run("update", 1, "--type=email", "--set=email=a@example.com").exit_code
+    assert "email" == json.loads(run("get", 1, "--json").stdout)["type"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("create", "a", "--type=slak", "--set=slack=x"), "did you mean 'slack'?"),
+        (("create", "a", "--type=slack"), "lacks 'slack', which slack needs"),
+        (("create", "a", "--type=slack", "--set=slack=${NONE}"), "variable NONE is not set"),
+        (("create", "a", "--type=slack", "--set", "slack"), "--set needs FIELD=VALUE"),
+        (("create", "a", "--type=email", "--set=email=a", "--set=email=b"), "is given twice"),
+        (("create", "", "--type=email", "--set=email=a@b.cc"), "name must not be empty"),
+        (("update", 1), "give at least one of name, settings, is_enabled"),
+        (("update", 1, "--set=slak=x"), "did you mean 'slack'?"),
+        (("get", 0), "must be a positive whole number"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused(arguments: tuple[object, ...], problem: str, run: Run):
+    refused = run(*arguments)
+    assert (1, "") == (refused.exit_code, refused.stdout)
+    assert problem in refused.stderr
+
+
+def test_no_handlers_are_an_empty_list(run: Run):
+    assert [] == json.loads(run("list", "--json").stdout)
+
+
+def test_a_list_is_json_that_streams_with_secrets_masked(run: Run, specs: Path):
+    run("apply", specs)
+    listed = run("list", "--json")
+    assert ["Mail", "[red]Hook"] == [each["name"] for each in json.loads(listed.stdout)]
+    assert CANARY not in listed.output
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1)])
+def test_on_a_terminal_delete_asks_first(
+    answer: str, code: int, server: dict[str, str], specs: Path, run: Run
+):
+    run("apply", specs)
+    terminal = Terminal("delete", 1, **server)
+    terminal.until("Delete 'Mail'? [y/N]: ")
+    terminal.type(answer + "\n")
+    assert code == terminal.end()
+    assert (1 if answer == "y" else 2) == len(json.loads(run("list", "--json").stdout))
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_narrow_terminal_folds_the_table(server: dict[str, str], specs: Path, run: Run):
+    run("apply", specs)
+    terminal = Terminal("list", COLUMNS="40", NO_COLOR="1", **server)
+    assert 0 == terminal.end()
+    shown = re.sub(r"\x1b\[[01]m", "", terminal.screen)
+    assert "\x1b" not in shown
+    assert all(len(line) <= 40 for line in shown.splitlines())
+    assert "//example.com/***" in re.sub(r"\s", "", shown[-200:])

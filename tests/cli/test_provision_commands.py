@@ -1,0 +1,303 @@
+"""Plans, pruning, export and check from the shell."""
+
+import asyncio
+import json
+import re
+import stat
+from pathlib import Path
+
+import pytest
+from command_line import CANARY, EXAMPLE, Run, Terminal, piped
+
+from bitpeak_async.provisioning.files import read_specs
+from bitpeak_async.sandbox import Fault, Sandbox
+from bitpeak_async.settings import CLASSES, FIELDS, Format
+
+MAIL = "- {name: Mail, type: email, settings: {email: a@example.com}}\n"
+
+
+@pytest.fixture
+def mail(tmp_path: Path) -> Path:
+    path = tmp_path / "mail.yaml"
+    path.write_text(MAIL)
+    return path
+
+
+def names(run: Run) -> list[str]:
+    return [each["name"] for each in json.loads(run("list", "--json").stdout)]
+
+
+def test_a_plan_can_tell_by_its_exit_code_that_something_would_change(run: Run, specs: Path):
+    assert 0 == run("plan", specs).exit_code
+    assert 2 == run("plan", specs, "--exit-code").exit_code
+    run("apply", specs)
+    assert 0 == run("plan", specs, "--exit-code").exit_code
+
+
+def test_a_reviewed_plan_is_carried_out_or_nothing(run: Run, specs: Path, tmp_path: Path):
+    planned = run("plan", specs, "--json")
+    reviewed = tmp_path / "plan.json"
+    reviewed.write_text(planned.stdout)
+    assert CANARY not in planned.stdout
+    done = run("apply", specs, "--plan", reviewed, "--json")
+    report = json.loads(done.stdout)
+    assert ("2 created, 0 updated, 0 unchanged, 0 failed", True) == (
+        report["summary"],
+        report["ok"],
+    )
+    assert {"name": "Mail", "result": "created", "handler_id": 1, "error": None} in (
+        report["outcomes"]
+    )
+
+    specs.write_text(specs.read_text().replace("a@example.com", "b@example.com"))
+    other = run("apply", specs, "--plan", reviewed)
+    assert 1 == other.exit_code
+    assert "'Mail' is another spec since the plan was made" in other.stderr
+    missing = run("apply", specs, "--plan", tmp_path / "none.json")
+    assert "none.json: cannot be read" in missing.stderr
+    both = run("apply", specs, "--plan", reviewed, "--prune", "*")
+    assert "--prune is part of the plan already" in both.stderr
+
+
+def test_pruning_deletes_leftovers_within_limits(run: Run, specs: Path, mail: Path):
+    run("apply", specs)
+    assert "- '[red]Hook' (webhook, id 2)" in run("plan", mail, "--prune", "*").stdout
+    refused = run("apply", mail, "--prune", "*", "--max-deletes", 0)
+    assert 1 == refused.exit_code
+    assert "the plan deletes 1 handlers, at most 0 are allowed" in refused.stderr
+    assert ["Mail", "[red]Hook"] == names(run)
+    assert "1 deleted" in run("apply", mail, "--prune", "*").stdout
+    assert ["Mail"] == names(run)
+
+
+def test_deleting_many_needs_force(run: Run, mail: Path, tmp_path: Path):
+    many = tmp_path / "many.csv"
+    many.write_text("name,type,email\n" + "".join(f"n{n},email,a@example.com\n" for n in range(9)))
+    run("apply", many, mail)
+    refused = run("apply", mail, "--prune", "*")
+    assert 1 == refused.exit_code
+    assert "more than 30%" in refused.stderr
+    assert 10 == len(names(run))
+    assert "9 deleted" in run("apply", mail, "--prune", "*", "--force").stdout
+
+
+async def test_a_page_that_fails_deletes_nothing(sandbox: Sandbox, mail: Path):
+    sandbox.seed_handlers(2500)
+    sandbox.inject(Fault(status=501), method="GET", after=1, times=None)
+    done = await asyncio.to_thread(
+        piped,
+        "apply",
+        mail,
+        "--prune=*",
+        "--force",
+        BITPEAK_BASE_URL=sandbox.base_url,
+        BITPEAK_API_KEY=sandbox.api_key,
+    )
+    assert 1 == done.returncode
+    assert "501" in done.stderr
+    assert 2500 == len(sandbox.handlers)
+
+
+def test_check_needs_no_server(run: Run, specs: Path, tmp_path: Path):
+    assert "2 handlers, no problem found\n" == run("check", specs, BITPEAK_API_KEY=None).stdout
+    broken = tmp_path / "broken.toml"
+    broken.write_text('[[handlers]]\nname = "a"\ntyp = "email"\n')
+    refused = run("check", specs, broken)
+    assert (1, "") == (refused.exit_code, refused.stdout)
+    assert f"{broken}:3: handlers[0].typ: is no known key; did you mean 'type'?" in refused.stderr
+    told = run("check", broken, "--json")
+    assert 1 == told.exit_code
+    assert 2 == len(json.loads(told.stdout)["problems"])
+    assert {"ok": True, "handlers": 2, "problems": []} == json.loads(
+        run("check", specs, "--json").stdout
+    )
+
+
+# Export
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "toml", "json", "csv"])
+def test_what_is_exported_can_be_applied_and_changes_nothing(suffix: str, run: Run, tmp_path: Path):
+    run("apply", EXAMPLE)
+    output, env_file = tmp_path / f"handlers.{suffix}", tmp_path / "handlers.env"
+    done = run("export", "--output", output, "--env-file", env_file)
+    assert 0 == done.exit_code, done.stderr
+    assert "44 handlers, " in done.stderr
+    assert "example-on-call-bot" not in output.read_text(encoding="utf-8") + done.output
+    assert 0o600 == stat.S_IMODE(env_file.stat().st_mode)
+    assert re.search(r"^\w+=1000000001:example-on-call-bot$", env_file.read_text(), re.MULTILINE)
+    variables = dict(line.split("=", 1) for line in env_file.read_text().splitlines())
+    environ = {name: value.strip("'") for name, value in variables.items()}
+    assert 44 == len(read_specs(output, environ=environ))
+    assert "0 to change" in run("plan", output, **environ).stdout
+
+
+def test_an_export_goes_to_stdout_and_overwrites_nothing(run: Run, specs: Path, tmp_path: Path):
+    run("apply", specs)
+    exported = run("export", "--match", "M*")
+    assert MAIL.strip() in exported.stdout or "name: Mail" in exported.stdout
+    assert "Hook" not in exported.stdout
+    assert CANARY not in run("export").output
+    assert ["Mail", "[red]Hook"] == [
+        each["name"] for each in json.loads(run("export", "--json").stdout)
+    ]
+    taken = tmp_path / "taken.env"
+    taken.write_text("mine")
+    taken.chmod(0o644)
+    refused = run("export", "--env-file", taken)
+    assert f"{taken} would be overwritten; --yes allows it" in refused.stderr
+    assert "mine" == taken.read_text()
+    assert 0 == run("export", "--env-file", taken, "--yes").exit_code
+    assert CANARY in taken.read_text()
+    assert 0o600 == stat.S_IMODE(taken.stat().st_mode)
+
+
+def test_a_secret_shows_nowhere_but_in_the_file_made_for_it(run: Run, tmp_path: Path):
+    """Every settings field of every type holds a canary; each command says all it can."""
+    texts = {Format.URL: f"https://example.com/{CANARY}", Format.EMAIL: "open@example.com"}
+    specs = [
+        {
+            "name": f"{kind} {n}",
+            "type": kind,
+            "settings": {
+                wire.name: texts.get(wire.format, CANARY) if wire.secret else "open@example.com"
+                for wire in FIELDS[cls].values()
+            },
+        }
+        for n in range(2)
+        for kind, cls in CLASSES.items()
+    ]
+    path, plan = tmp_path / "all.json", tmp_path / "plan.json"
+    path.write_text(json.dumps(specs))
+    said = [run("check", path), run("plan", path), run("plan", path, "--json")]
+    plan.write_text(said[-1].stdout)
+    said += [run("apply", path, "--plan", plan), run("apply", path, "--json")]
+    path.write_text(json.dumps(specs).replace(CANARY, f"{CANARY}-2"))
+    said += [run("plan", path), run("plan", path, "--json"), run("apply", path)]
+    path.write_text(json.dumps(specs[1:2]).replace("https://", ""))
+    said += [run("plan", path), run("list"), run("list", "--json"), run("export")]
+    said += [run("get", n + 1, *flags) for n in range(9) for flags in ((), ("--json",))]
+    assert {0, 1} == {each.exit_code for each in said}
+    assert [] == [each.output for each in said if CANARY in each.output]
+
+
+# Configuration
+
+
+def test_flags_go_before_the_environment_and_that_before_the_file(
+    run: Run, server: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    key, wrong = tmp_path / "key", tmp_path / "wrong"
+    key.write_text(server["BITPEAK_API_KEY"] + "\n")
+    wrong.write_text(CANARY)
+    config = tmp_path / "bitpeak.toml"
+    config.write_text(
+        f'base_url = "{server["BITPEAK_BASE_URL"]}"\napi_key_file = "wrong"\nrate = 6000\n'
+        '[profiles.right]\napi_key_file = "key"\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    bare = {"BITPEAK_BASE_URL": None, "BITPEAK_API_KEY": None}
+    assert 4 == run("list", **bare).exit_code
+    assert 0 == run("--profile", "right", "list", **bare).exit_code
+    assert 0 == run("list", **{**bare, "BITPEAK_PROFILE": "right"}).exit_code
+    assert 0 == run("list", **{**bare, "BITPEAK_API_KEY_FILE": str(key)}).exit_code
+    assert 0 == run("list", "--api-key-file", key, **bare, BITPEAK_API_KEY_FILE="wrong").exit_code
+    monkeypatch.chdir("/")
+    assert 4 == run("--config", config, "list", **bare).exit_code
+    assert 0 == run("list", BITPEAK_CONFIG=None).exit_code
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("api_key = 'x'", "api_key does not belong into a file"),
+        ("base_ulr = 'x'", "base_ulr is no known option; did you mean 'base_url'?"),
+        ("rate = 'fast'", "rate must be a number"),
+        ("concurrency = 1.5", "concurrency must be a whole number"),
+        ("rate = true", "rate must be a number"),
+        ("base_url =", "is not TOML: "),
+        ("profiles = 1", "profiles must be tables"),
+        ("[profiles.prod]", "has no profile 'prof'; did you mean 'prod'?"),
+        ("[profiles.prof]\nx = 1", "profiles.prof: x is no known option"),
+    ],
+)
+def test_a_config_file_that_cannot_be_used_says_why(
+    content: str, problem: str, run: Run, tmp_path: Path
+):
+    config = tmp_path / "bitpeak.toml"
+    config.write_text(content)
+    refused = run("--config", config, "--profile", "prof", "list")
+    assert 1 == refused.exit_code
+    assert problem in refused.stderr
+
+
+def test_a_profile_or_key_that_is_not_there_is_said(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert "there is no bitpeak.toml here" in run("--profile", "prod", "list").stderr
+    assert "cannot be read: No such file" in run("--config", "none.toml", "list").stderr
+    refused = run("list", "--api-key-file", tmp_path / "none")
+    assert "the key cannot be read from" in refused.stderr
+    (tmp_path / "binary").write_bytes(b"\xff")
+    assert "it is not UTF-8" in run("list", "--api-key-file", tmp_path / "binary").stderr
+
+
+# Terminal
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:This process .* is multi-threaded:DeprecationWarning"
+)
+
+
+def test_without_a_key_a_terminal_asks_and_shows_nothing(server: dict[str, str], specs: Path):
+    terminal = Terminal("list", BITPEAK_BASE_URL=server["BITPEAK_BASE_URL"], BITPEAK_API_KEY="")
+    terminal.until("API key: ")
+    terminal.type(server["BITPEAK_API_KEY"] + "\n")
+    assert 0 == terminal.end()
+    assert server["BITPEAK_API_KEY"] not in terminal.screen
+
+
+@pytest.mark.parametrize("command", ["list", "delete", "apply"])
+def test_ctrl_c_at_a_question_ends_it(command: str, server: dict[str, str], specs: Path, run: Run):
+    run("apply", EXAMPLE)
+    env = {**server, "BITPEAK_API_KEY": ""} if command == "list" else server
+    arguments = {"list": [], "delete": ["1"], "apply": [str(specs)]}[command]
+    terminal = Terminal(command, *arguments, **env)
+    terminal.until("API key: " if command == "list" else "[y/N]: ")
+    terminal.type("\x03")
+    assert 130 == terminal.end()
+    assert 44 == len(names(run))
+
+
+async def test_a_second_ctrl_c_stops_at_once(sandbox: Sandbox, specs: Path):
+    sandbox.inject(Fault.stall(), method="POST", times=None)
+    terminal = Terminal(
+        "apply",
+        specs,
+        "--yes",
+        BITPEAK_BASE_URL=sandbox.base_url,
+        BITPEAK_API_KEY=sandbox.api_key,
+    )
+    while sandbox.in_flight < 2:  # noqa: ASYNC110 - there is no event
+        await asyncio.sleep(0.001)
+    began = asyncio.get_running_loop().time()
+    terminal.type("\x03")
+    await asyncio.sleep(0.2)
+    terminal.type("\x03")
+    assert 130 == await asyncio.to_thread(terminal.end)
+    assert asyncio.get_running_loop().time() - began < 4
+
+
+def test_json_on_a_terminal_needs_a_yes(server: dict[str, str], specs: Path):
+    terminal = Terminal("apply", specs, "--json", **server)
+    assert 1 == terminal.end()
+    assert "add --yes to --json" in terminal.screen
+
+
+def test_progress_goes_to_the_terminal_and_json_to_the_pipe(server: dict[str, str], tmp_path: Path):
+    target = tmp_path / "report.json"
+    terminal = Terminal("apply", EXAMPLE, "--yes", "--json", stdout=target, **server)
+    assert 0 == terminal.end()
+    assert 44 == len(json.loads(target.read_text())["outcomes"])
+    assert "Applying" in terminal.screen
