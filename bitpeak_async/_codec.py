@@ -17,6 +17,7 @@ from attrs.validators import ge
 from cattrs import ClassValidationError, Converter, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, override
 
+from bitpeak_async._assembly import handler_assembler
 from bitpeak_async.records import NotificationHandler, PageLinks
 from bitpeak_async.settings import CLASSES, FIELDS, Settings, UnknownSettings
 
@@ -195,6 +196,13 @@ def _links_hook(converter: Converter) -> Callable[[Any, object], PageLinks]:
     return lambda raw, cls: structure_object(raw or {}, cls)
 
 
+def _assembling(
+    timezone: dt.tzinfo, structure: Callable[[Any, Any], NotificationHandler]
+) -> Callable[[Any, Any], tuple[NotificationHandler, ...]]:
+    assemble = handler_assembler(timezone, lambda raw: structure(raw, NotificationHandler))
+    return lambda raws, _: tuple([assemble(raw) for raw in raws])
+
+
 def _converter(timezone: dt.tzinfo, *, detailed: bool) -> Converter:
     converter = Converter(detailed_validation=detailed)
     converter.register_structure_hook_factory(has, lambda cls: _object_hook(cls, converter))
@@ -207,7 +215,10 @@ def _converter(timezone: dt.tzinfo, *, detailed: bool) -> Converter:
     converter.register_structure_hook(NotificationHandler, _handler_hook(converter))
     converter.register_structure_hook(PageLinks, _links_hook(converter))
     array = tuple[NotificationHandler, ...]
-    structure_array = _only(list, "an array", converter.get_structure_hook(array))
+    structure_all = converter.get_structure_hook(array)
+    if not detailed:
+        structure_all = _assembling(timezone, converter.get_structure_hook(NotificationHandler))
+    structure_array = _only(list, "an array", structure_all)
     converter.register_structure_hook_func(lambda cls: cls == array, structure_array)
     return converter
 

@@ -15,7 +15,7 @@ __all__ = ["HandlerSpec", "NotificationHandler", "Page", "PageLinks", "PageMeta"
 T = TypeVar("T")
 
 
-@frozen
+@frozen(weakref_slot=False)  # so _assembly can fill it fast
 class NotificationHandler:
     """A place where alerts go, as the server holds it.
 

@@ -85,7 +85,10 @@ def _wire(name: str, text: Format = Format.TEXT, *, secret: bool = True) -> dict
     return {"wire": WireField(name, text, secret=secret)}
 
 
-@frozen
+# The classes have no slot for weak references: so ``_assembly`` can fill them fast.
+
+
+@frozen(weakref_slot=False)
 class EmailSettings:
     """An email address."""
 
@@ -93,7 +96,7 @@ class EmailSettings:
     type: ClassVar[HandlerType] = HandlerType.EMAIL
 
 
-@frozen
+@frozen(weakref_slot=False)
 class WebhookSettings:
     """A URL of your own that receives the alert."""
 
@@ -101,7 +104,7 @@ class WebhookSettings:
     type: ClassVar[HandlerType] = HandlerType.WEBHOOK
 
 
-@frozen
+@frozen(weakref_slot=False)
 class SlackSettings:
     """A Slack incoming webhook."""
 
@@ -109,7 +112,7 @@ class SlackSettings:
     type: ClassVar[HandlerType] = HandlerType.SLACK
 
 
-@frozen
+@frozen(weakref_slot=False)
 class DiscordSettings:
     """A Discord webhook."""
 
@@ -117,7 +120,7 @@ class DiscordSettings:
     type: ClassVar[HandlerType] = HandlerType.DISCORD
 
 
-@frozen
+@frozen(weakref_slot=False)
 class TelegramSettings:
     """A Telegram bot and the chat it writes to."""
 
@@ -126,7 +129,7 @@ class TelegramSettings:
     type: ClassVar[HandlerType] = HandlerType.TELEGRAM
 
 
-@frozen
+@frozen(weakref_slot=False)
 class MicrosoftTeamsSettings:
     """A Microsoft Teams incoming webhook."""
 
@@ -134,7 +137,7 @@ class MicrosoftTeamsSettings:
     type: ClassVar[HandlerType] = HandlerType.MICROSOFT_TEAMS
 
 
-@frozen
+@frozen(weakref_slot=False)
 class XSettings:
     """The four credentials of an X account."""
 
@@ -145,7 +148,7 @@ class XSettings:
     type: ClassVar[HandlerType] = HandlerType.X
 
 
-@frozen
+@frozen(weakref_slot=False)
 class GoogleChatSettings:
     """A Google Chat webhook."""
 
@@ -153,7 +156,7 @@ class GoogleChatSettings:
     type: ClassVar[HandlerType] = HandlerType.GOOGLE_CHAT
 
 
-@frozen
+@frozen(weakref_slot=False)
 class InternalNotificationSettings:
     """A notification inside BitPeak itself; it needs no settings."""
 
