@@ -67,5 +67,4 @@ def docs(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure; never fails on time by itself."""
     install(session, "bench", extras="cli,speed")
-    session.run("python", "tests/benchmarks/sandbox_creates.py", *session.posargs)
-    session.run("python", "tests/benchmarks/sync_client.py", *session.posargs)
+    session.run("python", "tests/benchmarks/run.py", *session.posargs)
