@@ -197,10 +197,10 @@ def _links_hook(converter: Converter) -> Callable[[Any, object], PageLinks]:
 
 
 def _assembling(
-    timezone: dt.tzinfo, structure: Callable[[Any, Any], NotificationHandler]
-) -> Callable[[Any, Any], tuple[NotificationHandler, ...]]:
+    timezone: dt.tzinfo, structure: Callable[[Any, object], NotificationHandler]
+) -> Callable[[Any, object], NotificationHandler]:
     assemble = handler_assembler(timezone, lambda raw: structure(raw, NotificationHandler))
-    return lambda raws, _: tuple([assemble(raw) for raw in raws])
+    return lambda raw, _: assemble(raw)
 
 
 def _converter(timezone: dt.tzinfo, *, detailed: bool) -> Converter:
@@ -212,13 +212,13 @@ def _converter(timezone: dt.tzinfo, *, detailed: bool) -> Converter:
     converter.register_structure_hook(dt.datetime, _datetime_hook(timezone))
     converter.register_structure_hook(dt.datetime | None, _optional(_datetime_hook(timezone)))
     converter.register_structure_hook_func(lambda cls: cls == Settings, _settings_hook(converter))
-    converter.register_structure_hook(NotificationHandler, _handler_hook(converter))
+    structure_handler = _handler_hook(converter)
+    if not detailed:
+        structure_handler = _assembling(timezone, structure_handler)
+    converter.register_structure_hook(NotificationHandler, structure_handler)
     converter.register_structure_hook(PageLinks, _links_hook(converter))
     array = tuple[NotificationHandler, ...]
-    structure_all = converter.get_structure_hook(array)
-    if not detailed:
-        structure_all = _assembling(timezone, converter.get_structure_hook(NotificationHandler))
-    structure_array = _only(list, "an array", structure_all)
+    structure_array = _only(list, "an array", converter.get_structure_hook(array))
     converter.register_structure_hook_func(lambda cls: cls == array, structure_array)
     return converter
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl as tls
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from functools import cached_property
 from typing import Any, Final, TypeVar
 
@@ -141,18 +141,28 @@ class Transport:
         if self._owns_session and self._session is not None:
             await self._session.close()
 
-    async def send(self, call: Call[T], options: CallOptions) -> T:
+    def send(self, call: Call[T], options: CallOptions) -> Coroutine[Any, Any, T]:
         """Return the result of a call, with as many attempts as it safely may have.
 
         Raises:
             BitPeakError: of the last attempt; OutcomeUnknownError for a create whose request
                 went out and whose reply did not come or make sense.
         """
+        # Each coroutine that only awaits the next costs every request as it passes.
         session = self.open()
-        attempts = Attempts()
         if options.deadline is None:
-            return await self._attempt_until_done(session, call, options, attempts)
-        scope = asyncio.timeout(options.deadline)
+            return self._attempt_until_done(session, call, options, Attempts())
+        return self._attempt_in_time(session, call, options, options.deadline)
+
+    async def _attempt_in_time(
+        self,
+        session: aiohttp.ClientSession,
+        call: Call[T],
+        options: CallOptions,
+        deadline: float,
+    ) -> T:
+        attempts = Attempts()
+        scope = asyncio.timeout(deadline)
         try:
             async with scope:
                 return await self._attempt_until_done(session, call, options, attempts)
@@ -160,7 +170,7 @@ class Transport:
             if not scope.expired():
                 raise
         late = RequestTimeoutError(
-            f"{call.operation}: not done within the deadline of {options.deadline:g} s "
+            f"{call.operation}: not done within the deadline of {deadline:g} s "
             f"({attempts.total} attempts failed)"
         )
         if attempts.under_way and call.repeat is Repeat.CREATE:
@@ -198,7 +208,8 @@ class Transport:
         permit = await gate.enter()
         state.under_way = True
         try:
-            reply = await self._observed(session, call, request, options, state)
+            exchange = self._observed if self.emit.wanted else self._exchange
+            reply = await exchange(session, call, request, options, state)
             result = self.wire.read(call, reply, repeated=state.maybe_executed)
         except APIError as error:
             self._answered(call, permit, error)
@@ -229,8 +240,6 @@ class Transport:
         options: CallOptions,
         state: Attempts,
     ) -> Reply:
-        if not self.emit.wanted:
-            return await self._exchange(session, call, request, options, state)
         clock, attempt = self._gate.pacer.clock, state.total + 1
         self.emit(RequestSent(call.operation, call.method, call.path, attempt))
         began = clock()
@@ -255,7 +264,7 @@ class Transport:
         # A given session's middlewares must run; so there a replayed delete goes unnoticed.
         watched = self._owns_session and request.method == "DELETE"
         try:
-            async with session.request(
+            response = await session.request(
                 request.method,
                 request.url,
                 data=request.body,
@@ -266,9 +275,12 @@ class Transport:
                 proxy=self._proxy,
                 ssl=self._ssl,
                 middlewares=(_notice_replay(state),) if watched else None,
-            ) as response:
+            )
+            try:
                 body = await self._read(response, call)
-                return Reply(response.status, response.headers, body)
+            finally:
+                response.release()
+            return Reply(response.status, response.headers, body)
         except FAILURES as cause:
             error = transport_error(call.operation, cause)
         raise error
@@ -277,7 +289,8 @@ class Transport:
         """Return the decompressed body; stop at the cap, before a gzip bomb fills the memory."""
         chunks: list[bytes] = []
         room = self._max_reply_bytes
-        while chunk := await response.content.readany():
+        while not response.content.at_eof():
+            chunk = await response.content.readany()
             chunks.append(chunk)
             room -= len(chunk)
             if room < 0:

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 from yarl import URL
 
 from bitpeak_async._codec import Decoder, ShapeError
@@ -39,7 +39,7 @@ class Repeat(Enum):
     CREATE = "makes another handler"
 
 
-@frozen
+@define(eq=False)
 class Call(Generic[T]):
     """One request of the API and how to read its reply.
 
@@ -62,7 +62,7 @@ class Call(Generic[T]):
     name: str = ""
 
 
-@frozen
+@define(eq=False)
 class Request:
     """What leaves for the wire. Never shown: it holds the key and the form."""
 
@@ -72,7 +72,7 @@ class Request:
     body: bytes | None = field(repr=False)
 
 
-@frozen
+@define(eq=False)
 class Reply:
     """What came back. ``headers`` compares names without regard to case."""
 

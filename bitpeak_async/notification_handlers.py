@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable, Mapping
 from contextlib import aclosing
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from bitpeak_async import _form
@@ -59,7 +59,7 @@ class NotificationHandlers:
                 "GET",
                 f"{_COLLECTION}/?{urlencode(query)}",
                 Repeat.READ,
-                _reader(Page[NotificationHandler]),
+                _PAGE,
             )
         )
 
@@ -109,7 +109,7 @@ class NotificationHandlers:
                 "GET",
                 _item(handler_id),
                 Repeat.READ,
-                _reader(HandlerReply),
+                _HANDLER,
             )
         )
         return reply.data
@@ -131,7 +131,7 @@ class NotificationHandlers:
                 "POST",
                 _COLLECTION,
                 Repeat.CREATE,
-                _reader(IdReply),
+                _ID,
                 form=_form.create_form(name, settings),
                 name=name,
             )
@@ -168,7 +168,7 @@ class NotificationHandlers:
                 "POST",
                 _item(handler_id),
                 Repeat.IDEMPOTENT,
-                _reader(IdReply),
+                _ID,
                 form=_form.update_form(name, settings, is_enabled),
             )
         )
@@ -225,16 +225,20 @@ class NotificationHandlers:
         )
         return creation.run(specs)
 
-    async def _send(self, call: Call[T]) -> T:
-        return await self._transport.send(call, self._options)
+    def _send(self, call: Call[T]) -> Coroutine[Any, Any, T]:
+        return self._transport.send(call, self._options)
 
 
 def _read(shape: type[T], decoder: Decoder, body: bytes) -> T:
     return decoder.decode(parse_json(body), shape)
 
 
-def _reader(shape: type[T]) -> partial[T]:
-    return partial(_read, shape)
+# How to read each reply. A page's generic alias is dear to make anew each time.
+_PAGE: Final[Callable[[Decoder, bytes], Page[NotificationHandler]]] = partial(
+    _read, Page[NotificationHandler]
+)
+_HANDLER: Final = partial(_read, HandlerReply)
+_ID: Final = partial(_read, IdReply)
 
 
 def _ignore(decoder: Decoder, body: bytes) -> None:
