@@ -12,6 +12,11 @@ from bitpeak_async.settings import WIRE_FIELDS, Settings
 _MASK: Final = re.compile(r"[*•●]{3,}|…|\.{3,}")
 
 
+def is_masked(secret: str) -> bool:
+    """Return whether a secret that was seen is what a server shows instead of it."""
+    return _MASK.search(secret) is not None
+
+
 def differences(desired: Settings, seen: Settings) -> Iterator[str]:
     """Yield ``"type"``, or ``"settings.<wire name>"`` for each field that cannot be the same."""
     if desired.type != seen.type:

@@ -8,6 +8,7 @@ import os
 import platform
 import ssl as tls
 from collections.abc import Callable, Iterable
+from contextlib import aclosing
 from types import TracebackType
 from typing import Final, Self
 
@@ -24,6 +25,7 @@ from bitpeak_async._checks import (
 )
 from bitpeak_async._codec import decoder
 from bitpeak_async._creation import Creation
+from bitpeak_async._pagination import SeenIds
 from bitpeak_async._transport import CallOptions, Transport
 from bitpeak_async._version import __version__
 from bitpeak_async._wire import Wire
@@ -173,7 +175,7 @@ class BitPeak:
                 pruning with no specs at all.
             BitPeakError: a page of the listing failed.
         """
-        return await make_plan(specs, self.notification_handlers.iterate(), prune=prune)
+        return await self._plan(specs, prune=prune)
 
     async def apply(
         self,
@@ -215,19 +217,12 @@ class BitPeak:
         _check_application(on_outcome, max_deletes, grace)
         refuse_unsafe(plan, max_deletes, force=force)
         creation = self._creation(remove_duplicates=remove_duplicates)
-        now = await make_plan(
-            [change.spec for change in plan.changes if not isinstance(change, Delete)],
-            self.notification_handlers.iterate(),
-            creation.existing,
-            prune=plan.prune,
-            salt=plan.salt,
-        )
+        specs = [change.spec for change in plan.changes if not isinstance(change, Delete)]
+        now = await self._plan(specs, creation.existing, prune=plan.prune, salt=plan.salt)
+        left = still_valid(plan, now, creation.existing)
+        refuse_unsafe(left, max_deletes, force=force)
         return await apply_plan(
-            self.notification_handlers,
-            still_valid(plan, now, creation.existing),
-            creation,
-            on_outcome=on_outcome,
-            grace=grace,
+            self.notification_handlers, left, creation, on_outcome=on_outcome, grace=grace
         )
 
     async def provision(
@@ -247,12 +242,23 @@ class BitPeak:
         """
         _check_application(on_outcome, max_deletes, grace)
         creation = self._creation(remove_duplicates=remove_duplicates)
-        listing = self.notification_handlers.iterate()
-        plan = await make_plan(specs, listing, creation.existing, prune=prune)
+        plan = await self._plan(specs, creation.existing, prune=prune)
         refuse_unsafe(plan, max_deletes, force=force)
         return await apply_plan(
             self.notification_handlers, plan, creation, on_outcome=on_outcome, grace=grace
         )
+
+    async def _plan(
+        self,
+        specs: Iterable[HandlerSpec],
+        seen: SeenIds | None = None,
+        *,
+        prune: str | None,
+        salt: str | None = None,
+    ) -> Plan:
+        server = self._transport.wire.base_url
+        async with aclosing(self.notification_handlers.iterate()) as existing:
+            return await make_plan(specs, existing, seen, prune=prune, server=server, salt=salt)
 
     def _creation(self, *, remove_duplicates: bool) -> Creation:
         return Creation.over(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from io import TextIOWrapper
 
@@ -10,6 +11,16 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the ``bitpeak`` command."""
+    try:
+        _main()
+    except KeyboardInterrupt:  # while modules are still being imported
+        sys.exit(130)
+
+
+def _main() -> None:
+    # They are None where the shell closed them.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     try:
         from bitpeak_async.cli import _handler_commands, _provision_commands  # noqa: F401, PLC0415
         from bitpeak_async.cli._app import app  # noqa: PLC0415 - it may be missing an extra

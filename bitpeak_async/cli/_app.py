@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from pathlib import Path
@@ -63,6 +64,8 @@ def root(
     """BitPeak notification handlers: what alerts go where."""
     with _output.complaining():
         options = read_config(config, profile)
+    if os.environ.get("BITPEAK_API_KEY"):  # goes before the file's, though no option takes it
+        options.pop("api_key_file", None)
     commands = app.registered_commands
     context.default_map = {command.name: options for command in commands if command.name}
 

@@ -119,7 +119,7 @@ def read_config(file: Path | None, profile: str | None) -> dict[str, Any]:
         config = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path}: is not TOML: {error}") from None
     profiles = config.pop("profiles", {})
     if not isinstance(profiles, dict):

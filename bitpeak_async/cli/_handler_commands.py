@@ -113,7 +113,7 @@ def _pairs(fields: list[str] | None) -> dict[str, str]:
     pairs = {}
     for field in fields or []:
         name, equals, value = field.partition("=")
-        if not equals:
+        if not (equals and name.isidentifier()):
             raise ConfigurationError("--set needs FIELD=VALUE, such as --set email=a@example.com")
         if name in pairs:
             raise InvalidRequestError(f"--set {name} is given twice", argument=name)

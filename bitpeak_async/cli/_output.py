@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 import typer
@@ -22,6 +22,7 @@ out = Console(highlight=False, soft_wrap=True, width=None if Console().is_termin
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _STYLES = {"+": "green", "~": "yellow", "-": "red", "!": "bold red", "?": "magenta"}
+_NARROW = 60  # columns; a table of six would be letters below one another
 _COLUMNS = ("id", "type", "name", "enabled", "last delivery", "settings")
 
 
@@ -38,6 +39,12 @@ def show(text: str, style: str = "") -> None:
 def write(text: str) -> None:
     """Print text as it is, such as a file's content."""
     sys.stdout.write(text)
+
+
+def write_document(text: str) -> None:
+    """Write a file's content to stdout, in UTF-8 whatever the locale: it is a file's."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode())
 
 
 def flush() -> None:
@@ -105,25 +112,37 @@ def show_handler(handler: NotificationHandler, *, as_json: bool) -> None:
     if as_json:
         show_json(handler_json(handler))
         return
-    for name, cell in zip(_COLUMNS, _row(handler), strict=True):
+    for name, cell in zip(_COLUMNS, _escaped(_row(handler)), strict=True):
         show(f"{name + ':':15} {cell}")
 
 
-async def show_handlers(handlers: AsyncIterable[NotificationHandler], *, as_json: bool) -> None:
+async def show_handlers(
+    handlers: AsyncGenerator[NotificationHandler, None], *, as_json: bool
+) -> None:
     """Print handlers, secrets masked: a table for a person, else each as it comes.
 
-    Without a terminal that is one line each, its cells separated by tabs.
+    Without a terminal that is one line each, its cells separated by tabs; on a narrow one a block
+    each. JSON is only whole where no page failed.
     """
+    async with aclosing(handlers):
+        await _show_handlers(handlers, as_json=as_json)
+
+
+async def _show_handlers(handlers: AsyncIterable[NotificationHandler], *, as_json: bool) -> None:
     if as_json:
         separator = "[\n"
         async for handler in handlers:
             write(separator + _json(handler_json(handler)))
             separator = ",\n"
         write("[]\n" if separator == "[\n" else "\n]\n")
+    elif out.is_terminal and out.width < _NARROW:
+        async for handler in handlers:
+            show_handler(handler, as_json=False)
+            show("")
     elif out.is_terminal:
         table = Table(*(Column(name, overflow="fold") for name in _COLUMNS), box=None)
         async for handler in handlers:
-            table.add_row(*(Text(printable(cell)) for cell in _row(handler)))
+            table.add_row(*map(Text, _escaped(_row(handler))))
         out.print(table, soft_wrap=False)
     else:
         write("\t".join(_COLUMNS) + "\n")

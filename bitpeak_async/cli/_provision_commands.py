@@ -6,19 +6,30 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterable
+import tempfile
+from collections import defaultdict
+from contextlib import aclosing
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from bitpeak_async import BitPeak, HandlerSpec, NotificationHandler, Plan, PlanError
+from bitpeak_async._comparison import is_masked
 from bitpeak_async.cli import _output
 from bitpeak_async.cli._app import Json, Yes, command
 from bitpeak_async.cli._connection import Connection, ask, is_interactive
 from bitpeak_async.cli._exit import Exit, code_of
 from bitpeak_async.provisioning.files import Format, dump_environ, dump_specs, read_specs
+
+_SUFFIXES: Final[dict[str, Format]] = {
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".toml": "toml",
+    ".json": "json",
+    ".csv": "csv",
+}
 
 SpecFiles = Annotated[
     list[Path],
@@ -86,7 +97,7 @@ async def apply(
             if not ask(lambda: typer.confirm("Apply?", err=True)):
                 _output.complain("nothing was changed")
                 return Exit.ERROR
-        if planned.is_empty and not as_json:
+        if planned.is_empty and reviewed is None and not as_json:
             return Exit.DONE
         with _output.progress(len(planned.changes)) as on_outcome:
             report = await bitpeak.apply(
@@ -160,54 +171,94 @@ async def export(
     connection: Connection,
 ) -> Exit:
     """Write the server's handlers as a spec file, with ${NAME} for each secret."""
-    if not yes:
-        _refuse_taken(output, env_file)
-    chosen: Format = "json" if as_json else file_format or _format_of(output)
-    async with connection.open() as bitpeak:
-        specs = await _specs(bitpeak.notification_handlers.iterate(), match)
-    environ: dict[str, str] = {}
-    text = dump_specs(specs, chosen, environ=environ)
-    if env_file is not None:
-        _write_private(env_file, dump_environ(environ))
+    chosen = _format(output, file_format, as_json=as_json)
+    _refuse_paths(output, env_file, yes=yes)
+    async with (
+        connection.open() as bitpeak,
+        aclosing(bitpeak.notification_handlers.iterate()) as handlers,
+    ):
+        found = [handler async for handler in handlers if fnmatchcase(handler.name, match)]
+    specs, left_out = _specs(found, chosen)
+    for problem in left_out:
+        _output.complain(f"left out: {problem}")
+    seen: dict[str, str] = {}
+    text = dump_specs(specs, chosen, environ=seen)
+    environ = {name: "" if is_masked(value) else value for name, value in seen.items()}
+    counts = {
+        "handlers": len(specs),
+        "secrets": len(environ),
+        "secrets not returned": sum(not value for value in environ.values()),
+    }
     if output is None:
-        _output.write(text)
+        _output.write_document(text)
     else:
-        output.write_text(text, encoding="utf-8")
-        _output.err.print(f"{len(specs)} handlers, {len(environ)} secrets")
-    return Exit.DONE
+        _replace(output, text)
+    if env_file is not None:
+        _replace(env_file, dump_environ(environ), is_private=True)
+    if output is not None and as_json:
+        _output.show_json({name.replace(" ", "_"): count for name, count in counts.items()})
+    _output.err.print(", ".join(f"{count} {name}" for name, count in counts.items()))
+    return Exit.CHANGES_FAILED if left_out else Exit.DONE
 
 
-async def _specs(handlers: AsyncIterable[NotificationHandler], match: str) -> list[HandlerSpec]:
-    return [
-        HandlerSpec(handler.name, handler.settings, handler.is_enabled)
-        async for handler in handlers
-        if fnmatchcase(handler.name, match)
+def _specs(
+    handlers: list[NotificationHandler], chosen: Format
+) -> tuple[list[HandlerSpec], list[str]]:
+    """Return what a spec file can hold of handlers, and why it cannot hold the others."""
+    ids = defaultdict[str, list[int]](list)
+    for handler in handlers:
+        ids[handler.name].append(handler.id)
+    left_out = [
+        f"{name!r}: several handlers have this name (ids {', '.join(map(str, numbers))})"
+        for name, numbers in ids.items()
+        if len(numbers) > 1
     ]
+    specs = []
+    for handler in handlers:
+        if len(ids[handler.name]) > 1:
+            continue
+        spec = HandlerSpec(handler.name, handler.settings, handler.is_enabled)
+        try:
+            dump_specs([spec], chosen, environ={})
+        except PlanError as error:
+            reasons = "; ".join(problem.removeprefix("[0].") for problem in error.problems)
+            left_out.append(f"{handler.name!r} (id {handler.id}): {reasons}")
+        else:
+            specs.append(spec)
+    return specs, left_out
 
 
-def _refuse_taken(*paths: Path | None) -> None:
-    if taken := [str(path) for path in paths if path is not None and path.exists()]:
+def _format(output: Path | None, wanted: Format | None, *, as_json: bool) -> Format:
+    suffix = _SUFFIXES.get(output.suffix.lower()) if output is not None else None
+    if output is not None and suffix is None:
+        known = ", ".join(_SUFFIXES)
+        raise PlanError(f"{output}: has no known suffix; a spec file ends in {known}")
+    if suffix is not None and wanted not in (None, suffix):
+        raise PlanError(f"{output} would hold {wanted}; give it another suffix")
+    return suffix or wanted or ("json" if as_json else "yaml")
+
+
+def _refuse_paths(output: Path | None, env_file: Path | None, *, yes: bool) -> None:
+    paths = [path for path in (output, env_file) if path is not None]
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise PlanError(f"--output and --env-file are both {output}: the secrets would be lost")
+    if taken := [str(path) for path in paths if path.exists() and not yes]:
         raise PlanError(f"{' and '.join(taken)} would be overwritten; --yes allows it")
 
 
-def _format_of(output: Path | None) -> Format:
-    match output and output.suffix.lower():
-        case ".json":
-            return "json"
-        case ".toml":
-            return "toml"
-        case ".csv":
-            return "csv"
-        case _:
-            return "yaml"
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write what only the user may read, whatever the file's mode was before."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        path.chmod(0o600)
-        file.write(text)
+def _replace(path: Path, text: str, *, is_private: bool = False) -> None:
+    """Write a file whole or not at all; what is private, nobody else may read at any time."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        if not is_private:
+            temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink()
+        raise
 
 
 @command("sandbox", "sandbox --port 8080 --database handlers.db")

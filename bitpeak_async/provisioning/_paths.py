@@ -58,7 +58,8 @@ def _below(directory: Path, problems: Problems) -> Iterator[Path]:
     for parent, folders, files in os.walk(directory, onerror=report):
         folders[:] = [folder for folder in folders if not folder.startswith(".")]
         for file in map(Path(parent).joinpath, files):
-            if file.suffix.lower() in _READERS and not file.name.startswith("."):
+            known = file.suffix.lower() in _READERS and not file.name.startswith(".")
+            if known and file.is_file():  # a pipe would be waited for
                 yield file
 
 

@@ -34,6 +34,7 @@ def dump(plan: Plan) -> str:
         "warnings": plan.warnings,
         "prune": plan.prune,
         "reached": plan.reached,
+        "server": plan.server,
         "salt": plan.salt,
         "changes": [_entry(change, plan.salt) for change in plan.changes],
     }
@@ -75,14 +76,17 @@ def load(text: str | bytes, specs: list[HandlerSpec]) -> dict[str, Any]:
         entries = [(_text(each["action"]), each) for each in document["changes"]]
         desired = {each["name"]: each["desired"] for kind, each in entries if kind != "delete"}
         by_name = {spec.name: spec for spec in specs}
-        if len(desired) < sum(kind != "delete" for kind, _ in entries):
-            raise PlanError("the plan's JSON has several changes of one name")
         _refuse_other_specs(desired, {name: digest(spec, salt) for name, spec in by_name.items()})
-        prune = document["prune"]
+        changes = tuple(_CHANGES[kind](each, by_name) for kind, each in entries)
+        deleted = {change.handler_id for change in changes if isinstance(change, Delete)}
+        if len(desired) + len(deleted) < len(entries):
+            raise PlanError("the plan's JSON has several changes of one handler")
+        prune, server = document["prune"], document["server"]
         return {
-            "changes": tuple(_CHANGES[kind](each, by_name) for kind, each in entries),
+            "changes": changes,
             "warnings": tuple(map(_text, document["warnings"])),
             "prune": None if prune is None else _text(prune),
+            "server": None if server is None else _text(server),
             "reached": _number(document["reached"]),
             "salt": salt,
         }

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Iterator
 from typing import TypeAlias
 
+import attrs
 import orjson
-from attrs import field, frozen
+from attrs import frozen
 
 from bitpeak_async._comparison import differences
 from bitpeak_async._form import settings_fields
@@ -61,7 +62,7 @@ class Update:
     handler_id: int
     type: str
     differences: tuple[Difference, ...]
-    seen: str = field(repr=False)
+    seen: str = attrs.field(repr=False)
 
     @property
     def name(self) -> str:
@@ -88,7 +89,7 @@ class Delete:
     name: str
     handler_id: int
     type: str
-    seen: str = field(repr=False)
+    seen: str = attrs.field(repr=False)
 
 
 @frozen
@@ -172,9 +173,9 @@ def describe(change: Change) -> Iterator[str]:
         case Update():
             yield f"~ {change.name!r} ({_plain(change.type)}, id {change.handler_id})"
             for each in change.differences:
-                same = each.before == each.after
-                shown = f"{each.after} (changed)" if same else f"{each.before} → {each.after}"
-                yield f"    {each.field}: {shown}"
+                field, before, after = map(_plain, (each.field, each.before, each.after))
+                shown = f"{after} (changed)" if before == after else f"{before} → {after}"
+                yield f"    {field}: {shown}"
         case Delete():
             yield f"- {change.name!r} ({_plain(change.type)}, id {change.handler_id})"
         case Conflict(handler_ids=ids):

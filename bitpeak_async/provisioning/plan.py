@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from attrs import evolve, field, frozen
 
-from bitpeak_async._form import spec_problems
+from bitpeak_async._form import name_problems, spec_problems
 from bitpeak_async._pagination import SeenIds
 from bitpeak_async.errors import PlanError
 from bitpeak_async.provisioning import _plan_json
@@ -43,12 +43,14 @@ class Plan:
         warnings: what is allowed and looks like a mistake, one sentence each.
         prune: the pattern of names that pruning reaches, or None for no pruning.
         reached: how many existing handlers it reaches, desired or not.
+        server: the base URL of the server that was looked at.
     """
 
     changes: tuple[Change, ...]
     warnings: tuple[str, ...] = ()
     prune: str | None = None
     reached: int = 0
+    server: str | None = None
     salt: str = field(factory=lambda: secrets.token_hex(8), repr=False, eq=False)
 
     @property
@@ -106,6 +108,7 @@ async def make_plan(
     seen: SeenIds | None = None,
     *,
     prune: str | None = None,
+    server: str | None = None,
     salt: str | None = None,
 ) -> Plan:
     """Compare desired handlers with existing ones, by name; note the ids of all in ``seen``.
@@ -115,8 +118,9 @@ async def make_plan(
             no specs at all.
     """
     desired = usable(specs)
-    if prune is not None and not (isinstance(prune, str) and prune):
-        raise PlanError(f"prune must be a pattern of names such as 'team-a *', not {prune!r}")
+    if prune is not None:
+        for _, problem in name_problems(prune):
+            raise PlanError(f"prune {problem}; give a pattern of names such as 'team-a *'")
     if prune is not None and not desired:
         raise PlanError("nothing is desired: pruning would delete all; give at least one spec")
     salt = salt or secrets.token_hex(8)
@@ -137,7 +141,7 @@ async def make_plan(
             near.compare(handler.name)
     changes = (change_of(spec, by_name[spec.name], salt) for spec in desired)
     deletes.sort(key=lambda change: change.handler_id)
-    return Plan((*changes, *deletes), tuple(near.warnings), prune, reached, salt)
+    return Plan((*changes, *deletes), tuple(near.warnings), prune, reached, server, salt)
 
 
 class _Near:
@@ -220,8 +224,11 @@ def still_valid(plan: Plan, now: Plan, existing: SeenIds) -> Plan:
         existing: the ids of all handlers there are now.
 
     Raises:
-        PlanError: a handler that the plan touches changed since; it names each.
+        PlanError: it is for another server, or a handler that it touches changed since; it names
+            each.
     """
+    if plan.server != now.server:
+        raise PlanError(f"the plan is for {plan.server}, and this is {now.server}; plan again")
     stale: list[str] = []
     changes: list[Change] = []
     after = {change.name: change for change in now.changes if not isinstance(change, Delete)}
@@ -229,7 +236,7 @@ def still_valid(plan: Plan, now: Plan, existing: SeenIds) -> Plan:
     for before in plan.changes:
         if not isinstance(before, Delete):
             current = after[before.name]
-            fresh = isinstance(current, Unchanged) or _touched(before) == _touched(current)
+            fresh = isinstance(current, Unchanged) or before == current
             changes.append(current)
         else:
             fresh = deletes.get(before.handler_id) == before or before.handler_id not in existing
@@ -242,9 +249,4 @@ def still_valid(plan: Plan, now: Plan, existing: SeenIds) -> Plan:
             f"the plan is stale: {names} changed since; plan again",
             problems=tuple(f"{name!r} changed since the plan was made" for name in stale),
         )
-    return evolve(plan, changes=tuple(changes))
-
-
-def _touched(change: Change) -> Change | str:
-    """Return what must be the same for a change to be still the one that was planned."""
-    return change.seen if isinstance(change, Update) else change
+    return evolve(now, changes=tuple(changes))

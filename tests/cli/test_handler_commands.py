@@ -94,11 +94,15 @@ def test_on_a_terminal_delete_asks_first(
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_narrow_terminal_folds_the_table(server: dict[str, str], specs: Path, run: Run):
+@pytest.mark.parametrize("columns", [40, 90])
+def test_a_narrow_terminal_gets_blocks_and_a_wide_one_a_table(
+    columns: int, server: dict[str, str], specs: Path, run: Run
+):
     run("apply", specs)
-    terminal = Terminal("list", COLUMNS="40", NO_COLOR="1", **server)
+    terminal = Terminal("list", COLUMNS=str(columns), NO_COLOR="1", **server)
     assert 0 == terminal.end()
     shown = re.sub(r"\x1b\[[01]m", "", terminal.screen)
     assert "\x1b" not in shown
-    assert all(len(line) <= 40 for line in shown.splitlines())
-    assert "//example.com/***" in re.sub(r"\s", "", shown[-200:])
+    assert all(len(line) <= max(columns, 60) for line in shown.splitlines())
+    assert ("name:           Mail" in shown) == (columns == 40)
+    assert "https://example.com/***" in shown

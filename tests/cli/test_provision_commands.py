@@ -2,15 +2,17 @@
 
 import asyncio
 import json
+import os
 import re
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
-from command_line import CANARY, EXAMPLE, Run, Terminal, piped
+from command_line import BITPEAK, CANARY, EXAMPLE, Run, Terminal, piped
 
 from bitpeak_async.provisioning.files import read_specs
-from bitpeak_async.sandbox import Fault, Sandbox
+from bitpeak_async.sandbox import Dialect, Fault, Sandbox
 from bitpeak_async.settings import CLASSES, FIELDS, Format
 
 MAIL = "- {name: Mail, type: email, settings: {email: a@example.com}}\n"
@@ -301,3 +303,150 @@ def test_progress_goes_to_the_terminal_and_json_to_the_pipe(server: dict[str, st
     assert 0 == terminal.end()
     assert 44 == len(json.loads(target.read_text())["outcomes"])
     assert "Applying" in terminal.screen
+
+
+# What a hostile server, shell or reviewer may do
+
+
+def test_names_survive_an_export_in_any_locale(server: dict[str, str], run: Run, tmp_path: Path):
+    run("create", "Дежурные", "--type=email", "--set=email=a@example.com")
+    for form in ("yaml", "json", "csv", "toml"):
+        done = piped("export", "--format", form, **server, PYTHONIOENCODING="ascii", LC_ALL="C")
+        path = tmp_path / f"out.{form}"
+        path.write_text(done.stdout, encoding="utf-8")
+        assert "0 to change" in run("plan", path).stdout
+
+
+def test_a_secret_that_the_server_masks_is_not_taken_for_the_real_one(tmp_path: Path):
+    with Sandbox(dialect=Dialect(secrets="masked")) as sandbox:
+        sandbox.add(
+            name="Bot", type="telegram", settings={"telegram": "1:a", "telegram_chat_id": "1"}
+        )
+        env = {"BITPEAK_BASE_URL": sandbox.base_url, "BITPEAK_API_KEY": sandbox.api_key}
+        done = piped(
+            "export", f"--output={tmp_path / 'a.json'}", f"--env-file={tmp_path / 'a.env'}", **env
+        )
+    assert "1 handlers, 1 secrets, 1 secrets not returned\n" == done.stderr
+    assert "BOT_TELEGRAM=''\n" == (tmp_path / "a.env").read_text()
+
+
+def test_an_export_tells_what_it_leaves_out(run: Run, threaded_sandbox: Sandbox):
+    for name in ("Twin", "Twin", "Good"):
+        threaded_sandbox.add(name=name, type="email", settings={"email": "a@example.com"})
+    threaded_sandbox.add(name=" ", type="email", settings={"email": "a@example.com"})
+    done = run("export", "--json")
+    assert 3 == done.exit_code
+    assert ["Good"] == [each["name"] for each in json.loads(done.stdout)]
+    assert "left out: 'Twin': several handlers have this name (ids 1, 2)" in done.stderr
+    assert "left out: ' ' (id 4): name: must not be empty" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--output=a.txt"], "a.txt: has no known suffix"),
+        (["--output=a.toml", "--format=csv"], "a.toml would hold csv"),
+        (["--output=a.json", "--env-file=./a.json"], "the secrets would be lost"),
+    ],
+)
+def test_an_export_that_would_lose_something_is_refused(
+    arguments: list[str], problem: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    refused = run("export", *arguments)
+    assert 1 == refused.exit_code
+    assert problem in refused.stderr
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_an_export_to_a_file_tells_its_counts_as_json(run: Run, specs: Path, tmp_path: Path):
+    run("apply", specs)
+    done = run("export", "--json", "--output", tmp_path / "out.toml")
+    assert {"handlers": 2, "secrets": 1, "secrets_not_returned": 0} == json.loads(done.stdout)
+    assert 2 == len(read_specs(tmp_path / "out.toml", environ={"RED_HOOK_WEBHOOK": "https://a.b"}))
+
+
+def test_the_environments_key_goes_before_the_config_files(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "wrong").write_text("wrong")
+    (tmp_path / "bitpeak.toml").write_text('api_key_file = "wrong"')
+    monkeypatch.chdir(tmp_path)
+    assert 0 == run("list").exit_code
+    assert 4 == run("list", "--api-key-file", "wrong").exit_code
+
+
+@pytest.mark.parametrize("flags", ["", "--json"])
+def test_a_pipe_that_closes_early_is_no_traceback(
+    flags: str, server: dict[str, str], threaded_sandbox: Sandbox
+):
+    threaded_sandbox.seed_handlers(3000)
+    command = f"{' '.join(BITPEAK)} list {flags} | head -c 1"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, env={**os.environ, **server}, check=False
+    )
+    assert (b"", 1) == (done.stderr, len(done.stdout))
+
+
+def test_closed_streams_are_no_traceback(server: dict[str, str]):
+    command = f"{' '.join(BITPEAK)} list >&- 2>&-"
+    done = subprocess.run(["bash", "-c", command], env={**os.environ, **server}, check=False)
+    assert 0 == done.returncode
+
+
+def test_a_reviewed_plan_is_held_against_the_server_even_if_it_is_empty(
+    run: Run, mail: Path, tmp_path: Path
+):
+    run("apply", mail)
+    reviewed = tmp_path / "plan.json"
+    reviewed.write_text(run("plan", mail, "--json").stdout)
+    assert 0 == run("apply", mail, "--plan", reviewed).exit_code
+    run("update", 1, "--disable")
+    stale = run("apply", mail, "--plan", reviewed)
+    assert (1, "Error: the plan is stale: 'Mail' changed since; plan again\n") == (
+        stale.exit_code,
+        stale.stderr,
+    )
+
+
+def test_a_reviewed_plan_is_for_one_server(run: Run, mail: Path, tmp_path: Path):
+    reviewed = tmp_path / "plan.json"
+    reviewed.write_text(run("plan", mail, "--sandbox", "--json").stdout)
+    refused = run("apply", mail, "--plan", reviewed)
+    assert "the plan is for http://127.0.0.1" in refused.stderr
+    assert [] == names(run)
+
+
+def test_a_plan_that_was_tampered_with_is_refused(run: Run, mail: Path, tmp_path: Path):
+    many = tmp_path / "many.csv"
+    many.write_text("name,type,email\n" + "".join(f"n{n},email,a@example.com\n" for n in range(12)))
+    run("apply", many)
+    run("create", "Mail", "--type=email", "--set=email=old@example.com")
+    reviewed = tmp_path / "plan.json"
+    plan = json.loads(run("plan", mail, "--prune=*", "--json").stdout)
+    forged = {"field": "is_enabled\n- 'prod' (slack, id 5)", "before": "a", "after": "b"}
+    update = {**plan["changes"][0], "differences": [forged]}
+    for changed, flags, problem in (
+        ({"reached": 0}, [], "the plan deletes 12 of the 13"),
+        ({"changes": [update, *plan["changes"][1:]]}, ["--force"], "the plan is stale: 'Mail'"),
+        ({"changes": [*plan["changes"], plan["changes"][-1]]}, [], "several changes of one"),
+    ):
+        reviewed.write_text(json.dumps({**plan, **changed}))
+        refused = run("apply", mail, "--plan", reviewed, *flags)
+        assert 1 == refused.exit_code
+        assert problem in refused.stderr
+        assert "\n- 'prod'" not in refused.stdout
+    assert 13 == len(names(run))
+
+
+def test_a_pattern_that_is_no_text_is_refused(run: Run, mail: Path):
+    refused = run("plan", mail, "--prune", "\udcff*")
+    assert 1 == refused.exit_code
+    assert "prune must be valid Unicode" in refused.stderr
+
+
+def test_a_name_of_the_server_forges_no_line(run: Run, threaded_sandbox: Sandbox):
+    threaded_sandbox.add(
+        name="a\nsettings:       forged", type="email", settings={"email": "a@example.com"}
+    )
+    assert 6 == len(run("get", 1).stdout.splitlines())
