@@ -109,6 +109,10 @@ class Fault:
         return cls(delivery="stall", commits=commits)
 
 
+_optional = validators.optional
+_COUNT = validators.and_(validators.instance_of(int), validators.ge(0))
+
+
 @define(kw_only=True, eq=False)
 class Injection:
     """A fault waiting for its requests.
@@ -124,15 +128,21 @@ class Injection:
         probability: The share of the remaining ones to fail, from 0 to 1.
         matched: How many requests matched so far.
         fired: How many failed so far.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: A count is negative, or the probability none.
     """
 
-    fault: Fault
-    method: str | None = None
-    path: str | None = None
-    when: Callable[[RequestRecord], bool] | None = None
-    times: int | None = 1
-    after: int = 0
-    probability: float = 1.0
+    fault: Fault = field(validator=validators.instance_of(Fault))
+    method: str | None = field(default=None, validator=_optional(validators.instance_of(str)))
+    path: str | None = field(default=None, validator=_optional(validators.instance_of(str)))
+    when: Callable[[RequestRecord], bool] | None = field(
+        default=None, validator=_optional(validators.is_callable())
+    )
+    times: int | None = field(default=1, validator=_optional(_COUNT))
+    after: int = field(default=0, validator=_COUNT)
+    probability: float = field(default=1.0, validator=[validators.ge(0), validators.le(1)])
     matched: int = field(default=0, init=False)
     fired: int = field(default=0, init=False)
 
