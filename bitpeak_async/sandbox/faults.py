@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from random import Random
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from attrs import Factory, define, field, frozen, validators
 
@@ -109,8 +109,7 @@ class Fault:
         return cls(delivery="stall", commits=commits)
 
 
-_optional = validators.optional
-_COUNT = validators.and_(validators.instance_of(int), validators.ge(0))
+_optional: Any = validators.optional  # typed, it would give a field the type of its default
 
 
 @define(kw_only=True, eq=False)
@@ -140,8 +139,10 @@ class Injection:
     when: Callable[[RequestRecord], bool] | None = field(
         default=None, validator=_optional(validators.is_callable())
     )
-    times: int | None = field(default=1, validator=_optional(_COUNT))
-    after: int = field(default=0, validator=_COUNT)
+    times: int | None = field(
+        default=1, validator=_optional([validators.instance_of(int), validators.ge(0)])
+    )
+    after: int = field(default=0, validator=[validators.instance_of(int), validators.ge(0)])
     probability: float = field(default=1.0, validator=[validators.ge(0), validators.le(1)])
     matched: int = field(default=0, init=False)
     fired: int = field(default=0, init=False)
