@@ -9,7 +9,7 @@ nox.options.sessions = ["lint", "typing", "tests"]
 nox.options.error_on_external_run = True
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-EXTRAS = "cli"
+EXTRAS = "cli,otel"
 
 
 def install(session: nox.Session, *groups: str, extras: str = EXTRAS) -> None:

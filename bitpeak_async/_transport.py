@@ -7,6 +7,7 @@ import random
 import ssl as tls
 from collections.abc import Callable, Coroutine, Iterable
 from functools import cached_property
+from itertools import count
 from typing import Any, Final, TypeVar
 
 import aiohttp
@@ -31,6 +32,7 @@ from bitpeak_async.events import (
     Paused,
     RateChanged,
     ReplyReceived,
+    RequestAbandoned,
     RequestFailed,
     RequestSent,
     Retrying,
@@ -42,6 +44,8 @@ T = TypeVar("T")
 # Common servers drop an idle connection after 5 s at the earliest. A create that meets one just
 # dropped has an unknown outcome, so ours are dropped before.
 _KEEPALIVE: Final = 4.0
+
+_EXCHANGES: Final = count(1)  # one for the process: a hook may serve several clients
 
 
 @frozen
@@ -240,17 +244,22 @@ class Transport:
         options: CallOptions,
         state: Attempts,
     ) -> Reply:
-        clock, attempt = self._gate.pacer.clock, state.total + 1
-        self.emit(RequestSent(call.operation, call.method, call.path, attempt))
+        clock, attempt, exchange = self._gate.pacer.clock, state.total + 1, next(_EXCHANGES)
+        base_url = self.wire.base_url
+        self.emit(RequestSent(call.operation, call.method, call.path, attempt, base_url, exchange))
         began = clock()
         try:
             reply = await self._exchange(session, call, request, options, state)
         except BitPeakError as error:
-            self.emit(RequestFailed(call.operation, attempt, clock() - began, error))
+            self.emit(RequestFailed(call.operation, attempt, clock() - began, error, exchange))
+            raise
+        except BaseException as end:
+            reason, seconds = type(end).__name__, clock() - began
+            self.emit(RequestAbandoned(call.operation, attempt, seconds, reason, exchange))
             raise
         headers = harmless(reply.headers)
         seconds = clock() - began
-        self.emit(ReplyReceived(call.operation, attempt, reply.status, seconds, headers))
+        self.emit(ReplyReceived(call.operation, attempt, reply.status, seconds, headers, exchange))
         return reply
 
     async def _exchange(

@@ -19,6 +19,7 @@ __all__ = [
     "Paused",
     "RateChanged",
     "ReplyReceived",
+    "RequestAbandoned",
     "RequestFailed",
     "RequestSent",
     "Retrying",
@@ -29,17 +30,24 @@ __all__ = [
 class RequestSent:
     """An attempt begins.
 
+    Exactly one ``ReplyReceived``, ``RequestFailed`` or ``RequestAbandoned`` of the same
+    ``exchange`` follows, in the same task.
+
     Attributes:
         operation: what it does, such as ``"get notification handler 7"``.
         method: the HTTP verb.
         path: below the base URL, with its query.
         attempt: counted from 1.
+        base_url: of the client, without a trailing slash.
+        exchange: a number of this attempt that no other of the process has.
     """
 
     operation: str
     method: str
     path: str
     attempt: int
+    base_url: str
+    exchange: int
 
 
 @frozen
@@ -52,6 +60,7 @@ class ReplyReceived:
         status: the HTTP status.
         seconds: from the request to the last byte of the reply.
         headers: of the reply, those on a list of harmless ones.
+        exchange: as in ``RequestSent``.
     """
 
     operation: str
@@ -59,6 +68,7 @@ class ReplyReceived:
     status: int
     seconds: float
     headers: Mapping[str, str]
+    exchange: int
 
 
 @frozen
@@ -70,12 +80,33 @@ class RequestFailed:
         attempt: as in ``RequestSent``.
         seconds: from the request to the failure.
         error: what went wrong.
+        exchange: as in ``RequestSent``.
     """
 
     operation: str
     attempt: int
     seconds: float
     error: BitPeakError
+    exchange: int
+
+
+@frozen
+class RequestAbandoned:
+    """An attempt was broken off from this side: cancelled, by a deadline too.
+
+    Attributes:
+        operation: as in ``RequestSent``.
+        attempt: as in ``RequestSent``.
+        seconds: from the request to its end.
+        reason: class name of the exception that ended it, mostly ``"CancelledError"``.
+        exchange: as in ``RequestSent``.
+    """
+
+    operation: str
+    attempt: int
+    seconds: float
+    reason: str
+    exchange: int
 
 
 @frozen
@@ -126,7 +157,14 @@ class OutcomeKnown:
 
 
 Event: TypeAlias = (
-    RequestSent | ReplyReceived | RequestFailed | Retrying | Paused | RateChanged | OutcomeKnown
+    RequestSent
+    | ReplyReceived
+    | RequestFailed
+    | RequestAbandoned
+    | Retrying
+    | Paused
+    | RateChanged
+    | OutcomeKnown
 )
 
 

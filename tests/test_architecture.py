@@ -44,11 +44,12 @@ LAYERS = (
     "_portal",
     "_stream",
     "sync",
+    "telemetry",
     "sandbox",
     "cli",
     "pytest_plugin",
 )
-EDGES = {"sandbox", "cli", "pytest_plugin"}
+EDGES = {"telemetry", "sandbox", "cli", "pytest_plugin"}
 
 
 def top_modules() -> set[str]:
@@ -101,7 +102,18 @@ def test_the_sdk_does_not_need_its_edges(module: str):
 
 
 @pytest.mark.parametrize(
-    "name", ["aiohttp.web", "sqlite3", "typer", "click", "rich", "yaml", "bitpeak_async.sandbox"]
+    "name",
+    [
+        "aiohttp.web",
+        "sqlite3",
+        "typer",
+        "click",
+        "rich",
+        "yaml",
+        "opentelemetry",
+        "bitpeak_async.telemetry",
+        "bitpeak_async.sandbox",
+    ],
 )
 def test_importing_the_sdk_stays_light(name: str):
     code = f"import sys, bitpeak_async; raise SystemExit({name!r} in sys.modules)"
