@@ -1,5 +1,6 @@
 """Hooks and the log: what happened, in order, without secrets."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -15,8 +16,10 @@ from bitpeak_async import (
     Paused,
     RateChanged,
     ReplyReceived,
+    RequestAbandoned,
     RequestFailed,
     RequestSent,
+    RequestTimeoutError,
     Retrying,
     SlackSettings,
 )
@@ -42,6 +45,53 @@ async def test_a_call_is_told_attempt_by_attempt(sandbox: Sandbox, connect: Conn
     assert isinstance(failed, ReplyReceived)
     assert (502, "r1", 1) == (failed.status, failed.headers["x-request-id"], failed.attempt)
     assert CANARY not in str(events)
+
+
+async def test_each_attempt_has_a_number_of_its_own(sandbox: Sandbox, connect: Connect):
+    """So that the same operation run twice at once, by two clients too, is told apart."""
+    events: list[Event] = []
+    sandbox.seed_handlers(1)
+    sandbox.inject(Fault(status=502), times=3)
+    async with (
+        connect(sandbox, hooks=[events.append]) as one,
+        connect(sandbox, hooks=[events.append]) as two,
+    ):
+        await asyncio.gather(*(c.notification_handlers.get(1) for c in (one, two) * 4))
+    sent = [event for event in events if isinstance(event, RequestSent)]
+    ended = [event for event in events if isinstance(event, ReplyReceived)]
+    assert {sandbox.base_url} == {event.base_url for event in sent}
+    assert 11 == len({event.exchange for event in sent})
+    assert {e.exchange: e.attempt for e in sent} == {e.exchange: e.attempt for e in ended}
+
+
+async def test_a_cancelled_attempt_is_told(sandbox: Sandbox, connect: Connect):
+    events: list[Event] = []
+    sandbox.inject(Fault.stall(), times=None)
+    async with connect(sandbox, hooks=[events.append]) as bitpeak:
+        call = asyncio.create_task(bitpeak.notification_handlers.get(1))
+        while not sandbox.requests:  # noqa: ASYNC110 - the sandbox has no event for it
+            await asyncio.sleep(0.001)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+    [sent, abandoned] = events
+    assert isinstance(sent, RequestSent)
+    assert isinstance(abandoned, RequestAbandoned)
+    assert (sent.exchange, 1, "CancelledError") == (
+        abandoned.exchange,
+        abandoned.attempt,
+        abandoned.reason,
+    )
+    assert 0 < abandoned.seconds
+
+
+async def test_an_attempt_cut_off_by_a_deadline_is_told(sandbox: Sandbox, connect: Connect):
+    events: list[Event] = []
+    sandbox.inject(Fault.stall(), times=None)
+    async with connect(sandbox, hooks=[events.append]) as bitpeak:
+        with pytest.raises(RequestTimeoutError):
+            await bitpeak.with_options(deadline=0.05).notification_handlers.get(1)
+    assert [RequestSent, RequestAbandoned] == [type(event) for event in events]
 
 
 async def test_pauses_and_rates_are_told(sandbox: Sandbox, connect: Connect):
