@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -42,11 +42,9 @@ def handler_assembler(
                 if last is not None:
                     last = parse(last + "Z")  # a seventh of the price of replace(tzinfo=)
                 made = parse(raw["datetime"] + "Z")
-                record: NotificationHandler = thaw(
-                    handler_id, name, settings, is_enabled, last, made
-                )
+                record = thaw(handler_id, name, settings, is_enabled, last, made)
                 record.__class__ = NotificationHandler
-                return record
+                return cast("NotificationHandler", record)
         except (LookupError, TypeError, ValueError):
             pass
         return otherwise(raw)
@@ -73,9 +71,9 @@ def _builder(cls: type[KnownSettings]) -> Build:
         value = fields[wires[0]]
         if type(value) is not str:
             raise TypeError
-        settings: KnownSettings = thaw(value)
+        settings = thaw(value)
         settings.__class__ = cls
-        return settings
+        return cast("KnownSettings", settings)
 
     def build(fields: Any) -> KnownSettings:
         if type(fields) is not dict:
@@ -84,8 +82,8 @@ def _builder(cls: type[KnownSettings]) -> Build:
         for value in values:
             if type(value) is not str:
                 raise TypeError
-        settings: KnownSettings = thaw(*values)
+        settings = thaw(*values)
         settings.__class__ = cls
-        return settings
+        return cast("KnownSettings", settings)
 
     return build_one if len(wires) == 1 else build

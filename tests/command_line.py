@@ -1,8 +1,10 @@
 """Ways to run the command, for the tests of it."""
 
+import asyncio
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -54,10 +56,18 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self.fd, text.encode())
 
+    async def sees(self, condition: Callable[[], bool]) -> None:
+        for _ in range(20_000):
+            if condition():
+                return
+            await asyncio.sleep(0.001)
+        raise AssertionError(self.screen)
+
     def end(self) -> int:
         try:
-            while chunk := os.read(self.fd, 65536):
-                self.screen += chunk.decode()
+            while select.select([self.fd], [], [], 30)[0]:
+                self.screen += os.read(self.fd, 65536).decode()
+            os.kill(self.pid, signal.SIGKILL)
         except OSError:
             pass  # Linux's way to tell the end of a terminal
         os.close(self.fd)

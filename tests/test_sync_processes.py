@@ -434,7 +434,9 @@ def test_gunicorn_serves_from_each_preloaded_worker(threaded_sandbox: Sandbox, t
         assert server.stderr is not None
         booted = 0
         while booted < 2:
-            booted += "Booting worker" in server.stderr.readline()
+            told = server.stderr.readline()
+            assert told, server.wait(PATIENCE)
+            booted += "Booting worker" in told
         pids = set()
 
         def ask(_: int) -> None:

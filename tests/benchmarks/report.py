@@ -40,13 +40,19 @@ def svg(results: list[Result]) -> str:
     rows = [row for row in results if row.bar]
     height, left, width = 22, 430, 300
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 70} '
-        f'{height * len(rows) + 40}" font-family="sans-serif" font-size="12">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 70} '
+            f'{height * len(rows) + 40}" font-family="sans-serif" font-size="12">'
+        ),
         '<rect width="100%" height="100%" fill="#fff"/>',
-        f'<line x1="{left + width / 2}" x2="{left + width / 2}" y1="8" '
-        f'y2="{height * len(rows) + 14}" stroke="#888"/>',
-        f'<text x="{left + width / 2}" y="{height * len(rows) + 32}" text-anchor="middle" '
-        f'fill="#333">the bar; to the right is better</text>',
+        (
+            f'<line x1="{left + width / 2}" x2="{left + width / 2}" y1="8" '
+            f'y2="{height * len(rows) + 14}" stroke="#888"/>'
+        ),
+        (
+            f'<text x="{left + width / 2}" y="{height * len(rows) + 32}" text-anchor="middle" '
+            f'fill="#333">the bar; to the right is better</text>'
+        ),
     ]
     for place, row in enumerate(rows):
         y = height * place + 24
@@ -57,8 +63,10 @@ def svg(results: list[Result]) -> str:
         begin, end = sorted((low, high))
         parts += [
             f'<text x="{left - 8}" y="{y}" text-anchor="end" fill="#111">{escape(row.name)}</text>',
-            f'<rect x="{left + begin * width:.1f}" y="{y - 10}" height="11" '
-            f'width="{max(2.0, (end - begin) * width):.1f}" fill="{colour}" opacity=".45"/>',
+            (
+                f'<rect x="{left + begin * width:.1f}" y="{y - 10}" height="11" '
+                f'width="{max(2.0, (end - begin) * width):.1f}" fill="{colour}" opacity=".45"/>'
+            ),
             f'<circle cx="{left + middle * width:.1f}" cy="{y - 4.5}" r="4" fill="{colour}"/>',
             f'<text x="{left + width + 8}" y="{y}" fill="#111">{row.ratio.median:.2f}</text>',
         ]

@@ -329,6 +329,31 @@ def alone_on_a_thread(base_url: str) -> Iterator[SyncBitPeak]:
     portal.stop()
 
 
+def get(client: SyncBitPeak, calls: int) -> None:
+    for _ in range(calls):
+        client.notification_handlers.get(1)
+
+
+def get_with_requests(session: requests.Session, url: str, calls: int) -> None:
+    for _ in range(calls):
+        session.get(url, timeout=30).json()
+
+
+def get_in_threads(clients: list[SyncBitPeak], calls: int) -> None:
+    with ThreadPoolExecutor(len(clients)) as pool:
+        list(pool.map(partial(get, calls=calls), clients))
+
+
+def iterate(client: SyncBitPeak) -> None:
+    for _ in client.notification_handlers.iterate():
+        pass
+
+
+async def iterate_asynchronously(client: BitPeak) -> None:
+    async for _ in client.notification_handlers.iterate():
+        pass
+
+
 def sync_rows(size: Size) -> Iterator[Result]:
     """The synchronous client."""
     with ExitStack() as stack:
@@ -340,34 +365,22 @@ def sync_rows(size: Size) -> Iterator[Result]:
         url = f"{stage.base_url}/notification-handlers/1"
         wall = "per second, theirs = 1"
 
-        def get(client: SyncBitPeak, calls: int = size.calls) -> None:
-            for _ in range(calls):
-                client.notification_handlers.get(1)
-
-        def get_with_requests() -> None:
-            for _ in range(size.calls):
-                session.get(url, timeout=30).json()
-
-        def in_threads(clients: list[SyncBitPeak]) -> None:
-            with ThreadPoolExecutor(len(clients)) as pool:
-                list(pool.map(partial(get, calls=size.calls // 4), clients))
-
-        def iterate() -> None:
-            for _ in ours.notification_handlers.iterate():
-                pass
-
-        async def iterate_asynchronously() -> None:
-            async for _ in stage.handlers.iterate():
-                pass
-
         def timed(run: Run, other: Run, rounds: int = size.rounds) -> Ratio:
             return compare(run, other, rounds, time.perf_counter)
 
-        one = timed(lambda: get(ours), stage.calls(lambda: stage.handlers.get(1), size.calls, 1))
-        yield Result("sync, one at a time / async", wall, one, 0.65, 0.8)
-        ratio = timed(lambda: get(ours), get_with_requests)
+        few = size.calls // 4
+        one = stage.calls(lambda: stage.handlers.get(1), size.calls, 1)
+        ratio = timed(lambda: get(ours, size.calls), one)
+        yield Result("sync, one at a time / async", wall, ratio, 0.65, 0.8)
+        ratio = timed(
+            lambda: get(ours, size.calls), lambda: get_with_requests(session, url, size.calls)
+        )
         yield Result("sync, one at a time / requests", wall, ratio, 2.0, 2.5)
-        ratio = timed(stage.run(iterate_asynchronously), iterate, max(3, size.rounds // 3))
+        ratio = timed(
+            stage.run(lambda: iterate_asynchronously(stage.client)),
+            lambda: iterate(ours),
+            max(3, size.rounds // 3),
+        )
         yield Result(
             f"sync, iterating {size.listed:,} / async",
             "wall time, theirs = 1",
@@ -375,7 +388,7 @@ def sync_rows(size: Size) -> Iterator[Result]:
             1.2,
             at_most=True,
         )
-        ratio = timed(lambda: in_threads([ours] * 8), lambda: in_threads(alone))
+        ratio = timed(lambda: get_in_threads([ours] * 8, few), lambda: get_in_threads(alone, few))
         yield Result("sync, 8 threads / one loop thread for each", wall, ratio, 1.5)
 
 

@@ -189,8 +189,7 @@ async def test_ctrl_c_prints_the_partial_report(sandbox: Sandbox, specs: Path):
         BITPEAK_BASE_URL=sandbox.base_url,
         BITPEAK_API_KEY=sandbox.api_key,
     )
-    while sandbox.in_flight < 2:  # noqa: ASYNC110
-        await asyncio.sleep(0.001)
+    await terminal.sees(lambda: sandbox.in_flight >= 2)
     terminal.type("\x03")
     assert 130 == await asyncio.to_thread(terminal.end)
     assert "2 created, 0 updated, 0 unchanged, 0 failed" in terminal.screen

@@ -281,8 +281,7 @@ async def test_a_second_ctrl_c_stops_at_once(sandbox: Sandbox, specs: Path):
         BITPEAK_BASE_URL=sandbox.base_url,
         BITPEAK_API_KEY=sandbox.api_key,
     )
-    while sandbox.in_flight < 2:  # noqa: ASYNC110 - there is no event
-        await asyncio.sleep(0.001)
+    await terminal.sees(lambda: sandbox.in_flight >= 2)
     began = asyncio.get_running_loop().time()
     terminal.type("\x03")
     await asyncio.sleep(0.2)
