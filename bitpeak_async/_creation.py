@@ -17,6 +17,7 @@ from typing import Protocol
 from attrs import define, evolve, field, frozen
 
 from bitpeak_async._bulk import as_finished
+from bitpeak_async._emitter import Emitter
 from bitpeak_async._form import spec_problems
 from bitpeak_async._found import Found
 from bitpeak_async._pagination import SeenIds
@@ -105,7 +106,7 @@ class Creation:
     handlers: Handlers
     retry: Retry
     workers: int
-    emit: Callable[[OutcomeKnown], object]
+    emit: Emitter
     existing: SeenIds = field(factory=SeenIds)
     remove_duplicates: bool = False
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
@@ -164,7 +165,9 @@ class Creation:
         async with aclosing(outcomes):
             async for outcome in outcomes:
                 if outcome is not None:
-                    self.emit(OutcomeKnown(_name(outcome), outcome.handler_id, outcome.error))
+                    if self.emit.wanted:
+                        name = _name(outcome)
+                        self.emit(OutcomeKnown(name, outcome.handler_id, outcome.error))
                     yield outcome
 
     async def create(self, spec: HandlerSpec) -> CreateOutcome | None:

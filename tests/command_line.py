@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from typer.testing import Result
@@ -41,6 +42,7 @@ class Terminal:
 
     def __init__(self, *arguments: object, stdout: Path | None = None, **environment: str) -> None:
         self.screen = ""
+        self.is_over = False
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             if stdout is not None:
@@ -63,12 +65,25 @@ class Terminal:
             await asyncio.sleep(0.001)
         raise AssertionError(self.screen)
 
-    def end(self) -> int:
-        try:
-            while select.select([self.fd], [], [], 30)[0]:
+    def interrupt(self) -> int:
+        """Press Ctrl-C; once more if that came in the moment before readline() listens."""
+        self.type("\x03")
+        self._read(3)
+        with suppress(OSError):
+            self.type("\x03")
+        return self.end()
+
+    def _read(self, patience: float) -> None:
+        while select.select([self.fd], [], [], patience)[0]:
+            try:
                 self.screen += os.read(self.fd, 65536).decode()
+            except OSError:  # Linux's way to tell the end of a terminal
+                self.is_over = True
+                return
+
+    def end(self) -> int:
+        self._read(30)
+        if not self.is_over:
             os.kill(self.pid, signal.SIGKILL)
-        except OSError:
-            pass  # Linux's way to tell the end of a terminal
         os.close(self.fd)
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])

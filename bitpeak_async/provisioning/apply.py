@@ -63,11 +63,14 @@ class Outcome:
     error: BitPeakError | None = None
 
 
-@frozen
+@frozen(repr=False)
 class Report:
     """The outcomes of a plan, one for each change and in its order."""
 
     outcomes: tuple[Outcome, ...]
+
+    def __repr__(self) -> str:
+        return f"Report({self.summary})"  # asyncio itself calls it, for each result of a task
 
     def _with(self, result: Result) -> tuple[Outcome, ...]:
         return tuple(outcome for outcome in self.outcomes if outcome.result is result)
@@ -154,7 +157,12 @@ async def apply_plan(
     Deletions come last: what is renamed in the specs is created before it is deleted.
     """
     run = _Run(handlers, plan, creation, on_outcome)
-    writes = (change for change in plan.changes if not isinstance(change, Delete))
+    writes: list[Create | Update] = []
+    for change in plan.changes:
+        if isinstance(change, Create | Update):
+            writes.append(change)
+        elif not isinstance(change, Delete):
+            run.leave(change)
     try:
         await work_through(run.carry_out, writes, creation.workers, grace=grace)
         async with aclosing(creation.settle()) as settled:
@@ -183,9 +191,21 @@ class _Run:
     def __attrs_post_init__(self) -> None:
         self._places = {_key(change): place for place, change in enumerate(self.plan.changes)}
 
-    async def carry_out(self, change: Create | Update | Unchanged | Conflict) -> None:
-        if not isinstance(change, Create):
-            self._record(await _carry_out(self.handlers, change))
+    def leave(self, change: Unchanged | Conflict) -> None:
+        """Record a change that writes nothing."""
+        if isinstance(change, Unchanged):
+            self._record(Outcome(change, Result.UNCHANGED, change.handler_id))
+            return
+        listed = ", ".join(map(str, change.handler_ids))
+        problem = f"several handlers are named {change.name!r} (ids {listed}); keep one of them"
+        error = PlanError(problem, problems=(problem,))
+        self._record(Outcome(change, Result.FAILED, error=error))
+
+    async def carry_out(self, change: Create | Update) -> None:
+        """Create or update."""
+        if isinstance(change, Update):
+            error = await _update(self.handlers, change)
+            self._record(_outcome(change, Result.UPDATED, change.handler_id, error))
         elif (created := await self.creation.create(change.spec)) is not None:
             self.record_create(created)
 
@@ -211,7 +231,8 @@ class _Run:
         self._outcomes[self._places[_key(change)]] = outcome
         if outcome.error is not None and not isinstance(change, Delete):
             self._has_failed = True
-        self.creation.emit(OutcomeKnown(change.name, outcome.handler_id, outcome.error))
+        if self.creation.emit.wanted:
+            self.creation.emit(OutcomeKnown(change.name, outcome.handler_id, outcome.error))
         if self.on_outcome is not None:
             notify(self.on_outcome, outcome)
 
@@ -221,21 +242,6 @@ class _Run:
 
 def _key(change: Change) -> str | int:
     return change.handler_id if isinstance(change, Delete) else change.name
-
-
-async def _carry_out(
-    handlers: NotificationHandlers, change: Update | Unchanged | Conflict
-) -> Outcome:
-    match change:
-        case Unchanged(handler_id=handler_id):
-            return Outcome(change, Result.UNCHANGED, handler_id)
-        case Conflict(spec=spec, handler_ids=ids):
-            listed = ", ".join(map(str, ids))
-            problem = f"several handlers are named {spec.name!r} (ids {listed}); keep one of them"
-            return Outcome(change, Result.FAILED, error=PlanError(problem, problems=(problem,)))
-        case Update():
-            error = await _update(handlers, change)
-            return _outcome(change, Result.UPDATED, change.handler_id, error)
 
 
 async def _update(handlers: NotificationHandlers, change: Update) -> BitPeakError | None:

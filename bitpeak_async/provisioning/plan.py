@@ -34,7 +34,7 @@ _MAX_SHARE: Final = 0.3
 _FEW: Final = 10
 
 
-@frozen
+@frozen(repr=False)
 class Plan:
     """What would be done; ``str(plan)`` is a diff without secrets.
 
@@ -52,6 +52,9 @@ class Plan:
     reached: int = 0
     server: str | None = None
     salt: str = field(factory=lambda: secrets.token_hex(8), repr=False, eq=False)
+
+    def __repr__(self) -> str:
+        return f"Plan({self.summary})"
 
     @property
     def is_empty(self) -> bool:

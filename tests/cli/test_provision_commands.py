@@ -267,8 +267,7 @@ def test_ctrl_c_at_a_question_ends_it(command: str, server: dict[str, str], spec
     arguments = {"list": [], "delete": ["1"], "apply": [str(specs)]}[command]
     terminal = Terminal(command, *arguments, **env)
     terminal.until("API key: " if command == "list" else "[y/N]: ")
-    terminal.type("\x03")
-    assert 130 == terminal.end()
+    assert 130 == terminal.interrupt()
     assert 44 == len(names(run))
 
 
