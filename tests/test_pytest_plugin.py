@@ -17,6 +17,14 @@ from bitpeak_async.sandbox import Fault
 
 MAIL = EmailSettings("hey@example.com")
 """
+
+
+@pytest.fixture(autouse=True)
+def _without_other_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out those of this suite that take seconds to load."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-pno:schemathesis -pno:hypothesispytest")
+
+
 ASYNC_TESTS = """
 @pytest_asyncio.fixture
 async def handler_id(bitpeak):

@@ -323,7 +323,7 @@ def test_a_forked_child_does_not_disturb_its_parent(
     Any other request would be sent again after a disconnect, and nobody would know.
     """
     threaded_sandbox.seed_handlers(40)
-    threaded_sandbox.inject(Fault.slow(0.25), method="POST", times=None)
+    threaded_sandbox.inject(Fault.slow(0.15), method="POST", times=None)
     running = script(FORKING.format(actions=list(islice(cycle(ACTIONS.values()), 20))), **address)
     for _ in range(20):
         wait_for(lambda: threaded_sandbox.in_flight or running.process.poll() is not None)

@@ -101,7 +101,7 @@ def test_a_sandbox_serves_until_ctrl_c_and_keeps_its_handlers(
     flags: tuple[str, ...], tmp_path: Path, specs: Path
 ):
     command = [*BITPEAK, "sandbox", "--database", str(tmp_path / "handlers.db"), *flags]
-    for found in ("2 to create", "2 unchanged"):
+    for found in ("2 to create", "2 unchanged")[: 1 if flags else 2]:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             assert process.stdout is not None
             lines = "".join(process.stdout.readline().decode() for _ in range(4 if flags else 2))
