@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import attrs
 
@@ -44,7 +44,8 @@ def handler_assembler(
                 made = parse(raw["datetime"] + "Z")
                 record = thaw(handler_id, name, settings, is_enabled, last, made)
                 record.__class__ = NotificationHandler
-                return cast("NotificationHandler", record)
+                handler: NotificationHandler = record
+                return handler
         except (LookupError, TypeError, ValueError):
             pass
         return otherwise(raw)
@@ -73,7 +74,8 @@ def _builder(cls: type[KnownSettings]) -> Build:
             raise TypeError
         settings = thaw(value)
         settings.__class__ = cls
-        return cast("KnownSettings", settings)
+        built: KnownSettings = settings
+        return built
 
     def build(fields: Any) -> KnownSettings:
         if type(fields) is not dict:
@@ -84,6 +86,7 @@ def _builder(cls: type[KnownSettings]) -> Build:
                 raise TypeError
         settings = thaw(*values)
         settings.__class__ = cls
-        return cast("KnownSettings", settings)
+        built: KnownSettings = settings
+        return built
 
     return build_one if len(wires) == 1 else build

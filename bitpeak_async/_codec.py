@@ -7,6 +7,7 @@ booleans, ``[]`` for empty settings, unknown keys and types.
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -203,6 +204,27 @@ def _assembling(
     return lambda raw, _: assemble(raw)
 
 
+def _all(
+    structure: Callable[[Any, object], NotificationHandler],
+) -> Callable[[Any, object], tuple[NotificationHandler, ...]]:
+    """Structure a page's handlers without asking for the hook of each, or collecting garbage.
+
+    Thousands of new objects would set off the collector several times, to look at everything
+    that is alive: a third of the time, and there is no garbage.
+    """
+
+    def structure_all(raws: Any, cls: object) -> tuple[NotificationHandler, ...]:
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            return tuple([structure(raw, cls) for raw in raws])
+        finally:
+            if was_enabled:
+                gc.enable()
+
+    return structure_all
+
+
 def _converter(timezone: dt.tzinfo, *, detailed: bool) -> Converter:
     converter = Converter(detailed_validation=detailed)
     converter.register_structure_hook_factory(has, lambda cls: _object_hook(cls, converter))
@@ -218,7 +240,10 @@ def _converter(timezone: dt.tzinfo, *, detailed: bool) -> Converter:
     converter.register_structure_hook(NotificationHandler, structure_handler)
     converter.register_structure_hook(PageLinks, _links_hook(converter))
     array = tuple[NotificationHandler, ...]
-    structure_array = _only(list, "an array", converter.get_structure_hook(array))
+    structure_all = converter.get_structure_hook(array)
+    if not detailed:
+        structure_all = _all(structure_handler)
+    structure_array = _only(list, "an array", structure_all)
     converter.register_structure_hook_func(lambda cls: cls == array, structure_array)
     return converter
 

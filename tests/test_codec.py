@@ -1,7 +1,8 @@
 """JSON → records: exactly what the samples say, leniently, and failures by their place."""
 
 import datetime as dt
-from contextlib import suppress
+import gc
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import get_origin
 from zoneinfo import ZoneInfo
@@ -339,3 +340,19 @@ near_bodies = st.fixed_dictionaries(
 def test_any_json_is_a_record_or_a_shape_error(shape, body):
     with suppress(ShapeError):
         assert isinstance(UTC.decode(body, shape), get_origin(shape) or shape)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("is_right", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(enabled: bool, is_right: bool):
+    raw = orjson.loads((SAMPLES / "replies" / "list.json").read_bytes())
+    if not is_right:
+        raw["data"].append(None)
+    was_enabled = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with nullcontext() if is_right else pytest.raises(ShapeError):
+            decoder(dt.UTC).decode(raw, Page[NotificationHandler])
+        assert enabled == gc.isenabled()
+    finally:
+        (gc.enable if was_enabled else gc.disable)()
