@@ -1,7 +1,41 @@
 """Sphinx configuration."""
 
+import importlib
+from typing import Any
+
+import bitpeak_async
+
 project = "bitpeak_async"
 author = "the bitpeak_async authors"
-extensions = ["myst_parser"]
+release = version = bitpeak_async.__version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
 exclude_patterns = ["_build", "examples"]
+
+autodoc_default_options = {"members": True, "undoc-members": True, "show-inheritance": True}
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+autodoc_class_signature = "mixed"
+napoleon_use_ivar = False
+python_maximum_signature_line_length = 88
+# Links into other projects would need their inventories, and so the network.
+nitpick_ignore_regex = [("py:.*", r"(?!bitpeak_async).*")]
+PUBLIC = [
+    "bitpeak_async",
+    *("bitpeak_async.provisioning.files", "bitpeak_async.sandbox", "bitpeak_async.telemetry"),
+]
+
+
+def setup(app: Any) -> None:
+    """Lead references to where a name is defined on to where it is public."""
+    app.connect("missing-reference", _resolve_public)
+
+
+def _resolve_public(app: Any, env: Any, node: Any, content: Any) -> Any:
+    name = node.get("reftarget", "").rpartition(".")[2]
+    for module in PUBLIC:
+        if hasattr(importlib.import_module(module), name):
+            return env.get_domain("py").resolve_xref(
+                env, node["refdoc"], app.builder, "obj", f"{module}.{name}", node, content
+            )
+    return None

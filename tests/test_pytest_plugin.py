@@ -1,11 +1,9 @@
 """The pytest plugin as its users run it: in a pytest of their own, where a warning is an error."""
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -223,57 +221,6 @@ def test_wrong_arguments_of_the_mark_are_named(run: Callable[..., pytest.RunResu
     result.stdout.fnmatch_lines(
         [f"E  *UsageError: {takes}: *{complaint}" for complaint in WRONG.values()]
     )
-
-
-GUIDE = (Path(__file__).parents[1] / "docs" / "testing.md").read_text(encoding="utf-8")
-OWN_CODE = """
-from bitpeak_async.sandbox import Sandbox, TokenBucket
-
-async def own_code(bitpeak):
-    await bitpeak.notification_handlers.create("Team", EmailSettings("team@example.com"))
-
-def own_cleanup(bitpeak):
-    for handler in bitpeak.notification_handlers.list():
-        bitpeak.notification_handlers.delete(handler.id)
-
-def own_script(bitpeak):
-    bitpeak.provision([HandlerSpec("a", MAIL)])
-
-async def own_status(bitpeak):
-    try:
-        await bitpeak.notification_handlers.list()
-    except ServerError:
-        return "BitPeak is down"
-
-async def own_check(bitpeak, handler_id):
-    try:
-        await bitpeak.notification_handlers.get(handler_id)
-    except NotFoundError:
-        return "gone"
-
-async def own_report(bitpeak):
-    try:
-        await bitpeak.notification_handlers.list()
-    except ReplyError:
-        return "broken"
-"""
-LETTING_THROUGH = """
-async def test_letting_through(bitpeak, bitpeak_sandbox):
-    with Mocks(passthrough=[bitpeak_sandbox.base_url]):
-        assert 1 == await bitpeak.notification_handlers.create("a", MAIL)
-"""
-
-
-def test_the_guides_examples_run(pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]):
-    sections = [
-        "\n".join(re.findall(r"```python\n(.*?)```", s, re.DOTALL)) for s in GUIDE.split("\n## ")
-    ]
-    [*sections, mocks] = filter(None, sections)
-    pytester.makepyfile(
-        **{f"test_section_{n}": HEAD + OWN_CODE + section for n, section in enumerate(sections)}
-    )
-    result = run(OWN_CODE + mocks + LETTING_THROUGH, "--asyncio-mode=auto")
-    result.assert_outcomes(passed=GUIDE.count("def test_") + 1)
 
 
 def test_the_mark_is_listed(pytester: pytest.Pytester):
