@@ -12,14 +12,17 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
 exclude_patterns = ["_build", "examples"]
 
-autodoc_default_options = {"members": True, "undoc-members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_class_signature = "mixed"
-napoleon_use_ivar = False
+napoleon_use_ivar = True
 python_maximum_signature_line_length = 88
 # Links into other projects would need their inventories, and so the network.
-nitpick_ignore_regex = [("py:.*", r"(?!bitpeak_async).*")]
+nitpick_ignore_regex = [
+    ("py:.*", r"(?!bitpeak_async).*"),
+    ("py:.*", r"bitpeak_async\..*\.[ST]"),  # type variables
+]
 PUBLIC = [
     "bitpeak_async",
     *("bitpeak_async.provisioning.files", "bitpeak_async.sandbox", "bitpeak_async.telemetry"),

@@ -5,10 +5,11 @@ import asyncio
 import inspect
 import re
 import shlex
+import sys
 from collections import defaultdict
 from collections.abc import Coroutine
 from pathlib import Path
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import cast
 
 import pytest
@@ -88,8 +89,10 @@ def test_the_blocks_of_a_page_run_in_order(
     monkeypatch.setenv("BITPEAK_API_KEY", threaded_sandbox.api_key)
     monkeypatch.setenv("BITPEAK_BASE_URL", threaded_sandbox.base_url)
     document = parse(page, *PARSERS)
+    module = ModuleType("page")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    document.namespace = vars(module)
     document.namespace.update(
-        __name__="docs",
         monkeypatch=monkeypatch,
         printed=lambda: capsys.readouterr().out,
         sandbox=threaded_sandbox,
