@@ -12,11 +12,15 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
 exclude_patterns = ["_build", "examples"]
 
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_class_signature = "mixed"
 napoleon_use_ivar = True
+napoleon_attr_annotations = False  # the signature has the types
+autodoc_type_aliases = {
+    name: f"bitpeak_async.{name}" for name in ("Change", "Event", "KnownSettings", "Settings")
+}
 python_maximum_signature_line_length = 88
 # Links into other projects would need their inventories, and so the network.
 nitpick_ignore_regex = [

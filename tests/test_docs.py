@@ -19,8 +19,11 @@ from sybil.evaluators.python import pad
 from sybil.parsers.markdown import CodeBlockParser
 from typer.testing import CliRunner
 
+import bitpeak_async
+from bitpeak_async import telemetry
 from bitpeak_async.cli import _handler_commands, _provision_commands  # noqa: F401 - they register
 from bitpeak_async.cli._app import app
+from bitpeak_async.provisioning import files
 from bitpeak_async.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +31,7 @@ DOCS = ROOT / "docs"
 TESTING = DOCS / "testing.md"  # its blocks are tests, so pytest runs them
 QUICKSTARTS = [DOCS / f"quickstart{language}.md" for language in ("", "-uz", "-ru")]
 FOLLOWED = [*QUICKSTARTS, DOCS / "tutorial.md"]  # whose commands are run too
+API = (DOCS / "api.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 
 
@@ -128,6 +132,13 @@ def test_commands_and_their_options_exist(arguments: list[str]):
     context = group.make_context("bitpeak", list(arguments))
     name, command, rest = group.resolve_command(context, [*context._protected_args, *context.args])
     command.make_parser(type(context)(command, info_name=name, parent=context)).parse_args(rest)
+
+
+@pytest.mark.parametrize("module", [bitpeak_async, files, bitpeak_async.sandbox, telemetry])
+def test_the_reference_has_all_that_is_public(module: ModuleType):
+    reference = set(re.findall(r"^\.\. \w+(?::\w+)?:: ([\w.]+)", API, re.MULTILINE))
+    names = {name.rpartition(".")[2] for name in reference}
+    assert set() == {*module.__all__} - names - {"__version__"}
 
 
 def test_the_quickstarts_have_the_same_blocks():

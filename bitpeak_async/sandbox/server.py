@@ -182,7 +182,7 @@ class Sandbox:
 
     @property
     def counts(self) -> Counter[tuple[str, int | None]]:
-        """How many requests ended, by (method, status); no status where the connection was closed."""
+        """How many requests ended, by (method, status); no status for a closed connection."""
         return self._traffic.counts
 
     @property
