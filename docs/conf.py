@@ -1,6 +1,7 @@
 """Sphinx configuration."""
 
 import importlib
+import re
 from typing import Any
 
 import bitpeak_async
@@ -34,11 +35,20 @@ PUBLIC = [
 
 
 def setup(app: Any) -> None:
-    """Lead references to where a name is defined on to where it is public."""
+    """Write names of types as users import them."""
     app.connect("missing-reference", _resolve_public)
+    app.connect("autodoc-process-signature", _name_aliases)
+
+
+def _name_aliases(*event: Any) -> tuple[str | None, str | None]:
+    """Mend what autodoc makes of an alias within another type."""
+    wrong = r"TypeAliasForwardRef\('(.*?)'\)"
+    signature, returned = event[-2:]
+    return signature and re.sub(wrong, r"~\1", signature), returned
 
 
 def _resolve_public(app: Any, env: Any, node: Any, content: Any) -> Any:
+    """Lead a reference to where a name is defined on to where it is public."""
     name = node.get("reftarget", "").rpartition(".")[2]
     for module in PUBLIC:
         if hasattr(importlib.import_module(module), name):
