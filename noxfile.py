@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2025.2.9"
@@ -10,6 +13,7 @@ nox.options.error_on_external_run = True
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 EXTRAS = "cli,otel"
+ALL_EXTRAS = "cli,otel,speed"
 
 
 def install(session: nox.Session, *groups: str, extras: str = EXTRAS) -> None:
@@ -50,10 +54,65 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    """Check the package and the typing tests with mypy --strict and pyright."""
+    """Check with mypy --strict and pyright, and that every public symbol has a type."""
     install(session, "typing")
     session.run("mypy")
     session.run("pyright")
+    session.run("pyright", "--verifytypes", "bitpeak_async", "--ignoreexternal")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build sdist and wheel into dist/ and check both."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "release"))
+    dist = Path("dist")
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(dist))
+    session.run("twine", "check", "--strict", *map(str, dist.iterdir()))
+    session.run("check-wheel-contents", str(dist))
+
+
+def install_alone(session: nox.Session) -> Path:
+    """Install the package with all extras in an environment without tools; return that."""
+    target = Path(session.create_tmp(), "target")
+    session.run("python", "-m", "venv", "--clear", "--without-pip", str(target))
+    session.run("pip", "--python", str(target), "install", "--quiet", f".[{ALL_EXTRAS}]")
+    return target
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Look for known vulnerabilities in what the package and its extras install."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "audit"))
+    target = install_alone(session)
+    # By a list of all, because the package itself may not be published yet.
+    freeze = ("pip", "--python", str(target), "freeze", "--exclude", PYPROJECT["project"]["name"])
+    pins = target / "pins.txt"
+    pins.write_text(str(session.run(*freeze, silent=True)), encoding="utf-8")
+    session.run("pip-audit", "--strict", "--no-deps", "--disable-pip", "-r", str(pins))
+
+
+@nox.session
+def sbom(session: nox.Session) -> None:
+    """Write build/sbom.json, a CycloneDX list of what the package and its extras install."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "audit"))
+    target = install_alone(session)
+    bom = Path("build", "sbom.json")
+    bom.parent.mkdir(exist_ok=True)
+    about = ("--pyproject", "pyproject.toml", "--mc-type", "library", "--output-reproducible")
+    session.run("cyclonedx-py", "environment", *about, "--output-file", str(bom), str(target))
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Fuzz the reply path for a minute; ``nox -s fuzz -- -max_total_time=600`` takes ten."""
+    install(session, "fuzz")
+    found = Path("build", "fuzz")
+    found.mkdir(parents=True, exist_ok=True)
+    limits = ("-max_total_time=60", "-max_len=4096", "-timeout=5", f"-artifact_prefix={found}/")
+    # What it learns goes to the first folder; the corpus of the repository stays small.
+    folders = (str(found), "tests/fuzz/corpus")
+    session.run("python", "tests/fuzz/replies.py", *limits, *session.posargs, *folders)
 
 
 @nox.session

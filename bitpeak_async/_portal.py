@@ -121,7 +121,7 @@ class Portal:
     """An event loop in a daemon thread."""
 
     def __init__(self) -> None:
-        self.is_stopping = False
+        self.is_stopping: bool = False
         self._at_exit = False
         self._is_over = False
         self._calls: set[Call[Any]] = set()

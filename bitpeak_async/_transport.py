@@ -84,7 +84,7 @@ class Transport:
         hooks: Iterable[Hook] = (),
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self.emit = Emitter(hooks)
+        self.emit: Emitter = Emitter(hooks)
         self.wire = wire
         self._pace = pace
         self._retry = retry

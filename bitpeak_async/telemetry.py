@@ -30,10 +30,10 @@ try:
         get_tracer,
         set_span_in_context,
     )
-except ModuleNotFoundError as error:
+except ModuleNotFoundError as _error:
     raise ConfigurationError(
         "telemetry needs opentelemetry-api: pip install 'bitpeak_async[otel]'"
-    ) from error
+    ) from _error
 
 __all__ = ["Telemetry"]
 

@@ -28,6 +28,7 @@ from bitpeak_async.errors import (
     ServerError,
     ValidationError,
 )
+from bitpeak_async.records import NotificationHandler, Page
 
 KEY = "canary-key/with+slash"
 HOOK = "https://hooks.example.com/T/canary-hook?a=1&b=2"
@@ -274,26 +275,35 @@ def test_an_excerpt_and_a_title_are_short():
     assert 500 == len(failure(ServerError, answer(500, long)).title)
 
 
+FUZZED_KEYS = ["data", "meta", "links", "errors", "error", "id", "title", "status", "settings"]
 bodies = (
     st.binary(max_size=60)
     | st.text(max_size=60).map(str.encode)
     | st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=5),
         lambda inner: (
-            st.lists(inner, max_size=3)
-            | st.dictionaries(
-                st.sampled_from(["data", "errors", "error", "id", "title", "status"]), inner
-            )
+            st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FUZZED_KEYS), inner)
         ),
     ).map(lambda value: json.dumps(value).encode())
 )
 
 
-@pytest.mark.parametrize("asked", [call(), CREATE, DELETE], ids=["get", "create", "delete"])
+LIST = call(path="/notification-handlers/?page=1", shape=Page[NotificationHandler])
+UPDATE = call("POST", shape=IdReply, form=FORM)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [LIST, call(), CREATE, UPDATE, DELETE],
+    ids=["list", "get", "create", "update", "delete"],
+)
 @given(
-    status=st.integers(100, 999),
+    status=st.just(200) | st.integers(100, 999),
     body=bodies,
-    headers=st.dictionaries(st.sampled_from(["Retry-After", "CF-Ray"]), st.text(max_size=20)),
+    headers=st.dictionaries(
+        st.sampled_from(["Retry-After", "retry-after-ms", "X-RateLimit-Reset", "CF-Ray"]),
+        st.text(max_size=20) | st.floats().map(str),
+    ),
     repeated=st.booleans(),
 )
 @settings(max_examples=150, deadline=None, derandomize=True)

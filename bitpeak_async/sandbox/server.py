@@ -81,8 +81,8 @@ class Sandbox:
         keep_requests: int = 10_000,
     ) -> None:
         self.api_key = api_key
-        self.dialect = dialect or Dialect()
-        self.seed = randbits(32) if seed is None else seed
+        self.dialect: Dialect = dialect or Dialect()
+        self.seed: int = randbits(32) if seed is None else seed
         self._address = (host, port)
         self._database = database
         self._limit = limit

@@ -48,8 +48,8 @@ class Traffic:
     def __init__(self, *, keep: int) -> None:
         self.requests: deque[RequestRecord] = deque(maxlen=keep)
         self.counts: Counter[tuple[str, int | None]] = Counter()
-        self.in_flight = 0
-        self.peak_in_flight = 0
+        self.in_flight: int = 0
+        self.peak_in_flight: int = 0
 
     @contextmanager
     def follow(self, record: RequestRecord, time: Callable[[], float]) -> Iterator[None]:

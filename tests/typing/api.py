@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import assert_never, assert_type
 
 from bitpeak_async import (
     BitPeak,
+    BitPeakError,
     Change,
     Conflict,
     Create,
@@ -14,8 +16,10 @@ from bitpeak_async import (
     Delete,
     DiscordSettings,
     EmailSettings,
+    Event,
     GoogleChatSettings,
     HandlerSpec,
+    Hook,
     InternalNotificationSettings,
     MicrosoftTeamsSettings,
     NotificationHandler,
@@ -25,6 +29,7 @@ from bitpeak_async import (
     Report,
     Result,
     Settings,
+    SettingsFields,
     SlackSettings,
     Stream,
     SyncBitPeak,
@@ -36,6 +41,13 @@ from bitpeak_async import (
     WebhookSettings,
     XSettings,
 )
+from bitpeak_async.provisioning.files import (
+    dump_environ,
+    dump_specs,
+    read_settings,
+    read_specs,
+)
+from bitpeak_async.telemetry import Telemetry
 
 
 async def calls(bitpeak: BitPeak, specs: list[HandlerSpec]) -> None:
@@ -57,8 +69,47 @@ async def calls(bitpeak: BitPeak, specs: list[HandlerSpec]) -> None:
     assert_type(report.failed, tuple[Outcome, ...])
     assert_type(report.outcomes[0].result, Result)
     assert_type(await bitpeak.provision(specs), Report)
+    assert_type(await bitpeak.plan(specs, prune="team-a *"), Plan)
+    assert_type(await bitpeak.provision(specs, prune="*", max_deletes=3, force=True), Report)
+    assert_type(await bitpeak.close(), None)
     async with bitpeak as entered:
         assert_type(entered, BitPeak)
+    async for outcome in handlers.create_many(specs, remove_duplicates=True):
+        assert_type(outcome.handler_id, int | None)
+        assert_type(outcome.error, BitPeakError | None)
+
+
+def plans(plan: Plan, report: Report, specs: list[HandlerSpec]) -> None:
+    """What is planned and done keeps its types."""
+    assert_type(plan.changes, tuple[Change, ...])
+    assert_type(plan.deletes, tuple[Delete, ...])
+    assert_type(plan.warnings, tuple[str, ...])
+    assert_type(plan.is_empty, bool)
+    assert_type(plan.summary, str)
+    assert_type(plan.to_json(), str)
+    assert_type(Plan.from_json(plan.to_json(), specs), Plan)
+    assert_type(report.ok, bool)
+    assert_type(report.unresolved, tuple[Outcome, ...])
+    assert_type(report.raise_for_failures(), None)
+
+
+def spec_files(specs: list[HandlerSpec]) -> None:
+    """So does what is read from files and written to them."""
+    assert_type(read_specs("handlers.yaml", Path("more")), list[HandlerSpec])
+    environ: dict[str, str] = {}
+    assert_type(dump_specs(specs, "toml", environ=environ), str)
+    assert_type(dump_environ(environ), str)
+    assert_type(read_settings("slack", {"slack": "${HOOK}"}), Settings)
+    assert_type(read_settings(None, {"slack": "${HOOK}"}), Settings | SettingsFields)
+
+
+def hooks(telemetry: Telemetry, event: Event) -> None:
+    """Telemetry is a hook."""
+    assert_type(Telemetry(), Telemetry)
+    assert_type(telemetry(event), None)
+    hook: Hook = telemetry
+    assert_type(BitPeak(hooks=[hook, print]), BitPeak)
+    assert_type(SyncBitPeak(hooks=[telemetry]), SyncBitPeak)
 
 
 def records(handler: NotificationHandler, page: Page[NotificationHandler]) -> None:
@@ -117,6 +168,8 @@ def blocking_calls(bitpeak: SyncBitPeak, specs: list[HandlerSpec]) -> None:
     assert_type(handlers.create("a", EmailSettings("a@example.com")), int)
     assert_type(handlers.get(1), NotificationHandler)
     assert_type(handlers.list(page=1, results_per_page=25), Page[NotificationHandler])
+    assert_type(handlers.update(1, settings={"telegram_chat_id": "-1"}), None)
+    assert_type(handlers.delete(1), None)
     assert_type(handlers.iterate(), Stream[NotificationHandler])
     assert_type(handlers.pages(), Stream[Page[NotificationHandler]])
     assert_type(handlers.create_many(specs), Stream[CreateOutcome])
@@ -127,6 +180,9 @@ def blocking_calls(bitpeak: SyncBitPeak, specs: list[HandlerSpec]) -> None:
     assert_type(bitpeak.plan(specs), Plan)
     assert_type(bitpeak.apply(bitpeak.plan(specs)), Report)
     assert_type(bitpeak.provision(specs), Report)
+    assert_type(bitpeak.plan(specs, prune="team-a *"), Plan)
+    assert_type(bitpeak.provision(specs, prune="*", max_deletes=3, force=True), Report)
+    assert_type(bitpeak.close(), None)
     with bitpeak as entered, handlers.create_many(specs) as outcomes:
         assert_type(entered, SyncBitPeak)
         assert_type(next(outcomes), CreateOutcome)
