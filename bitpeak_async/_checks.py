@@ -14,6 +14,7 @@ from yarl import URL
 
 from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.events import Hook
+from bitpeak_async.settings import Hidden
 
 
 def check_type(argument: str, value: object, cls: type[Any]) -> None:
@@ -44,22 +45,24 @@ def checked_hooks(hooks: Iterable[Hook]) -> tuple[Hook, ...]:
     return checked
 
 
-def checked_key(api_key: str | None) -> str:
+def checked_key(given: Hidden[str | None]) -> str:
     """Return a key that can stand in a header; by default the environment's."""
-    if api_key is None:
-        api_key = os.environ.get("BITPEAK_API_KEY")
-        if not api_key:
-            raise ConfigurationError("api_key is missing: pass it or set BITPEAK_API_KEY")
-    problem = None
-    if not isinstance(api_key, str):
-        problem = f"must be a string, not {type(api_key).__name__}"
-    elif not api_key:
-        problem = "must not be empty"
-    elif not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-        problem = "must be ASCII without spaces, line ends or control characters"
-    if problem:
+    key = given if given.value is not None else Hidden(os.environ.get("BITPEAK_API_KEY") or None)
+    if key.value is None:
+        raise ConfigurationError("api_key is missing: pass it or set BITPEAK_API_KEY")
+    if problem := _key_problem(key.value):
         raise ConfigurationError(f"api_key {problem}")
-    return api_key
+    return key.value
+
+
+def _key_problem(api_key: object) -> str | None:
+    if not isinstance(api_key, str):
+        return f"must be a string, not {type(api_key).__name__}"
+    if not api_key:
+        return "must not be empty"
+    if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        return "must be ASCII without spaces, line ends or control characters"
+    return None
 
 
 def checked_url(argument: str, value: str) -> SplitResult:

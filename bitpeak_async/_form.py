@@ -18,6 +18,7 @@ from bitpeak_async.settings import (
     SettingsFields,
     UnknownSettings,
     WireField,
+    kind_of,
 )
 
 _PART_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -102,7 +103,7 @@ def settings_problems(settings: object) -> Iterator[tuple[str, str]]:
         classes = ", ".join(cls.__name__ for cls in FIELDS)
         yield (
             "settings",
-            f"must be one of {classes} or UnknownSettings, not {type(settings).__name__}",
+            f"must be one of {classes} or UnknownSettings, not {kind_of(settings)}",
         )
 
 
@@ -155,6 +156,12 @@ def update_form(
     Raises:
         InvalidRequestError: nothing is to be changed, or a field cannot be sent.
     """
+    # Before any value is in ``form``, which a traceback with locals would show.
+    if is_enabled is not None and not isinstance(is_enabled, bool):
+        raise InvalidRequestError(
+            f"is_enabled must be True or False, not {type(is_enabled).__name__}",
+            argument="is_enabled",
+        )
     form: dict[str, str] = {}
     if name is not None:
         refuse(name_problems(name))
@@ -166,11 +173,6 @@ def update_form(
         refuse(settings_problems(settings))
         form.update(type=str(settings.type), **settings_fields(settings))
     if is_enabled is not None:
-        if not isinstance(is_enabled, bool):
-            raise InvalidRequestError(
-                f"is_enabled must be True or False, not {type(is_enabled).__name__}",
-                argument="is_enabled",
-            )
         form["is_enabled"] = "1" if is_enabled else "0"
     if not form:
         raise InvalidRequestError("give at least one of name, settings, is_enabled to update")

@@ -292,6 +292,10 @@ class Transport:
             return Reply(response.status, response.headers, body)
         except FAILURES as cause:
             error = transport_error(call.operation, cause)
+        except asyncio.CancelledError as end:
+            # aiohttp's frames hold the request's headers, and so the key.
+            end.__context__ = None
+            raise end.with_traceback(None)  # noqa: B904 - it is the same one
         raise error
 
     async def _read(self, response: aiohttp.ClientResponse, call: Call[Any]) -> bytes:

@@ -37,6 +37,7 @@ from bitpeak_async.provisioning.apply import Outcome, Report, apply_plan
 from bitpeak_async.provisioning.changes import Delete
 from bitpeak_async.provisioning.plan import Plan, make_plan, refuse_unsafe, still_valid
 from bitpeak_async.records import HandlerSpec
+from bitpeak_async.settings import Hidden
 
 __all__ = ["BitPeak"]
 
@@ -93,6 +94,8 @@ class BitPeak:
         hooks: Iterable[Hook] = (),
         timezone: dt.tzinfo = dt.UTC,
     ) -> None:
+        secret = Hidden(api_key)
+        del api_key  # no traceback with locals is to show it
         if base_url is None:
             base_url = os.environ.get("BITPEAK_BASE_URL") or _BASE_URL
         url = checked_url("base_url", base_url)
@@ -106,7 +109,7 @@ class BitPeak:
         check_type("pace", pace, Pace)
         wire = Wire(
             base_url=base_url.rstrip("/"),
-            api_key=checked_key(api_key),
+            api_key=checked_key(secret),
             user_agent=_USER_AGENT,
             decoder=decoder(timezone),
         )
@@ -286,6 +289,8 @@ class BitPeak:
         await self.close()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_transport"):  # a traceback with locals, as it refuses an argument
+            return "BitPeak()"
         return f"BitPeak(base_url={self._transport.wire.base_url!r})"
 
 

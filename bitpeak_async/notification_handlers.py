@@ -17,7 +17,7 @@ from bitpeak_async._transport import CallOptions, Transport
 from bitpeak_async._wire import Call, Repeat
 from bitpeak_async.errors import InvalidRequestError
 from bitpeak_async.records import HandlerSpec, NotificationHandler, Page
-from bitpeak_async.settings import Settings, SettingsFields
+from bitpeak_async.settings import Settings, SettingsFields, masked
 
 __all__ = ["NotificationHandlers"]
 
@@ -125,6 +125,7 @@ class NotificationHandlers:
             OutcomeUnknownError: the reply was lost: the handler may exist or not.
             BitPeakError: the request failed.
         """
+        settings = masked(settings)
         reply = await self._send(
             Call(
                 f"create notification handler {name!r}",
@@ -162,6 +163,7 @@ class NotificationHandlers:
             ValidationError: the server refused a field.
             BitPeakError: the request failed.
         """
+        settings = masked(settings)
         await self._send(
             Call(
                 f"update notification handler {handler_id!r}",

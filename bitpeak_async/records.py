@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from attrs import field, frozen
 
-from bitpeak_async.settings import Settings
+from bitpeak_async.settings import Settings, shown
 
 __all__ = ["HandlerSpec", "NotificationHandler", "Page", "PageLinks", "PageMeta"]
 
@@ -53,7 +53,7 @@ class HandlerSpec:
     """
 
     name: str
-    settings: Settings
+    settings: Settings = field(repr=shown)
     is_enabled: bool = True
 
 

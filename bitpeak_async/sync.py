@@ -31,7 +31,7 @@ from bitpeak_async.options import Pace, Retry, Timeout
 from bitpeak_async.provisioning.apply import Outcome, Report
 from bitpeak_async.provisioning.plan import Plan, listed
 from bitpeak_async.records import HandlerSpec, NotificationHandler, Page
-from bitpeak_async.settings import Settings, SettingsFields
+from bitpeak_async.settings import Hidden, Settings, SettingsFields, masked
 
 __all__ = ["Stream", "SyncBitPeak", "SyncNotificationHandlers", "shutdown"]
 
@@ -96,6 +96,7 @@ class SyncNotificationHandlers:
 
     @_mirrors(NotificationHandlers.create)
     def create(self, name: str, settings: Settings) -> int:
+        settings = masked(settings)
         return self._bridge.run(partial(self._handlers.create, name, settings))
 
     @_mirrors(NotificationHandlers.update)
@@ -107,6 +108,7 @@ class SyncNotificationHandlers:
         settings: Settings | SettingsFields | None = None,
         is_enabled: bool | None = None,
     ) -> None:
+        settings = masked(settings)
         self._bridge.run(
             partial(
                 self._handlers.update,
@@ -176,8 +178,10 @@ class SyncBitPeak:
         hooks: Iterable[Hook] = (),
         timezone: dt.tzinfo = dt.UTC,
     ) -> None:
+        secret = Hidden(api_key)
+        del api_key  # no traceback with locals is to show it
         bitpeak = BitPeak(
-            api_key,
+            secret.value,
             base_url=base_url,
             timeout=timeout,
             retry=retry,
@@ -285,6 +289,8 @@ class SyncBitPeak:
         self.close()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_bitpeak"):  # a traceback with locals, as it refuses an argument
+            return "SyncBitPeak()"
         return f"Sync{self._bitpeak!r}"
 
 

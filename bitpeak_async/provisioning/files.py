@@ -35,7 +35,7 @@ from bitpeak_async.provisioning._spec_reader import SpecReader
 from bitpeak_async.provisioning._spec_writer import make_entries
 from bitpeak_async.provisioning._variables import dump_environ
 from bitpeak_async.records import HandlerSpec
-from bitpeak_async.settings import Settings, SettingsFields
+from bitpeak_async.settings import MaskedFields, Settings, SettingsFields
 
 __all__ = ["Format", "dump_environ", "dump_specs", "read_settings", "read_specs"]
 
@@ -58,7 +58,8 @@ def read_specs(
     """
     if not files:
         raise ConfigurationError("read_specs needs the path of at least one file or directory")
-    variables = os.environ if environ is None else environ
+    # Masked, for a traceback with locals shows them.
+    environ = MaskedFields(os.environ if environ is None else environ)
     found: list[Problems] = []
     names: dict[str, tuple[Problems, Place]] = {}
     specs: list[HandlerSpec] = []
@@ -66,7 +67,7 @@ def read_specs(
         found.append(Problems(str(path)))
         for file in spec_files(path, found[-1]):
             found.append(Problems(str(file)))
-            reader = SpecReader(found[-1], variables, names)
+            reader = SpecReader(found[-1], environ, names)
             try:
                 specs += reader.read(read_document(file, found[-1]))
             except UnusableFileError:
@@ -126,8 +127,10 @@ def read_settings(
     Raises:
         PlanError: something is missing, misspelt or cannot be sent; its ``problems`` are all.
     """
+    # Masked, for a traceback with locals shows them.
+    fields, environ = MaskedFields(fields), MaskedFields(os.environ if environ is None else environ)
     problems = Problems("settings")
-    reader = SpecReader(problems, os.environ if environ is None else environ, {})
+    reader = SpecReader(problems, environ, {})
     settings = reader.read_settings(handler_type, fields)
     refuse(problems.in_order())
     return cast("Settings | SettingsFields", settings)

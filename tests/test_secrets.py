@@ -1,0 +1,364 @@
+"""A canary in place of every secret: nothing that is shown of the SDK shows it."""
+
+import asyncio
+import copy
+import io
+import json
+import logging
+import os
+import pickle
+import traceback
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from rich.console import Console
+from rich.traceback import Traceback
+
+from bitpeak_async import (
+    APIError,
+    AuthenticationError,
+    BitPeak,
+    BitPeakError,
+    ConfigurationError,
+    Event,
+    HandlerSpec,
+    InvalidRequestError,
+    NotificationHandler,
+    OutcomeUnknownError,
+    Plan,
+    PlanError,
+    ReplyError,
+    RequestTimeoutError,
+    Retry,
+    ServerError,
+    SyncBitPeak,
+    Timeout,
+    TransportError,
+    UnknownSettings,
+    ValidationError,
+)
+from bitpeak_async.provisioning.files import read_settings, read_specs
+from bitpeak_async.sandbox import Fault, Sandbox
+from bitpeak_async.settings import CLASSES, FIELDS, Format
+
+CANARY = "canary4711"
+HOOK = f"https://hooks.example.com/{CANARY}"
+TESTS = str(Path(__file__).parent)
+
+
+def secret_settings() -> Iterator[Any]:
+    """Each settings class with the canary in every secret field."""
+    values = {Format.TEXT: CANARY, Format.URL: HOOK}
+    for cls in CLASSES.values():
+        wires = FIELDS[cls].values()
+        yield cls(*(values[w.format] if w.secret else "ops@example.com" for w in wires))
+    yield UnknownSettings("twilio", {"twilio": CANARY})
+
+
+SETTINGS = list(secret_settings())
+SLACK: dict[str, Any] = {"slack": HOOK}
+OPS = next(each for each in SETTINGS if each.type == "slack")
+
+
+def frames(error: BaseException) -> Iterator[tuple[str, str]]:
+    """File and locals of each frame of an error and of what it is chained to."""
+    shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+    for frame in shown.stack:
+        yield frame.filename, f"{frame.name}: {frame.locals}"
+    for chained in filter(None, (error.__cause__, error.__context__)):
+        yield from frames(chained)
+
+
+def by_rich(error: BaseException, hidden: str) -> str:
+    """What rich prints, whole; the frames below ``hidden`` without their locals."""
+    page = io.StringIO()
+    whole = {"locals_max_length": 10_000, "locals_max_string": 100_000}
+    trace = Traceback.from_exception(
+        type(error), error, error.__traceback__, show_locals=True, **whole
+    )
+    for stack in trace.trace.stacks:
+        for frame in stack.frames:
+            if frame.filename.startswith(hidden):
+                frame.locals = None
+    Console(file=page, width=10_000, color_system=None).print(trace)
+    return page.getvalue()
+
+
+def everything_shown(error: BaseException) -> str:
+    """All that log handlers and reporters make of an error.
+
+    The frames of this folder are the caller's: there its own variables stand, also those that
+    hold the key. They alone are left out, and of theirs the locals only.
+    """
+    pieces = [str(error), repr(error), f"{error!s:>5}", repr(error.args), repr(vars(error))]
+    pieces += [
+        repr(pickle.dumps(error)),
+        repr(pickle.loads(pickle.dumps(error))),
+        repr(vars(copy.copy(error))),
+    ]
+    pieces += [shown for file, shown in frames(error) if not file.startswith(TESTS)]
+    pieces.append(by_rich(error, TESTS))
+    return "\n".join(pieces)
+
+
+def check(error: BaseException) -> None:
+    shown = everything_shown(error)
+    found = [line for line in shown.splitlines() if CANARY in line]
+    assert [] == found
+
+
+ECHO = json.dumps({"errors": [{"title": f"bad {HOOK}, {CANARY}"}]}).encode()
+BROKEN = json.dumps({"data": {"id": HOOK, "settings": {"slack": HOOK}}}).encode()
+FAULTS = {
+    "401": (Fault(status=401, body=ECHO), AuthenticationError),
+    "422 echoing the form": (Fault(status=422, body=ECHO), ValidationError),
+    "500": (Fault(status=500, body=ECHO), ServerError),
+    "a redirect": (Fault.redirect(HOOK), APIError),
+    "disconnect": (Fault(delivery="reset"), TransportError),
+    "truncated": (Fault.truncated_body(), TransportError),
+    "timeout": (Fault.stall(), RequestTimeoutError),
+    "broken compression": (
+        Fault(body=HOOK.encode(), headers={"Content-Encoding": "gzip"}),
+        TransportError,
+    ),
+    "unreadable 2xx": (Fault(body=BROKEN), ReplyError),
+    "HTML": (Fault(body=f"<p>{HOOK}".encode()), ReplyError),
+}
+CALLS: dict[str, Callable[[Any], Any]] = {
+    "list": lambda handlers: handlers.list(),
+    "get": lambda handlers: handlers.get(1),
+    "create": lambda handlers: handlers.create("Ops", OPS),
+    "update": lambda handlers: handlers.update(1, settings=OPS),
+    "update of single fields": lambda handlers: handlers.update(1, settings=dict(SLACK)),
+}
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A BitPeak whose key is the canary."""
+    with Sandbox(api_key=CANARY) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.DEBUG)
+    return caplog
+
+
+OPTIONS: dict[str, Any] = {"retry": Retry(attempts=1), "timeout": Timeout(total=0.2)}
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda each: str(each.type))
+def test_no_text_of_settings_or_records_shows_a_secret(settings: Any):
+    spec = HandlerSpec("Ops", settings)
+    record = NotificationHandler(1, "Ops", settings, True, None, None)  # type: ignore[arg-type]
+    for each in (settings, spec, record, [spec], {"a": record}):
+        page = io.StringIO()
+        Console(file=page, width=1000, color_system=None).print(each)
+        assert CANARY not in f"{each} {each!r} {each!s:>3}" + page.getvalue()
+
+
+def test_every_secret_field_is_held_by_a_canary():
+    for settings in SETTINGS[:-1]:
+        for python, wire in FIELDS[type(settings)].items():
+            assert wire.secret is (CANARY in getattr(settings, python))
+    assert {"email", "telegram_chat_id"} == {
+        wire.name for wires in FIELDS.values() for wire in wires.values() if not wire.secret
+    }
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize(("fault", "cls"), FAULTS.values(), ids=FAULTS)
+async def test_a_failed_call_shows_no_secret(
+    fault: Fault,
+    cls: type[BitPeakError],
+    call: Callable[[Any], Awaitable[object]],
+    sandbox: Sandbox,
+    log: pytest.LogCaptureFixture,
+):
+    events: list[Event] = []
+    sandbox.inject(fault, times=None)
+    async with BitPeak(
+        CANARY, base_url=sandbox.base_url, hooks=[events.append], **OPTIONS
+    ) as bitpeak:
+        with pytest.raises((cls, OutcomeUnknownError)) as caught:
+            await call(bitpeak.notification_handlers)
+    check(caught.value)
+    for event in events:
+        if isinstance(error := getattr(event, "error", None), BitPeakError):
+            check(error)
+    assert events
+    assert CANARY not in f"{events} {[attrs.asdict(event, recurse=False) for event in events]}"
+    assert CANARY not in log.text + str([vars(record) for record in log.records])
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("name", ["401", "422 echoing the form", "timeout", "unreadable 2xx"])
+def test_a_failed_blocking_call_shows_no_secret(
+    name: str, call: Callable[[Any], object], sandbox: Sandbox, log: pytest.LogCaptureFixture
+):
+    fault, cls = FAULTS[name]
+    sandbox.inject(fault, times=None)
+    with SyncBitPeak(CANARY, base_url=sandbox.base_url, **OPTIONS) as bitpeak:
+        with pytest.raises((cls, OutcomeUnknownError)) as caught:
+            call(bitpeak.notification_handlers)
+        assert CANARY not in repr(bitpeak) + repr(vars(bitpeak))
+    check(caught.value)
+    assert CANARY not in log.text
+
+
+async def test_a_cancelled_call_shows_no_secret(sandbox: Sandbox):
+    """Its traceback would end in aiohttp, whose variables hold the header."""
+    sandbox.inject(Fault.stall(), times=None)
+    async with BitPeak(CANARY, base_url=sandbox.base_url) as bitpeak:
+        call = asyncio.create_task(bitpeak.notification_handlers.create("Ops", OPS))
+        while not sandbox.requests:  # noqa: ASYNC110 - the sandbox has no event for it
+            await asyncio.sleep(0.001)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await call
+    check(caught.value)
+
+
+async def test_a_call_past_its_deadline_shows_no_secret(sandbox: Sandbox):
+    sandbox.inject(Fault.stall(), times=None)
+    async with BitPeak(CANARY, base_url=sandbox.base_url) as bitpeak:
+        hasty = bitpeak.with_options(deadline=0.05)
+        with pytest.raises(OutcomeUnknownError) as caught:
+            await hasty.notification_handlers.create("Ops", OPS)
+    check(caught.value)
+
+
+async def test_a_server_that_nobody_reaches_shows_no_secret():
+    async with BitPeak(CANARY, base_url="http://127.0.0.1:1", **OPTIONS) as bitpeak:
+        with pytest.raises(TransportError) as caught:
+            await bitpeak.notification_handlers.create("Ops", OPS)
+    check(caught.value)
+
+
+REFUSED: dict[str, Callable[[Any], Any]] = {
+    "settings that are a string": lambda handlers: handlers.create("Ops", HOOK),
+    "settings that are a mapping": lambda handlers: handlers.create("Ops", {"slack": HOOK}),
+    "a bad field beside": lambda handlers: handlers.update(1, settings={**SLACK, "email": CANARY}),
+    "an unknown field beside": lambda handlers: handlers.update(1, settings={**SLACK, "twlio": ""}),
+    "a bad switch beside": lambda handlers: handlers.update(1, settings=SLACK, is_enabled="yes"),
+    "a bad id": lambda handlers: handlers.update(0, settings=SLACK),
+    "a secret of the wrong form": lambda handlers: handlers.create("Ops", type(OPS)(CANARY)),
+    "a bad name": lambda handlers: handlers.create("", OPS),
+}
+
+
+@pytest.mark.parametrize("call", REFUSED.values(), ids=REFUSED)
+async def test_a_refused_argument_is_not_shown(call: Callable[[Any], Any]):
+    bitpeak = BitPeak(CANARY)
+    with pytest.raises(InvalidRequestError) as caught:
+        await call(bitpeak.notification_handlers)
+    check(caught.value)
+    with (
+        SyncBitPeak(CANARY) as blocking,
+        pytest.raises(InvalidRequestError) as caught_too,
+    ):
+        call(blocking.notification_handlers)
+    check(caught_too.value)
+    assert str(caught.value) == str(caught_too.value)
+
+
+@pytest.mark.parametrize("cls", [BitPeak, SyncBitPeak])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"api_key": f"{CANARY} with a space"},
+        {"api_key": CANARY.encode()},
+        {"api_key": CANARY, "base_url": "ftp://bitpeak.ru"},
+        {"api_key": CANARY, "timeout": 10},
+        {"api_key": CANARY, "timezone": "UTC"},
+    ],
+    ids=str,
+)
+def test_a_refused_configuration_shows_no_key(cls: type[Any], arguments: dict[str, Any]):
+    with pytest.raises(ConfigurationError) as caught:
+        cls(**arguments)
+    check(caught.value)
+
+
+def test_a_refused_key_of_the_environment_is_not_shown(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("BITPEAK_API_KEY", f"{CANARY} ")
+    with pytest.raises(ConfigurationError) as caught:
+        BitPeak()
+    check(caught.value)
+
+
+BAD_SPECS: dict[str, list[Any]] = {
+    "one name twice": [HandlerSpec("Ops", each) for each in SETTINGS],
+    "settings that are a string": [HandlerSpec("Ops", HOOK)],  # type: ignore[arg-type]
+    "settings that are a mapping": [HandlerSpec("Ops", SLACK)],  # type: ignore[arg-type]
+    "a secret of the wrong form": [HandlerSpec("Ops", type(OPS)(CANARY))],
+}
+
+
+@pytest.mark.parametrize("specs", BAD_SPECS.values(), ids=BAD_SPECS)
+async def test_a_refused_plan_shows_no_secret(specs: list[Any], sandbox: Sandbox):
+    async with BitPeak(CANARY, base_url=sandbox.base_url, **OPTIONS) as bitpeak:
+        for begin in (bitpeak.plan, bitpeak.provision):
+            with pytest.raises(PlanError) as caught:
+                await begin(specs)
+            check(caught.value)
+    with SyncBitPeak(CANARY, base_url=sandbox.base_url, **OPTIONS) as blocking:
+        with pytest.raises(PlanError) as caught:
+            blocking.plan(specs)
+        check(caught.value)
+
+
+async def test_a_plan_and_its_report_show_no_secret(
+    sandbox: Sandbox, log: pytest.LogCaptureFixture
+):
+    specs = [HandlerSpec(f"Ops {n}", each) for n, each in enumerate(SETTINGS[:-1])]
+    sandbox.inject(Fault(status=422, body=ECHO), method="POST", times=4)
+    async with BitPeak(CANARY, base_url=sandbox.base_url, **OPTIONS) as bitpeak:
+        plan = await bitpeak.plan(specs)
+        assert CANARY not in f"{plan} {plan!r} {plan.to_json()}"
+        report = await bitpeak.apply(plan)
+        assert 4 == len(report.failed)
+        assert CANARY not in f"{report} {report!r}"
+        with pytest.raises(BitPeakError) as caught:
+            report.raise_for_failures()
+        check(caught.value)
+        with pytest.raises(PlanError) as stale:
+            Plan.from_json(plan.to_json(), specs[:-1])
+        check(stale.value)
+    assert CANARY not in log.text
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "toml", "json", "csv"])
+def test_a_refused_spec_file_shows_no_value_of_the_environment(suffix: str, tmp_path: Path):
+    file = tmp_path / f"handlers.{suffix}"
+    file.write_text('[{"name": "Ops", "type": "slack", "settings": {"slack": "${HOOK}x y"}}]')
+    with pytest.raises(PlanError) as caught:
+        read_specs(file, environ={"HOOK": HOOK})
+    check(caught.value)
+
+
+def test_refused_settings_in_words_show_no_value(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(os.environ, "HOOK", HOOK)
+    for fields in ({"slack": HOOK, "email": CANARY}, {"slack": "${HOOK} "}):
+        with pytest.raises(PlanError) as caught:
+            read_settings("slack", fields)
+        check(caught.value)
+
+
+def test_the_check_sees_what_a_frame_of_the_sdk_shows(tmp_path: Path):
+    """Else 0 hits would mean nothing."""
+    elsewhere = tmp_path / "leak.py"
+    elsewhere.write_text("def leak(secret):\n    raise BitPeakError")
+    space: dict[str, Any] = {"BitPeakError": BitPeakError}
+    exec(compile(elsewhere.read_text(), elsewhere, "exec"), space)
+    with pytest.raises(BitPeakError) as caught:
+        space["leak"](CANARY)
+    assert CANARY in "".join(
+        shown for file, shown in frames(caught.value) if file in str(elsewhere)
+    )
+    assert CANARY in by_rich(caught.value, TESTS)
