@@ -12,6 +12,7 @@ from bitpeak_async.sandbox.delivery import deliver
 from bitpeak_async.sandbox.faults import Fault, FaultPlan
 from bitpeak_async.sandbox.form import parse_form, parse_urlencoded
 from bitpeak_async.sandbox.limits import Limit, Verdict
+from bitpeak_async.sandbox.page import Page
 from bitpeak_async.sandbox.replies import Replies, Reply
 from bitpeak_async.sandbox.traffic import RequestRecord, Traffic
 
@@ -32,6 +33,7 @@ class Endpoint:
         traffic: Where requests are recorded.
         limit: Which requests are too many; None to admit all.
         clock: Tells the limit the time, in seconds.
+        page: Answers what is not for the API.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Endpoint:
         traffic: Traffic,
         limit: Limit | None,
         clock: Callable[[], float],
+        page: Page,
     ) -> None:
         self._api = api
         self._replies = replies
@@ -52,6 +55,7 @@ class Endpoint:
         self._traffic = traffic
         self._limit = limit
         self._clock = clock
+        self._page = page
         self._loop = asyncio.get_running_loop()
         self._connections: set[asyncio.Task[None]] = set()
         self._late_commits: set[asyncio.Task[None]] = set()
@@ -60,6 +64,8 @@ class Endpoint:
         """Answer one request."""
         self._connections.add(request.task)
         try:
+            if self._page.owns(request):
+                return await self._page.answer(request)
             record = self._record(request, await request.read())
             with self._traffic.follow(record, self._loop.time):
                 return await self._serve(request, record)

@@ -177,6 +177,11 @@ class FaultPlan:
         self._random = random
         self._injections: list[Injection] = []
 
+    @property
+    def injections(self) -> tuple[Injection, ...]:
+        """All injections, also those that are used up."""
+        return tuple(self._injections)
+
     def add(self, injection: Injection) -> None:
         """Queue an injection behind the others."""
         self._injections.append(injection)

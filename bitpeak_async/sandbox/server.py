@@ -19,6 +19,7 @@ from bitpeak_async.sandbox.faults import Fault, FaultPlan, Injection
 from bitpeak_async.sandbox.handler_types import FIELDS
 from bitpeak_async.sandbox.limits import Limit
 from bitpeak_async.sandbox.network import bind, serving
+from bitpeak_async.sandbox.page import Page
 from bitpeak_async.sandbox.replies import Replies
 from bitpeak_async.sandbox.store import Draft, Store
 from bitpeak_async.sandbox.thread import entered_in_thread
@@ -39,7 +40,7 @@ class NewHandler(TypedDict):
 
 @frozen
 class _Running:
-    base_url: str
+    origin: str
     store: Store
     endpoint: Endpoint
     resources: AsyncExitStack
@@ -132,8 +133,16 @@ class Sandbox:
         async with AsyncExitStack() as stack:
             store = stack.enter_context(closing(Store(self._database)))
             listening = stack.enter_context(bind(*self._address))
-            base_url = "http://{}:{}{}".format(*listening.getsockname()[:2], _BASE_PATH)
+            origin = "http://{}:{}".format(*listening.getsockname()[:2])
+            base_url = origin + _BASE_PATH
             replies = Replies(self.dialect, base_url + COLLECTION)
+            page = Page(
+                store,
+                replies,
+                faults=self._faults,
+                traffic=self._traffic,
+                host=self._address[0],
+            )
             api = Api(store, replies, dialect=self.dialect, types=self._types, api_key=self.api_key)
             endpoint = Endpoint(
                 api,
@@ -143,11 +152,12 @@ class Sandbox:
                 traffic=self._traffic,
                 limit=self._limit,
                 clock=self._clock,
+                page=page,
             )
             await stack.enter_async_context(
                 serving(endpoint, listening, keep_alive=self._keep_alive)
             )
-            self._running = _Running(base_url, store, endpoint, stack.pop_all())
+            self._running = _Running(origin, store, endpoint, stack.pop_all())
 
     async def close(self) -> None:
         """Drop all connections, whatever they wait for, and close the database.
@@ -161,7 +171,12 @@ class Sandbox:
     @property
     def base_url(self) -> str:
         """Where the API is; paths such as `/notification-handlers` are appended to it."""
-        return self._alive.base_url
+        return self._alive.origin + _BASE_PATH
+
+    @property
+    def page_url(self) -> str:
+        """Where a browser finds a page of handlers, requests and faults."""
+        return f"{self._alive.origin}/"
 
     @property
     def handlers(self) -> list[dict[str, Any]]:

@@ -113,7 +113,9 @@ def test_a_sandbox_serves_until_ctrl_c_and_keeps_its_handlers(
             assert 0 == piped("apply", specs, **env).returncode
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=10)
-        assert (0, b"Serving until Ctrl-C\n") == (process.returncode, errors)
+            page = env["BITPEAK_BASE_URL"].removesuffix("api")
+            said_besides = f"Page at {page}\nServing until Ctrl-C\n"
+        assert (0, said_besides) == (process.returncode, errors.decode())
 
 
 def test_a_taken_port_is_an_error(server: dict[str, str]):

@@ -1,0 +1,141 @@
+"""The sandbox's page over HTTP: its files and its JSON, for a browser on this machine alone."""
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from ipaddress import ip_address
+
+import orjson
+from aiohttp import web
+
+from bitpeak_async.sandbox.faults import FaultPlan
+from bitpeak_async.sandbox.page_data import read_injection, state
+from bitpeak_async.sandbox.replies import Replies
+from bitpeak_async.sandbox.store import Store
+from bitpeak_async.sandbox.traffic import Traffic
+
+_FOLDER = "/sandbox/"
+#: path -> (file, content type)
+_FILES: Mapping[str, tuple[str, str]] = {
+    "/": ("page.html", "text/html"),
+    "/favicon.ico": ("icon.svg", "image/svg+xml"),
+    "/sandbox/page.css": ("page.css", "text/css"),
+    "/sandbox/page.js": ("page.js", "text/javascript"),
+}
+_SAFE = frozenset({"GET", "HEAD"})
+#: Nothing from elsewhere, nothing inline, no markup made of strings, in no frame.
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    ),
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]+)?", re.IGNORECASE)
+
+
+class Page:
+    """Answer the browser; none of this counts as traffic of the API.
+
+    Other websites in that browser are kept out: a name of theirs that leads to this machine by
+    its Host, a request they make by its Origin, and the replies are unreadable to them anyway.
+
+    Args:
+        store: The handlers to show.
+        replies: Words the API's errors that are injected.
+        faults: The faults to show and to change.
+        traffic: The requests to show.
+        host: The address listened on, which is as good as a loopback one.
+    """
+
+    def __init__(
+        self, store: Store, replies: Replies, *, faults: FaultPlan, traffic: Traffic, host: str
+    ) -> None:
+        self._store = store
+        self._replies = replies
+        self._faults = faults
+        self._traffic = traffic
+        self._host = host
+        self._epoch = time.time() - asyncio.get_running_loop().time()
+
+    def owns(self, request: web.BaseRequest) -> bool:
+        """Tell whether a request is for the page, and not for the API."""
+        path = _path(request)
+        return path in _FILES or path.startswith(_FOLDER)
+
+    async def answer(self, request: web.BaseRequest) -> web.Response:
+        """Answer one request that is for the page."""
+        host = request.headers.get("Host", "")
+        if not self._is_here(host):
+            response = _refuse(403, "This page is served under a loopback address only.")
+        # Browsers send the Origin with every request that is not GET or HEAD.
+        elif request.method not in _SAFE and request.headers.get("Origin") != f"http://{host}":
+            response = _refuse(403, "Only the page itself may do this.")
+        else:
+            response = await self._route(request)
+        response.headers.update(_HEADERS)
+        return response
+
+    async def _route(self, request: web.BaseRequest) -> web.Response:
+        path = _path(request)
+        if path == "/sandbox/faults":
+            return await self._change_faults(request)
+        if path != "/sandbox/state" and path not in _FILES:
+            return _refuse(404, "The page was not found.")
+        if request.method not in _SAFE:
+            return _refuse(405, "The method is not allowed.", {"Allow": "GET, HEAD"})
+        if path in _FILES:
+            name, kind = _FILES[path]
+            return web.Response(body=_read(name), content_type=kind, charset="utf-8")
+        injections = self._faults.injections
+        shown = state(self._store, self._traffic, injections, epoch=self._epoch)
+        return web.Response(body=orjson.dumps(shown), content_type="application/json")
+
+    async def _change_faults(self, request: web.BaseRequest) -> web.Response:
+        match request.method:
+            case "POST":
+                try:
+                    injection = read_injection(await request.read(), self._replies)
+                except ValueError as error:
+                    return _refuse(400, str(error))
+                self._faults.add(injection)
+            case "DELETE":
+                self._faults.clear()
+            case _:
+                return _refuse(405, "The method is not allowed.", {"Allow": "POST, DELETE"})
+        return web.Response(status=204)
+
+    def _is_here(self, host: str) -> bool:
+        parsed = _HOST.fullmatch(host)
+        if parsed is None:
+            return False
+        name = (parsed[1] or parsed[2]).lower()
+        return name in ("localhost", self._host.lower()) or _is_loopback(name)
+
+
+def _path(request: web.BaseRequest) -> str:
+    return request.raw_path.partition("?")[0]
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _refuse(status: int, title: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(status=status, text=title, headers=headers)
+
+
+@cache
+def _read(name: str) -> bytes:
+    return (files("bitpeak_async.sandbox") / "assets" / name).read_bytes()
