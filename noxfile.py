@@ -44,6 +44,13 @@ def notebooks(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """Test the sandbox's page in a real Chromium: Debian's chromium and chromium-driver."""
+    install(session, "browser")
+    session.run("pytest", "-m", "browser", "tests/sandbox", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and format; ``nox -s lint -- --fix`` mends what can be mended."""
     session.install(*nox.project.dependency_groups(PYPROJECT, "lint"))
