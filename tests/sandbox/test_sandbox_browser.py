@@ -109,11 +109,11 @@ def fill_with_examples(sandbox: Sandbox) -> None:
     sandbox.add(name="#ops", type="slack", settings={"slack": hooks}, last_datetime=last)
     bot = {"telegram": "123456:example", "telegram_chat_id": "-1001234567890"}
     sandbox.add(name="Дежурные", type="telegram", settings=bot, last_datetime=last)
-    sandbox.add(name="In BitPeak", type="internal_notification", settings={}, is_enabled=False)
+    sandbox.add(name="In BitPeak", type="internal_notification", settings={})
     with SyncBitPeak(sandbox.api_key, base_url=sandbox.base_url, retry=Retry(attempts=1)) as client:
         handlers = client.notification_handlers
         handlers.create("Deploys", WebhookSettings("https://example.com/hooks/example"))
-        handlers.update(4, is_enabled=True)
+        handlers.update(4, is_enabled=False)
         sandbox.inject(Fault.gateway_error(502), method="DELETE")
         for handler_id in (4, 99):
             with pytest.raises(APIError):

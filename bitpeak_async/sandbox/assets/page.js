@@ -57,7 +57,7 @@ function handlerRow(handler) {
     [handler.type, "kind"],
     [fields(`handler ${handler.id}`, handler.settings)],
     [handler.is_enabled ? "yes" : "no", handler.is_enabled ? "good" : "odd"],
-    [handler.last_datetime ?? "never", "number"],
+    [handler.last_datetime ? `${handler.last_datetime} UTC` : "never", "number"],
   ]);
 }
 
