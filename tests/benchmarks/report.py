@@ -11,7 +11,7 @@ _INTRO = """# Benchmarks
 
 Ratios of two sides measured in the same run, in slices that alternate; so a noisy machine hits both
 alike. The server is a process of its own and faster than any client. Repeat it with
-`nox -s bench`; `-- --quick` takes under a minute, `-- --check` fails where a bar is not reached.
+`nox -s bench`; `-- --quick` takes about a minute, `-- --check` fails where a bar is not reached.
 
 ```{image} benchmarks.svg
 :alt: every row as a bar from its first to its third quartile, beside what it must reach

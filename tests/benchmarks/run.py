@@ -2,7 +2,7 @@
 
 Usage: python tests/benchmarks/run.py [--quick] [--check] [--only WORD] [--write]
 
---quick  the same rows in under a minute, less exact
+--quick  the same rows in about a minute, less exact
 --check  exit with 1 if a bar is not reached, after measuring that row a second time
 --only   the groups of rows whose name holds a word, such as sync
 --write  write docs/benchmarks.md, .json and .svg
