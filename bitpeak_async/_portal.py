@@ -151,6 +151,11 @@ class Portal:
         return self._loop.is_lost
 
     @property
+    def is_closed(self) -> bool:
+        """Whether its loop is over, or lost."""
+        return self._loop.is_closed()
+
+    @property
     def is_usable(self) -> bool:
         """Whether calls may be begun."""
         return not (self.is_stopping or self.is_lost)
@@ -317,7 +322,9 @@ def _stop_at_exit() -> None:
 def _after_fork_in_child() -> None:
     global _lock  # noqa: PLW0603
     _lock = threading.RLock()  # which another thread of the parent may hold
-    if _portal is not None:
+    # One that has ended, or was lost by an earlier fork, holds no descriptor any more: those
+    # numbers may be the application's by now.
+    if _portal is not None and not _portal.is_closed:
         _portal.lose()
 
 

@@ -218,7 +218,6 @@ class BitPeak:
         """
         check_type("plan", plan, Plan)
         _check_application(on_outcome, max_deletes, grace)
-        refuse_unsafe(plan, max_deletes, force=force)
         creation = self._creation(remove_duplicates=remove_duplicates)
         specs = [change.spec for change in plan.changes if not isinstance(change, Delete)]
         now = await self._plan(specs, creation.existing, prune=plan.prune, salt=plan.salt)

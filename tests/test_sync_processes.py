@@ -399,6 +399,44 @@ assert 7 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert 20 == len(threaded_sandbox.handlers)
 
 
+def test_a_fork_of_a_fork_leaves_the_applications_files_alone(
+    script: Callable[..., Script], threaded_sandbox: Sandbox
+):
+    """What the first child had lost and closed, its files may have taken the numbers of."""
+    running = script("""
+bitpeak = SyncBitPeak()
+bitpeak.notification_handlers.list()
+selector = bitpeak._bridge.portal()._selector
+numbers = [key.fd for key in selector.get_map().values()] + [selector.fileno()]
+if child := os.fork():
+    assert os.waitpid(child, 0)[1] == 0
+    tell(bitpeak.notification_handlers.list().meta.total)
+else:
+    reader, writer = os.pipe()
+    for number in numbers:
+        os.dup2(writer, number)
+    if child := os.fork():
+        assert os.waitpid(child, 0)[1] == 0
+        assert os.read(reader, 100) == b"x" * len(numbers)
+    else:
+        for number in numbers:
+            os.write(number, b"x")
+    os._exit(0)
+""")
+    assert (0, "0\n") == running.ends()
+
+
+def test_a_fork_after_a_shutdown_is_quiet(script: Callable[..., Script]):
+    running = script("""
+SyncBitPeak().notification_handlers.list()
+shutdown()
+if child := os.fork():
+    assert os.waitpid(child, 0)[1] == 0
+SyncBitPeak().notification_handlers.list()
+""")
+    assert (0, "") == running.ends()
+
+
 SERVICE = """
 import os
 from bitpeak_async import SyncBitPeak
