@@ -272,6 +272,7 @@ class Decoder:
     def __init__(self, timezone: dt.tzinfo) -> None:
         self._timezone = timezone
         self._fast = _converter(timezone, detailed=False)
+        self._structure_handler = self._fast.get_structure_hook(NotificationHandler)
 
     def decode(self, raw: object, shape: type[T]) -> T:
         """Return ``raw`` as ``shape``.
@@ -284,6 +285,24 @@ class Decoder:
         except Exception:  # noqa: BLE001 - whatever it is, _explain() says why
             problem = self._explain(raw, shape)
         raise problem
+
+    def handler(self, raw: Any) -> NotificationHandler:
+        """Return the handler in the body of a retrieve; raise ShapeError as ``decode()``."""
+        try:
+            handler: NotificationHandler = self._structure_handler(raw["data"], None)
+        except Exception:  # noqa: BLE001 - decode() says what it is
+            return self.decode(raw, HandlerReply).data
+        return handler
+
+    def handler_id(self, raw: Any) -> int:
+        """Return the id in the body of a create or update; raise ShapeError as ``decode()``."""
+        try:
+            handler_id = raw["data"]["id"]
+        except (LookupError, TypeError):
+            handler_id = None
+        if type(handler_id) is int and handler_id > 0:
+            return handler_id
+        return self.decode(raw, IdReply).data.id
 
     def _explain(self, raw: object, shape: type[T]) -> ShapeError:
         if type(raw) is not dict:

@@ -1,16 +1,17 @@
 """How fast all tasks of a key go: slots in flight, one pause for everyone, an adaptive rate.
 
-``Pacer`` decides and knows no event loop; ``Gate`` makes tasks wait for what it decides.
+``Pacer`` decides and knows no event loop; ``Gate`` makes requests wait for what it decides.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Callable
 from typing import Final
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from bitpeak_async.options import Pace
 
@@ -24,7 +25,7 @@ _DOUBLING: Final = 1200  # requests let through until a rate has doubled: slowly
 _IDLE: Final = 1.0  # seconds with nothing under way that say nothing of the server's limit
 
 
-@frozen(eq=False)
+@define(eq=False)
 class Permit:
     """Leave to send one request, given at a moment of the pacer's clock."""
 
@@ -191,35 +192,50 @@ class Pacer:
 
 
 class Gate:
-    """Admits tasks one by one as the pacer allows, never more than ``slots`` at once."""
+    """Admits requests in their order, as the pacer allows, never more than ``slots`` at once."""
 
-    def __init__(
-        self,
-        pacer: Pacer,
-        slots: int,
-        *,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-    ) -> None:
+    def __init__(self, pacer: Pacer, slots: int) -> None:
         self.pacer = pacer
-        self._slots = asyncio.Semaphore(slots)
-        self._turn = asyncio.Lock()
-        self._sleep = sleep
+        self._free = slots
+        self._waiting: deque[asyncio.Future[Permit]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def try_enter(self) -> Permit | None:
+        """Return a permit if nothing stands in the way; ``leave()`` must follow."""
+        if self._waiting or not self._free or self.pacer.wait() > 0:
+            return None
+        self._free -= 1
+        return self.pacer.admit()
 
     async def enter(self) -> Permit:
         """Wait for a slot and for the pace; ``leave()`` must follow."""
-        await self._slots.acquire()
+        turn: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        self._admit_waiting()
         try:
-            if self._turn.locked() or self.pacer.wait() > 0:
-                async with self._turn:
-                    while (delay := self.pacer.wait()) > 0:
-                        await self._sleep(delay)
-                    return self.pacer.admit()
-            return self.pacer.admit()
+            return await turn
         except BaseException:
-            self._slots.release()
+            if not turn.cancel() and not turn.cancelled():
+                self.leave(turn.result())
             raise
 
     def leave(self, permit: Permit) -> None:
         """Give the slot back."""
         self.pacer.released(permit)
-        self._slots.release()
+        self._free += 1
+        if self._waiting:
+            self._admit_waiting()
+
+    def _admit_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._waiting and self._free:
+            turn = self._waiting[0]
+            if not turn.done() and (delay := self.pacer.wait()) > 0:
+                self._timer = turn.get_loop().call_later(delay, self._admit_waiting)
+                return
+            self._waiting.popleft()
+            if not turn.done():
+                self._free -= 1
+                turn.set_result(self.pacer.admit())

@@ -78,7 +78,8 @@ class Budget:
 
     def give_back(self) -> None:
         """Count a success."""
-        self._tenths = min(10 * self.capacity, self._tenths + 1)
+        if self._tenths < 10 * self.capacity:
+            self._tenths += 1
 
 
 @define

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import ssl as tls
 from collections.abc import Callable, Coroutine, Iterable
@@ -17,6 +18,7 @@ from bitpeak_async._emitter import Emitter, harmless
 from bitpeak_async._failures import FAILURES, transport_error
 from bitpeak_async._pace import Gate, Pacer, Permit
 from bitpeak_async._retry import Attempts, Budget, throttles, was_not_executed
+from bitpeak_async._timeouts import Timeouts
 from bitpeak_async._wire import Call, Repeat, Reply, Request, Wire
 from bitpeak_async.errors import (
     APIError,
@@ -45,6 +47,9 @@ T = TypeVar("T")
 # dropped has an unknown outcome, so ours are dropped before.
 _KEEPALIVE: Final = 4.0
 
+# Of the total timeout; so an attempt that ends while it connects is known never to be sent.
+_CONNECTING: Final = 0.95
+
 _EXCHANGES: Final = count(1)  # one for the process: a hook may serve several clients
 
 
@@ -64,8 +69,12 @@ class CallOptions:
 
     @cached_property
     def client_timeout(self) -> aiohttp.ClientTimeout:
-        """The timeout of one attempt, as aiohttp takes it."""
-        return aiohttp.ClientTimeout(total=self.timeout.total, sock_connect=self.timeout.connect)
+        """The timeouts of a new connection, as aiohttp takes them. The total one is ours."""
+        return aiohttp.ClientTimeout(
+            connect=_CONNECTING * self.timeout.total,
+            sock_connect=self.timeout.connect,
+            ceil_threshold=math.inf,
+        )
 
 
 class Transport:
@@ -84,7 +93,7 @@ class Transport:
         hooks: Iterable[Hook] = (),
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self.emit: Emitter = Emitter(hooks)
+        self.emit = Emitter(hooks)
         self.wire = wire
         self._pace = pace
         self._retry = retry
@@ -97,6 +106,7 @@ class Transport:
         self._jitter = jitter
         self._loop: asyncio.AbstractEventLoop | None = None
         self._gate: Gate
+        self._timeouts: Timeouts
         self._closed = False
 
     @property
@@ -122,9 +132,10 @@ class Transport:
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._bind(loop)
-        if self._session is None or self._session.closed:
+        session = self._session
+        if session is None or (session.closed and not self._owns_session):
             raise ClosedError("the session given to the client is closed")
-        return self._session
+        return session
 
     def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
         """Belong to this loop, as to no other before, or to one that is closed."""
@@ -132,9 +143,11 @@ class Transport:
             raise ClosedError("the client belongs to another event loop; make one for each loop")
         self._loop = loop
         slots = self.slots
+        self._timeouts = Timeouts(loop)
         self._gate = Gate(Pacer(self._pace, loop.time, self._retry.max_delay, slots), slots)
         if self._owns_session:
             self._session = aiohttp.ClientSession(
+                headers=self.wire.headers,
                 connector=aiohttp.TCPConnector(limit=slots, keepalive_timeout=_KEEPALIVE),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
@@ -142,6 +155,8 @@ class Transport:
     async def close(self) -> None:
         """Close the session if it is ours. Closing twice is fine."""
         self._closed = True
+        if self._loop is not None:
+            self._timeouts.close()
         if self._owns_session and self._session is not None:
             await self._session.close()
 
@@ -209,29 +224,32 @@ class Transport:
         state: Attempts,
     ) -> T:
         gate = self._gate
-        permit = await gate.enter()
+        permit = gate.try_enter() or await gate.enter()
         state.under_way = True
         try:
             exchange = self._observed if self.emit.wanted else self._exchange
             reply = await exchange(session, call, request, options, state)
             result = self.wire.read(call, reply, repeated=state.maybe_executed)
         except APIError as error:
-            self._answered(call, permit, error)
+            if throttles(error):
+                self._throttled(call, permit, error)
+            else:
+                self._let_through(permit)
             raise
         else:
-            self._answered(call, permit)
+            self._let_through(permit)
         finally:
             gate.leave(permit)
         self._budget.give_back()
         return result
 
-    def _answered(self, call: Call[Any], permit: Permit, error: APIError | None = None) -> None:
-        """Tell the pacer of an answer, and everybody of what the pacer makes of it."""
+    def _let_through(self, permit: Permit) -> None:
         pacer = self._gate.pacer
-        if error is None or not throttles(error):
-            if pacer.let_through(permit):
-                self.emit(RateChanged(pacer.rate))
-            return
+        if pacer.let_through(permit):
+            self.emit(RateChanged(pacer.rate))
+
+    def _throttled(self, call: Call[Any], permit: Permit, error: APIError) -> None:
+        pacer = self._gate.pacer
         is_limit = isinstance(error, RateLimitError)
         if pacer.refused(permit, error.retry_after, is_limit=is_limit):
             self.emit(Paused(call.operation, pacer.paused_until - pacer.clock()))
@@ -272,24 +290,29 @@ class Transport:
     ) -> Reply:
         # A given session's middlewares must run; so there a replayed delete goes unnoticed.
         watched = self._owns_session and request.method == "DELETE"
+        headers = request.headers
+        if not self._owns_session:
+            headers = {**self.wire.headers, **(headers or {})}
         try:
-            response = await session.request(
-                request.method,
-                request.url,
-                data=request.body,
-                headers=request.headers,
-                timeout=options.client_timeout,
-                allow_redirects=False,
-                raise_for_status=False,
-                proxy=self._proxy,
-                ssl=self._ssl,
-                middlewares=(_notice_replay(state),) if watched else None,
-            )
-            try:
-                body = await self._read(response, call)
-            finally:
-                response.release()
-            return Reply(response.status, response.headers, body)
+            with self._timeouts.within(options.timeout.total):
+                response = await session.request(
+                    request.method,
+                    request.url,
+                    data=request.body,
+                    headers=headers,
+                    timeout=options.client_timeout,
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    proxy=self._proxy,
+                    ssl=self._ssl,
+                    middlewares=(_notice_replay(state),) if watched else None,
+                )
+                try:
+                    body = await self._read(response, call)
+                except BaseException:
+                    response.release()
+                    raise
+                return Reply(response.status, response.headers, body)
         except FAILURES as cause:
             error = transport_error(call.operation, cause)
         except asyncio.CancelledError as end:
@@ -302,8 +325,9 @@ class Transport:
         """Return the decompressed body; stop at the cap, before a gzip bomb fills the memory."""
         chunks: list[bytes] = []
         room = self._max_reply_bytes
-        while not response.content.at_eof():
-            chunk = await response.content.readany()
+        content = response.content
+        while not content.at_eof():
+            chunk = content.read_nowait() if content.is_eof() else await content.readany()
             chunks.append(chunk)
             room -= len(chunk)
             if room < 0:

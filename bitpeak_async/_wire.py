@@ -64,11 +64,11 @@ class Call(Generic[T]):
 
 @define(eq=False)
 class Request:
-    """What leaves for the wire. Never shown: it holds the key and the form."""
+    """What leaves for the wire, besides the headers of every request. Never shown: the form."""
 
     method: str
     url: URL
-    headers: Mapping[str, str] = field(repr=False)
+    headers: Mapping[str, str] | None
     body: bytes | None = field(repr=False)
 
 
@@ -100,7 +100,8 @@ class Wire:
     now: Callable[[], float] = field(default=time.time, repr=False)
 
     @cached_property
-    def _headers(self) -> Mapping[str, str]:
+    def headers(self) -> Mapping[str, str]:
+        """The headers of every request. They hold the key."""
         return {
             "Authorization": f"Bearer {self.api_key}",
             "Accept": "application/json",
@@ -111,9 +112,9 @@ class Wire:
         """Return the request for a call; a form gets a fresh boundary each time."""
         url = URL(self.base_url + call.path, encoded=True)
         if call.form is None:
-            return Request(call.method, url, self._headers, None)
+            return Request(call.method, url, None, None)
         content_type, body = encode_multipart(call.form)
-        return Request(call.method, url, {**self._headers, "Content-Type": content_type}, body)
+        return Request(call.method, url, {"Content-Type": content_type}, body)
 
     def read(self, call: Call[T], reply: Reply, *, repeated: bool = False) -> T:
         """Return what the reply means.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable, Mapping
 from contextlib import aclosing
-from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from bitpeak_async import _form
-from bitpeak_async._codec import Decoder, HandlerReply, IdReply
+from bitpeak_async._codec import Decoder
 from bitpeak_async._creation import CreateOutcome, Creation
 from bitpeak_async._pagination import all_pages
 from bitpeak_async._reply import parse_json
@@ -59,7 +58,7 @@ class NotificationHandlers:
                 "GET",
                 f"{_COLLECTION}/?{urlencode(query)}",
                 Repeat.READ,
-                _PAGE,
+                _read_page,
             )
         )
 
@@ -103,16 +102,15 @@ class NotificationHandlers:
             NotFoundError: there is none with this id.
             BitPeakError: the request failed.
         """
-        reply = await self._send(
+        return await self._send(
             Call(
                 f"get notification handler {handler_id!r}",
                 "GET",
                 _item(handler_id),
                 Repeat.READ,
-                _HANDLER,
+                _read_handler,
             )
         )
-        return reply.data
 
     async def create(self, name: str, settings: Settings) -> int:
         """Create a handler and return its id. It starts enabled.
@@ -126,18 +124,17 @@ class NotificationHandlers:
             BitPeakError: the request failed.
         """
         settings = masked(settings)
-        reply = await self._send(
+        return await self._send(
             Call(
                 f"create notification handler {name!r}",
                 "POST",
                 _COLLECTION,
                 Repeat.CREATE,
-                _ID,
+                _read_id,
                 form=_form.create_form(name, settings),
                 name=name,
             )
         )
-        return reply.data.id
 
     async def update(
         self,
@@ -170,7 +167,7 @@ class NotificationHandlers:
                 "POST",
                 _item(handler_id),
                 Repeat.IDEMPOTENT,
-                _ID,
+                _read_id,
                 form=_form.update_form(name, settings, is_enabled),
             )
         )
@@ -231,16 +228,19 @@ class NotificationHandlers:
         return self._transport.send(call, self._options)
 
 
-def _read(shape: type[T], decoder: Decoder, body: bytes) -> T:
-    return decoder.decode(parse_json(body), shape)
+_PAGE: Final = Page[NotificationHandler]  # dear to make anew each time
 
 
-# How to read each reply. A page's generic alias is dear to make anew each time.
-_PAGE: Final[Callable[[Decoder, bytes], Page[NotificationHandler]]] = partial(
-    _read, Page[NotificationHandler]
-)
-_HANDLER: Final = partial(_read, HandlerReply)
-_ID: Final = partial(_read, IdReply)
+def _read_page(decoder: Decoder, body: bytes) -> Page[NotificationHandler]:
+    return decoder.decode(parse_json(body), _PAGE)
+
+
+def _read_handler(decoder: Decoder, body: bytes) -> NotificationHandler:
+    return decoder.handler(parse_json(body))
+
+
+def _read_id(decoder: Decoder, body: bytes) -> int:
+    return decoder.handler_id(parse_json(body))
 
 
 def _ignore(decoder: Decoder, body: bytes) -> None:

@@ -49,7 +49,7 @@ class Timeout:
 
     Attributes:
         total: from the moment it holds a slot to the last byte of the reply.
-        connect: for a new connection, TCP and TLS.
+        connect: for a new connection, TCP and TLS; at most 95 % of the total.
     """
 
     total: float = field(default=30.0, validator=_number(0, above=True))

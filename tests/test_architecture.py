@@ -31,6 +31,7 @@ LAYERS = (
     "_failures",
     "_retry",
     "_pace",
+    "_timeouts",
     "_version",
     "_checks",
     "_transport",

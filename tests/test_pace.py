@@ -444,6 +444,36 @@ def test_a_cancelled_wait_leaks_no_slot_and_no_turn(cancel_at, victims):
     assert virtual_time.run(main()) in {victims, victims - 1}
 
 
+def test_a_wait_that_is_closed_leaks_no_slot():
+    """As an asynchronous generator's may be, by its collection."""
+
+    async def main():
+        gate_ = gate(slots=1)
+        permit = await gate_.enter()
+        waiting = gate_.enter()
+        waiting.send(None)
+        waiting.close()
+        gate_.leave(permit)
+        return gate_.try_enter()
+
+    assert virtual_time.run(main()) is not None
+
+
+def test_who_waits_is_not_overtaken():
+    async def main():
+        gate_ = gate(slots=1)
+        permit = await gate_.enter()
+        first = asyncio.create_task(gate_.enter())
+        await asyncio.sleep(0)
+        gate_.leave(permit)
+        overtakes = gate_.try_enter()
+        return overtakes, await first
+
+    overtakes, first = virtual_time.run(main())
+    assert overtakes is None
+    assert first is not None
+
+
 def test_a_cancelled_probe_makes_room_for_the_next():
     async def main():
         gate_ = gate()

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -260,6 +261,15 @@ async def test_an_attempts_own_timeout_is_not_the_deadlines(sandbox: Sandbox, co
             await bitpeak.with_options(deadline=30).notification_handlers.list()
 
 
+async def test_a_timeout_while_connecting_is_a_request_never_sent():
+    options = {"timeout": Timeout(total=0.2, connect=10), "retry": Retry(attempts=1)}
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        base_url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        async with BitPeak("k" * 20, base_url=base_url, **options) as bitpeak:
+            with pytest.raises(NotSentError, match="ConnectionTimeoutError"):
+                await bitpeak.notification_handlers.create("a", EMAIL)
+
+
 async def test_cancelling_leaves_no_slot_taken(sandbox: Sandbox, connect: Connect):
     sandbox.inject(Fault(delivery="stall"), times=8)
     async with connect(sandbox, pace=Pace(in_flight=2)) as bitpeak:
@@ -272,7 +282,7 @@ async def test_cancelling_leaves_no_slot_taken(sandbox: Sandbox, connect: Connec
         assert [asyncio.CancelledError] * 8 == [type(result) for result in results]
         sandbox.clear_faults()
         assert 0 == len(await bitpeak.notification_handlers.list())
-        assert 2 == bitpeak._transport._gate._slots._value
+        assert 2 == bitpeak._transport._gate._free
 
 
 async def test_closing_ends_what_is_under_way(sandbox: Sandbox, connect: Connect):

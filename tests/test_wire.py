@@ -71,11 +71,15 @@ def test_a_request_without_a_form():
     request = WIRE.request(call(path="/notification-handlers/?page=2&q=a%2Fb%20c"))
     assert ("GET", None) == (request.method, request.body)
     assert "https://bitpeak.ru/api/notification-handlers/?page=2&q=a%2Fb%20c" == str(request.url)
+    assert request.headers is None
+
+
+def test_the_headers_of_every_request():
     assert {
         "Authorization": f"Bearer {KEY}",
         "Accept": "application/json",
         "User-Agent": "bitpeak_async/1",
-    } == request.headers
+    } == WIRE.headers
 
 
 def test_the_url_is_sent_as_it_is_written():
@@ -89,7 +93,6 @@ def test_a_request_with_a_form():
     request = WIRE.request(CREATE)
     kind, _, mark = request.headers["Content-Type"].partition("; boundary=")
     assert "multipart/form-data" == kind
-    assert f"Bearer {KEY}" == request.headers["Authorization"]
     parts = request.body.split(b"--" + mark.encode())
     assert 5 == len(parts)
     assert (
