@@ -5,12 +5,12 @@ It understands just enough HTTP for the benchmarks: the method, the path, the qu
 """
 
 import asyncio
-import multiprocessing
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import count
-from multiprocessing.connection import Connection
+from subprocess import PIPE, Popen
 from typing import cast
 
 import orjson
@@ -60,6 +60,7 @@ def handler(number: int) -> dict[str, object]:
 def page(number: int, size: int, total: int) -> bytes:
     """Return the JSON of one page."""
     first = (number - 1) * size + 1
+    link = "https://bitpeak.ru/api/notification-handlers?page=1"
     return orjson.dumps(
         {
             "data": [handler(n) for n in range(first, min(first + size, total + 1))],
@@ -69,7 +70,7 @@ def page(number: int, size: int, total: int) -> bytes:
                 "total": total,
                 "total_pages": max(1, -(-total // size)),
             },
-            "links": {"first": None, "last": None, "next": None, "prev": None, "self": None},
+            "links": {"first": link, "last": link, "next": None, "prev": None, "self": link},
         }
     )
 
@@ -132,27 +133,22 @@ class Connected(asyncio.Protocol):
                 self._transport.write(answer)
 
 
-async def _serve(pipe: Connection, total: int, latency: float) -> None:
+async def _serve(total: int, latency: float) -> None:
     loop = asyncio.get_running_loop()
     shared = Server(total, latency)
     server = await loop.create_server(partial(Connected, shared), "127.0.0.1", 0, backlog=1024)
-    pipe.send(server.sockets[0].getsockname()[1])
-    await loop.run_in_executor(None, pipe.recv)
-
-
-def _main(pipe: Connection, total: int, latency: float) -> None:
-    _RUN(_serve(pipe, total, latency))
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)
 
 
 @contextmanager
 def serving(total: int, latency: float = 0.0) -> Iterator[str]:
     """Serve so many handlers from a process of its own; yield the base URL."""
-    here, there = multiprocessing.Pipe()
-    arguments = (there, total, latency)
-    process = multiprocessing.get_context("spawn").Process(target=_main, args=arguments)
-    process.start()
-    try:
-        yield f"http://127.0.0.1:{here.recv()}/api"
-    finally:
-        here.send("stop")
-        process.join()
+    command = [sys.executable, __file__, str(total), str(latency)]
+    # Its input ends with this process, however that ends, and so it ends too.
+    with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}/api"
+
+
+if __name__ == "__main__":
+    _RUN(_serve(int(sys.argv[1]), float(sys.argv[2])))
