@@ -5,13 +5,19 @@ from __future__ import annotations
 import math
 from html import escape
 
-from rows import Result
+from results import Result
 
 _INTRO = """# Benchmarks
 
 Ratios of two sides measured in the same run, in slices that alternate; so a noisy machine hits both
 alike. The server is a process of its own and faster than any client. Repeat it with
-`nox -s bench`; `-- --quick` takes about a minute, `-- --check` fails where a bar is not reached.
+`nox -s bench`; `-- --quick` takes less than a minute, `-- --check` fails where a bar is not reached
+or a row could not be measured.
+
+The other clients are httpx, niquests and requests in threads, and two that are generated from
+`docs/openapi.yaml` on the spot: by openapi-python-client (httpx and attrs) and by OpenAPI
+Generator's `python` with its library `asyncio` (aiohttp and pydantic). Each keeps one session for
+all calls, requests one for each thread.
 
 ```{image} benchmarks.svg
 :alt: every row as a bar from its first to its third quartile, beside what it must reach
@@ -27,9 +33,12 @@ def markdown(results: list[Result], machine: str) -> str:
         "|---|---|---|---|---|",
     ]
     for row in results:
-        ratio = row.ratio
         sign = "≤" if row.at_most else "≥"
-        bar = "" if row.bar is None else f"{sign} {row.bar:g}" + ("" if row.holds else " (missed)")
+        bar = "" if row.bar is None else f"{sign} {row.bar:g}"
+        if (ratio := row.ratio) is None:
+            lines.append(f"| {row.name} | **not measured: {row.reason}** | | {bar} | {row.unit} |")
+            continue
+        bar += "" if row.holds else " (missed)"
         quartiles = f"{ratio.low:.2f} to {ratio.high:.2f}"
         lines.append(f"| {row.name} | {ratio.median:.2f} | {quartiles} | {bar} | {row.unit} |")
     return _INTRO + "\n".join(lines) + f"\n\nMeasured on {machine}.\n"
@@ -37,7 +46,7 @@ def markdown(results: list[Result], machine: str) -> str:
 
 def svg(results: list[Result]) -> str:
     """Return a plot: how far each row is beyond its bar, on a logarithmic axis."""
-    rows = [row for row in results if row.bar]
+    rows = [row for row in results if row.bar and row.ratio]
     height, left, width = 22, 430, 300
     parts = [
         (

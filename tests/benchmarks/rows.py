@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import json
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from functools import partial
 
 import orjson
 import pydantic
 import requests
 from attrs import frozen
+from generated import NotUsableError
 from measure import Ratio, Run, compare, in_flight
-from peers import NAME, URL, Peer, httpx_client, niquests_client, raw_aiohttp
+from peers import (
+    NAME,
+    URL,
+    Peer,
+    httpx_client,
+    niquests_client,
+    openapi_generator,
+    openapi_python_client,
+    raw_aiohttp,
+    requests_in_threads,
+)
+from results import Result
 from server import KEY, page, serving
 
 from bitpeak_async import (
@@ -37,35 +48,6 @@ from bitpeak_async.provisioning.plan import make_plan
 
 
 @frozen
-class Result:
-    """One row of the table.
-
-    Attributes:
-        name: what was compared with what.
-        unit: of the figure.
-        ratio: the figure.
-        bar: what ``--check`` wants; None for a row that is only told.
-        aim: what would be better still.
-        at_most: whether the figure must be below the bar, not above.
-    """
-
-    name: str
-    unit: str
-    ratio: Ratio
-    bar: float | None = None
-    aim: float | None = None
-    at_most: bool = False
-
-    @property
-    def holds(self) -> bool:
-        """Whether the bar is reached."""
-        if self.bar is None:
-            return True
-        median = self.ratio.median
-        return median <= self.bar if self.at_most else median >= self.bar
-
-
-@frozen
 class Size:
     """How much to do.
 
@@ -73,6 +55,7 @@ class Size:
         rounds: of each comparison.
         calls: in each slice of a round.
         listed: handlers in a long list.
+        grown: handlers in the list that a short one is compared with.
         streamed: handlers in the list whose memory is measured.
         many: handlers in bulk.
     """
@@ -80,12 +63,13 @@ class Size:
     rounds: int
     calls: int
     listed: int
+    grown: int
     streamed: int
     many: int
 
 
-FULL = Size(rounds=15, calls=600, listed=100_000, streamed=1_000_000, many=10_000)
-QUICK = Size(rounds=3, calls=150, listed=20_000, streamed=100_000, many=1_000)
+FULL = Size(rounds=15, calls=600, listed=100_000, grown=100_000, streamed=1_000_000, many=10_000)
+QUICK = Size(rounds=2, calls=150, listed=20_000, grown=5_000, streamed=100_000, many=1_000)
 
 
 class Stage:
@@ -112,6 +96,33 @@ class Stage:
     def calls(self, call: Callable[[], object], total: int, workers: int) -> Run:
         """Return a run of many calls, so many at once."""
         return self.run(lambda: in_flight(call, total, workers))
+
+
+@frozen
+class Rival:
+    """Another client.
+
+    Attributes:
+        name: for the rows.
+        make: the peer at a base URL; entering it may raise NotUsableError.
+        bars: the calls in flight, and for each the bar and the aim.
+        has_records: whether it makes records of what it reads, as ours does.
+    """
+
+    name: str
+    make: Callable[[str], AbstractAsyncContextManager[Peer]]
+    bars: dict[int, tuple[float | None, float | None]]
+    has_records: bool = False
+
+
+TOLD = {1: (None, None), 16: (None, None)}
+RIVALS = (
+    Rival("httpx", httpx_client, {1: (4, 6), 16: (8, 14)}),
+    Rival("niquests", niquests_client, TOLD),
+    Rival("requests in 16 threads", requests_in_threads, {16: (None, None)}),
+    Rival("openapi-python-client", openapi_python_client, {1: (4, 6), 16: (8, 14)}, True),
+    Rival("OpenAPI Generator", openapi_generator, {1: (3, 4), 16: (4, 5)}, True),
+)
 
 
 def requests_rows(size: Size) -> Iterator[Result]:
@@ -150,16 +161,22 @@ def requests_rows(size: Size) -> Iterator[Result]:
             0.30,
             0.40,
         )
-        others = (
-            (stage.peer(httpx_client(stage.base_url)), (4, 6), (8, 14)),
-            (stage.peer(niquests_client(stage.base_url)), (None, None), (None, None)),
-        )
-        for peer, one, many in others:
+        for rival in RIVALS:
+            try:
+                peer, reason = stage.peer(rival.make(stage.base_url)), ""
+            except NotUsableError as error:
+                peer, reason = None, str(error)
             for what in ("get", "create"):
-                for workers, (bar, aim) in ((1, one), (16, many)):
+                for workers, (bar, aim) in rival.bars.items():
                     how = "one at a time" if workers == 1 else f"{workers} in flight"
-                    ratio = against(peer, what, workers, max(50, size.calls // 4))
-                    yield Result(f"{what}, {how} / {peer.name}", cpu, ratio, bar, aim)
+                    ratio = against(peer, what, workers, size.calls // 4) if peer else None
+                    name = f"{what}, {how} / {rival.name}"
+                    yield Result(name, cpu, ratio, bar, aim, reason=reason)
+            if rival.has_records:
+                pages = partial(stage.calls, total=max(4, size.calls // 75), workers=4)
+                ratio = compare(pages(peer.page), pages(form.page), size.rounds) if peer else None
+                name = f"the same page by {rival.name} / raw aiohttp + orjson"
+                yield Result(name, cpu, ratio, reason=reason)
 
 
 class PydanticHandler(pydantic.BaseModel, frozen=True):
@@ -399,7 +416,7 @@ def import_rows(size: Size) -> Iterator[Result]:
         return lambda: subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
 
     ratio = compare(
-        importing("aiohttp"), importing("bitpeak_async"), max(5, size.rounds), time.perf_counter
+        importing("aiohttp"), importing("bitpeak_async"), size.rounds, time.perf_counter
     )
     yield Result(
         "import bitpeak_async / import aiohttp",
@@ -414,11 +431,11 @@ def import_rows(size: Size) -> Iterator[Result]:
 def growth_rows(size: Size) -> Iterator[Result]:
     """Whether a handler costs more among many."""
     few = 1000
-    times = size.listed // few
+    times = size.grown // few
     now = dt.datetime.now(dt.UTC)
 
     def growth(make: Callable[[int], Run]) -> Ratio:
-        small, large = make(few), make(size.listed)
+        small, large = make(few), make(size.grown)
 
         def repeated() -> None:
             for _ in range(times):
@@ -440,13 +457,13 @@ def growth_rows(size: Size) -> Iterator[Result]:
         return lambda: asyncio.run(make_plan(specs, existing(), prune="*"))
 
     def result(what: str, ratio: Ratio) -> Result:
-        name = f"cost per handler at {size.listed:,} / at {few:,}: {what}"
+        name = f"cost per handler at {size.grown:,} / at {few:,}: {what}"
         return Result(name, "CPU time, theirs = 1", ratio, 1.2, 1.0, at_most=True)
 
     yield result("plan", growth(planning))
     with ExitStack() as stack:
         small = Stage(stack, stack.enter_context(serving(few)))
-        large = Stage(stack, stack.enter_context(serving(size.listed)))
+        large = Stage(stack, stack.enter_context(serving(size.grown)))
 
         def listing(count: int) -> Run:
             stage = small if count == few else large
@@ -478,23 +495,3 @@ GROUPS = (
     import_rows,
     growth_rows,
 )
-
-
-def as_json(results: list[Result]) -> str:
-    """Return the rows as JSON."""
-    return json.dumps(
-        [
-            {
-                "name": each.name,
-                "unit": each.unit,
-                "median": round(each.ratio.median, 3),
-                "quartiles": [round(each.ratio.low, 3), round(each.ratio.high, 3)],
-                "bar": each.bar,
-                "aim": each.aim,
-                "at_most": each.at_most,
-                "holds": each.holds,
-            }
-            for each in results
-        ],
-        indent=2,
-    )
