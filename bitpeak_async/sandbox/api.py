@@ -38,7 +38,7 @@ class Api:
         replies: How replies are worded.
         dialect: How to behave where nothing is documented.
         types: Handler type -> its settings fields.
-        api_key: The key that requests must bear.
+        accounts: Key that requests may bear -> the account it opens.
     """
 
     def __init__(
@@ -48,13 +48,13 @@ class Api:
         *,
         dialect: Dialect,
         types: Mapping[str, tuple[str, ...]],
-        api_key: str,
+        accounts: Mapping[str, str],
     ) -> None:
         self._store = store
         self._replies = replies
         self._dialect = dialect
         self._types = types
-        self._authorization = f"Bearer {api_key}"
+        self._accounts = {f"Bearer {key}": account for key, account in accounts.items()}
 
     def answer(self, request: RequestRecord) -> Reply:
         """Execute one request; what it changes is committed on return."""
@@ -70,24 +70,27 @@ class Api:
         wanted_slash = {"either": slash, "with": "/", "without": ""}[self._dialect.trailing_slash]
         if not tail and slash != wanted_slash:
             return self._replies.moved(wanted_slash, request.query)
-        if request.authorization != self._authorization:
+        account = self._accounts.get(request.authorization)
+        if account is None:
             raise _RefusedError(401, "The API key is missing or wrong.")
-        return self._answer_one(request, tail) if tail else self._answer_all(request)
+        if tail:
+            return self._answer_one(request, tail, account)
+        return self._answer_all(request, account)
 
-    def _answer_all(self, request: RequestRecord) -> Reply:
+    def _answer_all(self, request: RequestRecord, account: str) -> Reply:
         match request.method:
             case "GET":
-                return self._list(request.query)
+                return self._list(request.query, account)
             case "POST":
-                return self._create(request.fields)
+                return self._create(request.fields, account)
             case _:
                 return self._wrong_verb("GET, POST")
 
-    def _answer_one(self, request: RequestRecord, tail: str) -> Reply:
+    def _answer_one(self, request: RequestRecord, tail: str, account: str) -> Reply:
         if request.method not in ("GET", "POST", "DELETE"):
             return self._wrong_verb("GET, POST, DELETE")
         handler_id = _whole_number(tail)
-        handler = None if handler_id is None else self._store.get(handler_id)
+        handler = None if handler_id is None else self._store.get(handler_id, account)
         if handler is None:
             raise _RefusedError(404, "The notification handler was not found.")
         match request.method:
@@ -96,13 +99,13 @@ class Api:
             case "POST":
                 return self._update(handler, request.fields)
             case _:
-                self._store.delete(handler.id)
+                self._store.delete(handler.id, account)
                 return self._replies.deleted(handler.id)
 
     def _wrong_verb(self, allowed: str) -> Reply:
         return self._replies.error(405, "The method is not allowed.", {"Allow": allowed})
 
-    def _list(self, query: Mapping[str, str]) -> Reply:
+    def _list(self, query: Mapping[str, str], account: str) -> Reply:
         size = _whole_number(query.get("results_per_page", str(DEFAULT_PAGE_SIZE)))
         if size not in PAGE_SIZES:
             if self._dialect.bad_results_per_page == "error":
@@ -111,18 +114,20 @@ class Api:
         size = min(size, self._dialect.max_results_per_page or size)
         number = max(1, _whole_number(query.get("page", "1")) or 1)
         offset = (number - 1) * size
-        if offset >= max(1, len(self._store)) and self._dialect.page_out_of_range == "not_found":
+        total = self._store.count(account)
+        if offset >= max(1, total) and self._dialect.page_out_of_range == "not_found":
             raise _RefusedError(404, "The page was not found.")
-        rows = self._store.page(self._dialect.order, limit=size, offset=offset)
-        return self._replies.page(rows, number=number, size=size, total=len(self._store))
+        order = self._dialect.order
+        rows = self._store.page(order, limit=size, offset=offset, account=account)
+        return self._replies.page(rows, number=number, size=size, total=total)
 
-    def _create(self, fields: Mapping[str, str]) -> Reply:
+    def _create(self, fields: Mapping[str, str], account: str) -> Reply:
         _require(fields, ("name", "type"))
         kind = fields["type"]
         own = self._fields_of(kind)
         _require(fields, own)
         draft = Draft(kind, fields["name"], _dump(_pick(fields, own)))
-        return self._replies.written(self._store.insert(draft))
+        return self._replies.written(self._store.insert(draft, account))
 
     def _update(self, handler: StoredHandler, fields: Mapping[str, str]) -> Reply:
         kind = fields.get("type", handler.type)

@@ -31,7 +31,7 @@ class Endpoint:
         base_path: The path of the base URL, such as `/api`.
         faults: Which requests are to fail.
         traffic: Where requests are recorded.
-        limit: Which requests are too many; None to admit all.
+        limit: An authorization -> what counts its requests; None to admit them all.
         clock: Tells the limit the time, in seconds.
         page: Answers what is not for the API.
     """
@@ -44,7 +44,7 @@ class Endpoint:
         base_path: str,
         faults: FaultPlan,
         traffic: Traffic,
-        limit: Limit | None,
+        limit: Callable[[str], Limit | None],
         clock: Callable[[], float],
         page: Page,
     ) -> None:
@@ -99,7 +99,8 @@ class Endpoint:
         )
 
     async def _serve(self, request: web.BaseRequest, record: RequestRecord) -> web.StreamResponse:
-        verdict = _ADMITTED if self._limit is None else self._limit.admit(self._clock())
+        limit = self._limit(record.authorization)
+        verdict = _ADMITTED if limit is None else limit.admit(self._clock())
         if verdict.admitted:
             fault = self._faults.choose(record) or _NO_FAULT
             reply = await self._execute(record, fault)

@@ -121,6 +121,7 @@ class Injection:
         method: The verb they have; None for any.
         path: A shell pattern for `RequestRecord.path`, such as `/notification-handlers/*`;
             None for any.
+        api_key: The key they bear; None for any.
         when: A further condition; None for none.
         times: How many requests are to fail; None for no end.
         after: How many matching requests to spare first.
@@ -136,6 +137,9 @@ class Injection:
     fault: Fault = field(validator=validators.instance_of(Fault))
     method: str | None = field(default=None, validator=_optional(validators.instance_of(str)))
     path: str | None = field(default=None, validator=_optional(validators.instance_of(str)))
+    api_key: str | None = field(
+        default=None, repr=False, validator=_optional(validators.instance_of(str))
+    )
     when: Callable[[RequestRecord], bool] | None = field(
         default=None, validator=_optional(validators.is_callable())
     )
@@ -162,6 +166,7 @@ class Injection:
         return (
             (self.method is None or self.method == record.method)
             and (self.path is None or fnmatchcase(record.path, self.path))
+            and (self.api_key is None or record.authorization == f"Bearer {self.api_key}")
             and (self.when is None or self.when(record))
         )
 

@@ -7,12 +7,13 @@ from contextlib import AsyncExitStack, ExitStack, closing
 from random import Random
 from secrets import randbits
 from types import TracebackType
-from typing import Any, NotRequired, Self, TypedDict, Unpack
+from typing import Any, Self, Unpack
 
-import orjson
 from attrs import frozen
 
+from bitpeak_async.sandbox.accounts import Accounts
 from bitpeak_async.sandbox.api import COLLECTION, Api
+from bitpeak_async.sandbox.content import NewHandler, draft, shown
 from bitpeak_async.sandbox.dialect import Dialect
 from bitpeak_async.sandbox.endpoint import Endpoint
 from bitpeak_async.sandbox.faults import Fault, FaultPlan, Injection
@@ -26,16 +27,6 @@ from bitpeak_async.sandbox.thread import entered_in_thread
 from bitpeak_async.sandbox.traffic import RequestRecord, Traffic
 
 _BASE_PATH = "/api"
-
-
-class NewHandler(TypedDict):
-    """A handler to put into the database; `last_datetime` is `YYYY-mm-dd HH:MM:SS` in UTC."""
-
-    name: str
-    type: str
-    settings: Mapping[str, str]
-    is_enabled: NotRequired[bool]
-    last_datetime: NotRequired[str]
 
 
 @frozen
@@ -54,11 +45,12 @@ class Sandbox:
 
     Args:
         api_key: The key that requests must bear.
+        api_keys: Further keys, each with handlers and a limit of its own.
         host: The address to listen on.
         port: The port to listen on; 0 for a free one.
         database: A path, to keep the handlers, or `":memory:"`.
         dialect: How to behave where the API's documentation is silent.
-        limit: Which requests to answer with 429; None for no limit.
+        limit: Which requests to answer with 429; None for no limit. Further keys get copies.
         extra_types: Handler types beyond the documented ones -> their required fields.
         seed: For the probabilities of faults; by default a new one, kept in `seed`.
         clock: Tells the limit the time, in seconds.
@@ -70,6 +62,7 @@ class Sandbox:
         self,
         api_key: str = "sandbox-key",
         *,
+        api_keys: Iterable[str] = (),
         host: str = "127.0.0.1",
         port: int = 0,
         database: str = ":memory:",
@@ -86,7 +79,7 @@ class Sandbox:
         self.seed: int = randbits(32) if seed is None else seed
         self._address = (host, port)
         self._database = database
-        self._limit = limit
+        self._accounts = Accounts(api_key, api_keys, limit)
         self._types = {**FIELDS, **(extra_types or {})}
         self._clock = clock
         self._keep_alive = keep_alive
@@ -143,14 +136,20 @@ class Sandbox:
                 traffic=self._traffic,
                 host=self._address[0],
             )
-            api = Api(store, replies, dialect=self.dialect, types=self._types, api_key=self.api_key)
+            api = Api(
+                store,
+                replies,
+                dialect=self.dialect,
+                types=self._types,
+                accounts=self._accounts.by_key,
+            )
             endpoint = Endpoint(
                 api,
                 replies,
                 base_path=_BASE_PATH,
                 faults=self._faults,
                 traffic=self._traffic,
-                limit=self._limit,
+                limit=self._accounts.limit_of,
                 clock=self._clock,
                 page=page,
             )
@@ -180,15 +179,17 @@ class Sandbox:
 
     @property
     def handlers(self) -> list[dict[str, Any]]:
-        """All handlers by id, as stored: settings in clear, datetimes as text."""
-        return [
-            {
-                **row._asdict(),
-                "settings": orjson.loads(row.settings),
-                "is_enabled": bool(row.is_enabled),
-            }
-            for row in self._alive.store.page("ascending")
-        ]
+        """All handlers of all keys by id, as stored: settings in clear, datetimes as text."""
+        return list(map(shown, self._alive.store.page("ascending")))
+
+    def handlers_of(self, api_key: str) -> list[dict[str, Any]]:
+        """Return the handlers of one key, as `handlers` does those of all.
+
+        Raises:
+            ValueError: It is no key of this sandbox.
+        """
+        rows = self._alive.store.page("ascending", account=self._accounts.of(api_key))
+        return list(map(shown, rows))
 
     @property
     def requests(self) -> deque[RequestRecord]:
@@ -214,13 +215,14 @@ class Sandbox:
         """Put a handler into the database and return its id.
 
         Raises:
-            ValueError: The type is neither documented nor one of `extra_types`.
+            ValueError: The type is neither documented nor one of `extra_types`, or the key is
+                none of this sandbox.
         """
-        return self._alive.store.insert(self._draft(handler))
+        return self._alive.store.insert(*self._row(handler))
 
     def add_many(self, handlers: Iterable[NewHandler]) -> None:
         """Put many handlers, each like the arguments of `add`, in one transaction."""
-        self._alive.store.insert_many(map(self._draft, handlers))
+        self._alive.store.insert_many(map(self._row, handlers))
 
     def seed_handlers(self, count: int) -> None:
         """Put `count` email handlers, `Handler 1` and so on, into the database."""
@@ -235,6 +237,7 @@ class Sandbox:
         *,
         method: str | None = None,
         path: str | None = None,
+        api_key: str | None = None,
         when: Callable[[RequestRecord], bool] | None = None,
         times: int | None = 1,
         after: int = 0,
@@ -249,6 +252,7 @@ class Sandbox:
             fault=fault,
             method=method,
             path=path,
+            api_key=api_key,
             when=when,
             times=times,
             after=after,
@@ -271,13 +275,7 @@ class Sandbox:
             raise RuntimeError("The sandbox is not running.")
         return self._running
 
-    def _draft(self, handler: NewHandler) -> Draft:
+    def _row(self, handler: NewHandler) -> tuple[Draft, str]:
         if handler["type"] not in self._types:
             raise ValueError(f"{handler['type']!r} is no type of this sandbox; see extra_types")
-        return Draft(
-            handler["type"],
-            handler["name"],
-            orjson.dumps(handler["settings"]).decode(),
-            handler.get("is_enabled", True),
-            handler.get("last_datetime"),
-        )
+        return draft(handler), self._accounts.of(handler.get("api_key", self.api_key))

@@ -1,6 +1,7 @@
 """The sandbox's database: notification handlers in one SQLite table."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable
 from typing import Literal, NamedTuple, cast
 
@@ -15,18 +16,19 @@ CREATE TABLE IF NOT EXISTS handlers (
     datetime TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
 )
 """
+#: Databases of earlier releases knew one account.
+_ACCOUNTS = "ALTER TABLE handlers ADD COLUMN account TEXT NOT NULL DEFAULT ''"
+_INDEX = "CREATE INDEX IF NOT EXISTS handlers_of_account ON handlers (account, id)"
+_COLUMNS = "id, type, name, settings, is_enabled, last_datetime, datetime"
 _INSERT = (
-    "INSERT INTO handlers (type, name, settings, is_enabled, last_datetime) VALUES (?, ?, ?, ?, ?)"
+    "INSERT INTO handlers (type, name, settings, is_enabled, last_datetime, account)"
+    " VALUES (?, ?, ?, ?, ?, ?)"
 )
 _UPDATE = (
     "UPDATE handlers SET type = ?, name = ?, settings = ?, is_enabled = ?, last_datetime = ?"
     " WHERE id = ?"
 )
-_PAGES = {
-    "ascending": "SELECT * FROM handlers ORDER BY id LIMIT ? OFFSET ?",
-    "descending": "SELECT * FROM handlers ORDER BY id DESC LIMIT ? OFFSET ?",
-    "name": "SELECT * FROM handlers ORDER BY name, id LIMIT ? OFFSET ?",
-}
+_ORDERS = {"ascending": "id", "descending": "id DESC", "name": "name, id"}
 
 Order = Literal["ascending", "descending", "name"]
 
@@ -59,6 +61,8 @@ class StoredHandler(NamedTuple):
 class Store:
     """Keep handlers in a SQLite file, or in memory; each write is committed when it returns.
 
+    Each handler belongs to an account, a word; that of callers who name none is `""`.
+
     Calls block for some 10 µs (a page of 1,000: some ms), which is less than a hop to a
     thread would take, so they are made on the event loop.
 
@@ -74,49 +78,76 @@ class Store:
         # With WAL a killed process loses nothing; syncing each commit guards against power cuts.
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute(_SCHEMA)
+        columns = self._connection.execute("PRAGMA table_info(handlers)").fetchall()
+        if "account" not in {column[1] for column in columns}:
+            self._connection.execute(_ACCOUNTS)
+        self._connection.execute(_INDEX)
         # Counted once: a COUNT(*) for each page would read the whole table.
-        (self._total,) = self._connection.execute("SELECT COUNT(*) FROM handlers").fetchone()
+        counts = self._connection.execute("SELECT account, COUNT(*) FROM handlers GROUP BY account")
+        self._counts = Counter[str](dict(counts.fetchall()))
 
     def __len__(self) -> int:
-        return int(self._total)
+        return self._counts.total()
+
+    def count(self, account: str = "") -> int:
+        """Return how many handlers an account has."""
+        return self._counts[account]
 
     def close(self) -> None:
         """Close the database."""
         self._connection.close()
 
-    def insert(self, draft: Draft) -> int:
+    def insert(self, draft: Draft, account: str = "") -> int:
         """Add one handler and return its id, which no other handler ever had."""
-        inserted = self._connection.execute(_INSERT, draft)
-        self._total += 1
+        inserted = self._connection.execute(_INSERT, (*draft, account))
+        self._counts[account] += 1
         return cast("int", inserted.lastrowid)  # every INSERT sets it
 
-    def insert_many(self, drafts: Iterable[Draft]) -> None:
-        """Add many handlers in one transaction."""
+    def insert_many(self, drafts: Iterable[tuple[Draft, str]]) -> None:
+        """Add many handlers, each with its account, in one transaction."""
+        rows = [(*draft, account) for draft, account in drafts]
         with self._connection:
             self._connection.execute("BEGIN")
-            self._total += self._connection.executemany(_INSERT, drafts).rowcount
+            self._connection.executemany(_INSERT, rows)
+        self._counts.update(row[-1] for row in rows)
 
-    def get(self, handler_id: int) -> StoredHandler | None:
-        """Return one handler, or None when there is none of this id."""
+    def get(self, handler_id: int, account: str = "") -> StoredHandler | None:
+        """Return one handler, or None when the account has none of this id."""
         row = self._connection.execute(
-            "SELECT * FROM handlers WHERE id = ?", (handler_id,)
+            f"SELECT {_COLUMNS} FROM handlers WHERE id = ? AND account = ?",  # noqa: S608 - constant
+            (handler_id, account),
         ).fetchone()
         return row and StoredHandler._make(row)
 
-    def page(self, order: Order, *, limit: int = -1, offset: int = 0) -> list[StoredHandler]:
+    def page(
+        self, order: Order, *, limit: int = -1, offset: int = 0, account: str | None = None
+    ) -> list[StoredHandler]:
         """Return up to `limit` handlers (-1: all) after skipping `offset` of them.
 
         SQLite steps over skipped rows: 10 ms for the last page of a million, by id.
+
+        Args:
+            order: What they are sorted by.
+            limit: How many at most.
+            offset: How many to skip.
+            account: Whose handlers; None for those of all.
         """
-        rows = self._connection.execute(_PAGES[order], (limit, offset))
+        whose, values = ("", ()) if account is None else (" WHERE account = ?", (account,))
+        rows = self._connection.execute(
+            f"SELECT {_COLUMNS} FROM handlers{whose}"  # noqa: S608 - constants
+            f" ORDER BY {_ORDERS[order]} LIMIT ? OFFSET ?",
+            (*values, limit, offset),
+        )
         return list(map(StoredHandler._make, rows))
 
     def update(self, handler_id: int, draft: Draft) -> None:
         """Overwrite one handler."""
         self._connection.execute(_UPDATE, (*draft, handler_id))
 
-    def delete(self, handler_id: int) -> bool:
-        """Delete one handler; return whether it was there."""
-        deleted = self._connection.execute("DELETE FROM handlers WHERE id = ?", (handler_id,))
-        self._total -= deleted.rowcount
+    def delete(self, handler_id: int, account: str = "") -> bool:
+        """Delete one handler; return whether the account had it."""
+        deleted = self._connection.execute(
+            "DELETE FROM handlers WHERE id = ? AND account = ?", (handler_id, account)
+        )
+        self._counts[account] -= deleted.rowcount
         return deleted.rowcount == 1
