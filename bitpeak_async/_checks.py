@@ -6,7 +6,7 @@ import inspect
 import os
 from collections.abc import Iterable
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -15,6 +15,8 @@ from yarl import URL
 from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.events import Hook
 from bitpeak_async.settings import Hidden
+
+_BASE_URL: Final = "https://bitpeak.ru/api"
 
 
 def check_type(argument: str, value: object, cls: type[Any]) -> None:
@@ -26,12 +28,12 @@ def check_type(argument: str, value: object, cls: type[Any]) -> None:
         )
 
 
-def check_listener(argument: str, listener: object) -> None:
+def check_listener(argument: str, listener: object, takes: str = "one argument") -> None:
     """Raise ConfigurationError unless a listener is None or a function to be called as it is."""
     if listener is None or (callable(listener) and not inspect.iscoroutinefunction(listener)):
         return
     kind = "a coroutine function" if callable(listener) else type(listener).__name__
-    raise ConfigurationError(f"{argument} must be a plain function of one argument, not {kind}")
+    raise ConfigurationError(f"{argument} must be a plain function of {takes}, not {kind}")
 
 
 def checked_hooks(hooks: Iterable[Hook]) -> tuple[Hook, ...]:
@@ -88,6 +90,18 @@ def checked_url(argument: str, value: str) -> SplitResult:
     return url
 
 
+def checked_base_url(base_url: str | None, *, allow_insecure: bool) -> str:
+    """Return where requests go, without a trailing slash; by default what the environment says."""
+    if base_url is None:
+        base_url = os.environ.get("BITPEAK_BASE_URL") or _BASE_URL
+    url = checked_url("base_url", base_url)
+    if url.scheme == "http" and not (allow_insecure or is_loopback(url)):
+        raise ConfigurationError(
+            "base_url must be https: the key would travel in clear; allow_insecure=True allows it"
+        )
+    return base_url.rstrip("/")
+
+
 def is_loopback(url: SplitResult) -> bool:
     """Whether a URL's host is this machine."""
     host = url.hostname or ""
@@ -97,8 +111,9 @@ def is_loopback(url: SplitResult) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def environment_proxy(url: SplitResult) -> str | None:
+def environment_proxy(base_url: str) -> str | None:
     """Resolve the proxy once: asking at each request costs 2.7 times the request itself."""
+    url = urlsplit(base_url)
     host = url.hostname or ""
     if is_loopback(url) or proxy_bypass(host):
         return None

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import aiohttp
 from attrs import frozen
 
+from bitpeak_async._connections import Connections, open_session
 from bitpeak_async._emitter import Emitter, harmless
 from bitpeak_async._failures import FAILURES, transport_error
 from bitpeak_async._pace import Gate, Pacer, Permit
@@ -42,10 +43,6 @@ from bitpeak_async.events import (
 from bitpeak_async.options import Pace, Retry, Timeout
 
 T = TypeVar("T")
-
-# Common servers drop an idle connection after 5 s at the earliest. A create that meets one just
-# dropped has an unknown outcome, so ours are dropped before.
-_KEEPALIVE: Final = 4.0
 
 # Of the total timeout; so an attempt that ends while it connects is known never to be sent.
 _CONNECTING: Final = 0.95
@@ -87,7 +84,7 @@ class Transport:
         pace: Pace,
         retry: Retry,
         max_reply_bytes: int,
-        session: aiohttp.ClientSession | None = None,
+        session: aiohttp.ClientSession | Connections | None = None,
         proxy: str | None = None,
         ssl: tls.SSLContext | None = None,
         hooks: Iterable[Hook] = (),
@@ -100,7 +97,10 @@ class Transport:
         self._budget = Budget(retry.budget)
         self._max_reply_bytes = max_reply_bytes
         self._owns_session = session is None
-        self._session = session
+        self._shared = session if isinstance(session, Connections) else None
+        self._session = None if isinstance(session, Connections) else session
+        # A given session's middlewares must run; so there a replayed delete goes unnoticed.
+        self._notices_replays = self._session is None
         self._proxy = proxy
         self._ssl: tls.SSLContext | bool = True if ssl is None else ssl
         self._jitter = jitter
@@ -117,6 +117,8 @@ class Transport:
         would be running already.
         """
         limits = [self._pace.in_flight]
+        if self._shared is not None:
+            limits.append(self._shared.limit)
         if self._session is not None and (connector := self._session.connector) is not None:
             limits += filter(None, [connector.limit, connector.limit_per_host])
         return min(limits)
@@ -144,13 +146,14 @@ class Transport:
         self._loop = loop
         slots = self.slots
         self._timeouts = Timeouts(loop)
-        self._gate = Gate(Pacer(self._pace, loop.time, self._retry.max_delay, slots), slots)
+        pacer = Pacer(self._pace, loop.time, self._retry.max_delay, slots)
+        if self._shared is not None:
+            self._session = self._shared.open()
+            self._gate = self._shared.gate(pacer, slots)
+            return
+        self._gate = Gate(pacer, slots)
         if self._owns_session:
-            self._session = aiohttp.ClientSession(
-                headers=self.wire.headers,
-                connector=aiohttp.TCPConnector(limit=slots, keepalive_timeout=_KEEPALIVE),
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
+            self._session = open_session(slots, self.wire.headers)
 
     async def close(self) -> None:
         """Close the session if it is ours. Closing twice is fine."""
@@ -288,8 +291,7 @@ class Transport:
         options: CallOptions,
         state: Attempts,
     ) -> Reply:
-        # A given session's middlewares must run; so there a replayed delete goes unnoticed.
-        watched = self._owns_session and request.method == "DELETE"
+        watched = self._notices_replays and request.method == "DELETE"
         headers = request.headers
         if not self._owns_session:
             headers = {**self.wire.headers, **(headers or {})}

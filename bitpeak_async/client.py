@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
-import os
 import platform
 import ssl as tls
 from collections.abc import Callable, Iterable
@@ -17,19 +16,19 @@ import aiohttp
 from bitpeak_async._checks import (
     check_listener,
     check_type,
+    checked_base_url,
     checked_hooks,
     checked_key,
     checked_url,
     environment_proxy,
-    is_loopback,
 )
 from bitpeak_async._codec import decoder
+from bitpeak_async._connections import Connections
 from bitpeak_async._creation import Creation
 from bitpeak_async._pagination import SeenIds
 from bitpeak_async._transport import CallOptions, Transport
 from bitpeak_async._version import __version__
 from bitpeak_async._wire import Wire
-from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.events import Hook
 from bitpeak_async.notification_handlers import NotificationHandlers
 from bitpeak_async.options import Pace, Retry, Timeout, check_number
@@ -41,7 +40,6 @@ from bitpeak_async.settings import Hidden
 
 __all__ = ["BitPeak"]
 
-_BASE_URL: Final = "https://bitpeak.ru/api"
 MAX_REPLY_BYTES: Final = 32 * 1024 * 1024
 _USER_AGENT: Final = (
     f"bitpeak_async/{__version__} Python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
@@ -86,7 +84,7 @@ class BitPeak:
         timeout: Timeout = Timeout(),  # noqa: B008 - frozen
         retry: Retry = Retry(),  # noqa: B008 - frozen
         pace: Pace = Pace(),  # noqa: B008 - frozen
-        session: aiohttp.ClientSession | None = None,
+        session: aiohttp.ClientSession | Connections | None = None,
         proxy: str | None = None,
         ssl: tls.SSLContext | None = None,
         max_reply_bytes: int = MAX_REPLY_BYTES,
@@ -96,32 +94,25 @@ class BitPeak:
     ) -> None:
         secret = Hidden(api_key)
         del api_key  # no traceback with locals is to show it
-        if base_url is None:
-            base_url = os.environ.get("BITPEAK_BASE_URL") or _BASE_URL
-        url = checked_url("base_url", base_url)
-        if url.scheme == "http" and not (allow_insecure or is_loopback(url)):
-            raise ConfigurationError(
-                "base_url must be https: the key would travel in clear; "
-                "allow_insecure=True allows it"
-            )
+        base_url = checked_base_url(base_url, allow_insecure=allow_insecure)
         check_number("BitPeak(max_reply_bytes=)", max_reply_bytes, 1, integer=True)
         check_type("timezone", timezone, dt.tzinfo)
         check_type("pace", pace, Pace)
         wire = Wire(
-            base_url=base_url.rstrip("/"),
+            base_url=base_url,
             api_key=checked_key(secret),
             user_agent=_USER_AGENT,
             decoder=decoder(timezone),
         )
         options = _call_options(timeout, retry, None)
-        if session is not None:
+        if session is not None and not isinstance(session, Connections):
             check_type("session", session, aiohttp.ClientSession)
         if ssl is not None:
             check_type("ssl", ssl, tls.SSLContext)
         if proxy is not None:
             checked_url("proxy", proxy)
-        elif session is None:
-            proxy = environment_proxy(url)
+        elif not isinstance(session, aiohttp.ClientSession):
+            proxy = environment_proxy(base_url)
         self._transport = Transport(
             wire,
             pace=pace,
@@ -217,7 +208,7 @@ class BitPeak:
                 KeyboardInterrupt.
         """
         check_type("plan", plan, Plan)
-        _check_application(on_outcome, max_deletes, grace)
+        check_application(on_outcome, max_deletes, grace)
         creation = self._creation(remove_duplicates=remove_duplicates)
         specs = [change.spec for change in plan.changes if not isinstance(change, Delete)]
         now = await self._plan(specs, creation.existing, prune=plan.prune, salt=plan.salt)
@@ -242,7 +233,7 @@ class BitPeak:
 
         Running it again writes nothing, so a run that broke off is resumed by running again.
         """
-        _check_application(on_outcome, max_deletes, grace)
+        check_application(on_outcome, max_deletes, grace)
         creation = self._creation(remove_duplicates=remove_duplicates)
         plan = await self._plan(specs, creation.existing, prune=prune)
         refuse_unsafe(plan, max_deletes, force=force)
@@ -299,7 +290,8 @@ def _call_options(timeout: Timeout, retry: Retry, deadline: float | None) -> Cal
     return CallOptions(timeout, retry, deadline)
 
 
-def _check_application(on_outcome: object, max_deletes: int | None, grace: float) -> None:
+def check_application(on_outcome: object, max_deletes: int | None, grace: float) -> None:
+    """Raise ConfigurationError unless the arguments of an application can be used."""
     check_listener("on_outcome", on_outcome)
     if max_deletes is not None:
         check_number("max_deletes", max_deletes, 0, integer=True)

@@ -34,6 +34,7 @@ LAYERS = (
     "_timeouts",
     "_version",
     "_checks",
+    "_connections",
     "_transport",
     "_pagination",
     "_bulk",
@@ -41,6 +42,7 @@ LAYERS = (
     "notification_handlers",
     "provisioning",
     "client",
+    "fleet",
     "_caller",
     "_portal",
     "_stream",
@@ -125,7 +127,7 @@ def test_importing_the_sdk_stays_light(name: str):
 
 
 def test_only_one_module_knows_cattrs_and_one_the_session():
-    for module, homes in {"cattrs": {"_codec"}, "ClientSession(": {"_transport"}}.items():
+    for module, homes in {"cattrs": {"_codec"}, "ClientSession(": {"_connections"}}.items():
         users = {
             path.relative_to(PACKAGE).parts[0].removesuffix(".py")
             for path in PACKAGE.rglob("*.py")

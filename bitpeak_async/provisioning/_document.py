@@ -106,6 +106,12 @@ class Problems:
         self.add(place, problem)
         return UnusableFileError()
 
+    def copy(self) -> Problems:
+        """Return the same problems, to which others may be added."""
+        problems = Problems(self.file)
+        problems._found = [*self._found]
+        return problems
+
     def at(self, place: Place) -> str:
         """Return ``file:line``."""
         return f"{self.file}:{place.line}" if place.line else self.file

@@ -27,18 +27,15 @@ class SpecReader:
         problems: where to note it. No problem holds a value from the environment: what a message
             quotes is the text of the file.
         environ: environment variables, name → value.
-        names: handlers' names so far → where each stands; shared by the files of one set.
+
+    Attributes:
+        names: handlers' names so far → where each stands.
     """
 
-    def __init__(
-        self,
-        problems: Problems,
-        environ: Mapping[str, str],
-        names: dict[str, tuple[Problems, Place]],
-    ) -> None:
+    def __init__(self, problems: Problems, environ: Mapping[str, str]) -> None:
+        self.names: dict[str, Place] = {}
         self._problems = problems
         self._environ = environ
-        self._names = names
 
     def read(self, document: Node) -> list[HandlerSpec]:
         """Return the specs of a whole file.
@@ -89,13 +86,9 @@ class SpecReader:
             return None
         for _, problem in name_problems(name):
             self._problems.add(node.place, problem)
-        file, first = self._names.setdefault(name, (self._problems, handler))
+        first = self.names.setdefault(name, handler)
         if first is not handler:
-            same_file = file is self._problems
-            where = f"on line {first.line}" if same_file else f"at {file.at(first)}"
-            self._problems.add(
-                handler, f"has the same name as {first.path} {where}; names must be unique"
-            )
+            self._problems.add(handler, same_name(first.path, f"on line {first.line}"))
         return name
 
     def _settings(self, kind_node: Node | None, node: Node) -> Settings | None:
@@ -205,6 +198,11 @@ class SpecReader:
         return expand(
             node.value, self._environ, lambda problem: self._problems.add(node.place, problem)
         )
+
+
+def same_name(path: str, where: str) -> str:
+    """Return what is wrong with a handler whose name an earlier one has."""
+    return f"has the same name as {path} {where}; names must be unique"
 
 
 def misspelt(kind: str, fields: Iterable[str]) -> str | None:

@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import cast, overload
 
 from bitpeak_async.errors import ConfigurationError
-from bitpeak_async.provisioning._document import Place, Problems, UnusableFileError, refuse
+from bitpeak_async.provisioning._document import Problems, refuse
 from bitpeak_async.provisioning._dump import DUMPERS, Format
-from bitpeak_async.provisioning._paths import read_document, spec_files
+from bitpeak_async.provisioning._spec_files import SpecFiles
 from bitpeak_async.provisioning._spec_reader import SpecReader
 from bitpeak_async.provisioning._spec_writer import make_entries
 from bitpeak_async.provisioning._variables import dump_environ
@@ -60,20 +60,9 @@ def read_specs(
         raise ConfigurationError("read_specs needs the path of at least one file or directory")
     # Masked, for a traceback with locals shows them.
     environ = MaskedFields(os.environ if environ is None else environ)
-    found: list[Problems] = []
-    names: dict[str, tuple[Problems, Place]] = {}
-    specs: list[HandlerSpec] = []
-    for path in map(Path, files):
-        found.append(Problems(str(path)))
-        for file in spec_files(path, found[-1]):
-            found.append(Problems(str(file)))
-            reader = SpecReader(found[-1], environ, names)
-            try:
-                specs += reader.read(read_document(file, found[-1]))
-            except UnusableFileError:
-                continue
-    refuse(problem for problems in found for problem in problems.in_order())
-    return specs
+    found = SpecFiles(environ).read(map(Path, files))
+    refuse(found.problems)
+    return list(found.specs)
 
 
 def dump_specs(
@@ -130,7 +119,7 @@ def read_settings(
     # Masked, for a traceback with locals shows them.
     fields, environ = MaskedFields(fields), MaskedFields(os.environ if environ is None else environ)
     problems = Problems("settings")
-    reader = SpecReader(problems, environ, {})
+    reader = SpecReader(problems, environ)
     settings = reader.read_settings(handler_type, fields)
     refuse(problems.in_order())
     return cast("Settings | SettingsFields", settings)

@@ -1,0 +1,19 @@
+"""Many accounts in one process: each with its key and pace, all on one connector, one report."""
+
+from bitpeak_async.fleet.account import Account
+from bitpeak_async.fleet.fleet import Fleet
+from bitpeak_async.fleet.keys import EnvironmentKey, FileKey, KeySource, LiteralKey
+from bitpeak_async.fleet.report import AccountReport, FleetCancelledError, FleetPlan, FleetReport
+
+__all__ = [
+    "Account",
+    "AccountReport",
+    "EnvironmentKey",
+    "FileKey",
+    "Fleet",
+    "FleetCancelledError",
+    "FleetPlan",
+    "FleetReport",
+    "KeySource",
+    "LiteralKey",
+]

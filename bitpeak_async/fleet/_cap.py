@@ -1,0 +1,167 @@
+"""Requests at once over all keys of a fleet, handed out so that no key can hold the others up.
+
+A key takes its place under the cap last: after its own slots, its pause and its rate, so one that
+waits for those holds nothing. When places are short, the next one goes to the key with the fewest
+requests under way, and keys whose requests last long share a quarter of the cap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Final
+
+from bitpeak_async._connections import Connections
+from bitpeak_async._pace import Gate, Pacer, Permit
+
+_SLOW: Final = 2.0  # seconds; a request that took longer probably met a server that hangs
+_SLOW_SHARE: Final = 4  # a quarter, while others want the rest
+
+
+class Cap:
+    """A number of places, and who gets the next one.
+
+    Args:
+        limit: how many.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._free = limit
+        self._waiting: dict[Share, asyncio.Future[None]] = {}
+        self._newcomers: deque[asyncio.Future[None]] = deque()
+        self._slow = 0
+
+    async def room(self) -> None:
+        """Wait until a place is free that no key wants; slow ones that have their share wait.
+
+        It is not taken: what begins now asks for it by ``take``.
+        """
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
+        self._newcomers.append(waiter)
+        self._hand_out()
+        try:
+            await waiter
+        finally:
+            self._newcomers.remove(waiter)
+            # If nobody else begins, slow keys get what is left.
+            loop.call_soon(self._hand_out)
+
+    def share(self) -> Share:
+        """Return a key's share."""
+        return Share(self)
+
+    async def take(self, share: Share) -> None:
+        """Wait for a place; a share may only wait once at a time."""
+        waiter = self._waiting[share] = asyncio.get_running_loop().create_future()
+        self._hand_out()
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if self._waiting.pop(share, None) is None:
+                self.give_back(share, is_slow=share.is_slow)
+            raise
+
+    def give_back(self, share: Share, *, is_slow: bool) -> None:
+        """Take a place back; tell whether the share's requests last long."""
+        self._count(share, -1)
+        if share.is_slow != is_slow:
+            self._slow += share.in_flight if is_slow else -share.in_flight
+            share.is_slow = is_slow
+        self._hand_out()
+
+    def _count(self, share: Share, change: int) -> None:
+        share.in_flight += change
+        self._free -= change
+        self._slow += change * share.is_slow
+
+    def _hand_out(self) -> None:
+        while self._free and (share := self._next()) is not None:
+            self._count(share, 1)
+            self._waiting.pop(share).set_result(None)
+        if self._free and self._newcomers and not self._newcomers[0].done():
+            self._newcomers[0].set_result(None)
+
+    def _next(self) -> Share | None:
+        """Return who gets the next place; of equals, who came first."""
+        if self._slow < max(1, self.limit // _SLOW_SHARE):
+            return min(self._waiting, key=_in_flight, default=None)
+        quick = [share for share in self._waiting if not share.is_slow]
+        if not quick and not self._newcomers:
+            quick = list(self._waiting)
+        return min(quick, key=_in_flight, default=None)
+
+
+class Share:
+    """What one key has of a cap.
+
+    Attributes:
+        in_flight: places it holds.
+        is_slow: whether its latest request took long.
+    """
+
+    def __init__(self, cap: Cap) -> None:
+        self.in_flight = 0
+        self.is_slow = False
+        self._cap = cap
+
+    async def take(self) -> None:
+        """Wait for a place."""
+        await self._cap.take(self)
+
+    def give_back(self, seconds: float | None = None) -> None:
+        """Give a place back, after as many seconds of a request, or None after none."""
+        is_slow = self.is_slow if seconds is None else seconds > _SLOW
+        self._cap.give_back(self, is_slow=is_slow)
+
+
+def _in_flight(share: Share) -> int:
+    return share.in_flight
+
+
+class CappedGate(Gate):
+    """A key's gate whose tasks also need a place under the cap; one of them waits for it."""
+
+    def __init__(self, pacer: Pacer, slots: int, share: Share) -> None:
+        super().__init__(pacer, slots)
+        self._slots = asyncio.Semaphore(slots)
+        self._turn = asyncio.Lock()
+        self._share = share
+
+    def try_enter(self) -> None:
+        """Return None: a place under the cap has to be asked for."""
+
+    async def enter(self) -> Permit:
+        """Wait for a slot, for the pace and for a place; ``leave()`` must follow."""
+        await self._slots.acquire()
+        try:
+            async with self._turn:
+                while True:
+                    while (delay := self.pacer.wait()) > 0:
+                        await asyncio.sleep(delay)
+                    await self._share.take()
+                    if self.pacer.wait() <= 0:
+                        return self.pacer.admit()
+                    self._share.give_back()  # a pause began meanwhile
+        except BaseException:
+            self._slots.release()
+            raise
+
+    def leave(self, permit: Permit) -> None:
+        """Give slot and place back."""
+        self.pacer.released(permit)
+        self._slots.release()
+        self._share.give_back(self.pacer.clock() - permit.at)
+
+
+class CappedConnections(Connections):
+    """One session for all keys of a fleet, as many connections as the cap has places."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.cap = Cap(limit)
+
+    def gate(self, pacer: Pacer, slots: int) -> Gate:
+        """Return a key's gate."""
+        return CappedGate(pacer, slots, self.cap.share())

@@ -1,0 +1,138 @@
+"""Accounts → what is to be done for each, or all that is wrong with any of them."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TypeAlias
+
+from attrs import frozen
+
+from bitpeak_async.client import BitPeak
+from bitpeak_async.errors import ConfigurationError, PlanError
+from bitpeak_async.fleet.account import Account
+from bitpeak_async.options import Pace
+from bitpeak_async.provisioning._document import refuse
+from bitpeak_async.provisioning._spec_files import SpecFiles
+from bitpeak_async.provisioning.plan import usable
+from bitpeak_async.records import HandlerSpec
+from bitpeak_async.settings import Hidden, MaskedFields
+
+_NAMED: Final = 3  # accounts that one problem of a shared file names
+
+
+@frozen
+class KeyOf:
+    """What the requests of some accounts have in common, and so their pace.
+
+    Attributes:
+        base_url: where they go.
+        api_key: what they bear.
+    """
+
+    base_url: str | None
+    api_key: Hidden[str]
+
+
+@frozen
+class Desired:
+    """One account and what it should have.
+
+    Attributes:
+        account: whose.
+        key: resolved.
+        specs: all of them.
+    """
+
+    account: Account
+    key: KeyOf
+    specs: tuple[HandlerSpec, ...]
+
+
+Connect: TypeAlias = Callable[[KeyOf, Pace | None], BitPeak]
+
+
+def key_of(account: Account, base_url: str | None) -> KeyOf:
+    """Return an account's key and base URL.
+
+    Raises:
+        ConfigurationError: there is no key.
+    """
+    return KeyOf(account.base_url or base_url, account.key.resolve())
+
+
+def desired(
+    accounts: Iterable[Account], base_url: str | None, connect: Connect, *, prunes: bool
+) -> list[list[Desired]]:
+    """Return what is to be done, the accounts of one key together: they must not run at once.
+
+    Args:
+        accounts: to be provisioned.
+        base_url: of accounts that tell none.
+        connect: makes a client, which refuses keys and URLs that are unusable.
+        prunes: whether handlers that are not desired are deleted.
+
+    Raises:
+        PlanError: accounts or their files are unusable; its ``problems`` are all there are.
+    """
+    files = SpecFiles(MaskedFields(os.environ))
+    groups = defaultdict[KeyOf, list[Desired]](list)
+    problems: list[str] = []
+    in_files = defaultdict[str, list[Account]](list)
+    for account in accounts:
+        found = files.read(account.spec_files)
+        for problem in found.problems:
+            in_files[problem].append(account)
+        specs = found.specs + account.specs if account.specs else found.specs
+        if not found.problems and account.specs:
+            problems += _spec_problems(account, specs)
+        try:
+            key = key_of(account, base_url)
+            connect(key, account.pace)
+        except ConfigurationError as error:
+            problems.append(f"{account.title}: {error}")
+        else:
+            groups[key].append(Desired(account, key, specs))
+    problems += [f"{_named(whose)}: {problem}" for problem, whose in in_files.items()]
+    for group in groups.values():
+        if len(group) > 1:
+            problems += _conflicts(group, prunes=prunes)
+    refuse(problems)
+    return list(groups.values())
+
+
+def _spec_problems(account: Account, specs: tuple[HandlerSpec, ...]) -> list[str]:
+    try:
+        usable(specs)
+    except PlanError as error:
+        return [f"{account.title}: {problem}" for problem in error.problems]
+    return []
+
+
+def _conflicts(group: Sequence[Desired], *, prunes: bool) -> list[str]:
+    """Return why accounts cannot have one key."""
+    first, *others = group
+    problems: list[str] = []
+    names = {spec.name: first.account for spec in first.specs}
+    for other in others:
+        both = f"{other.account.title} and {first.account.name!r} have the same key"
+        if other.account.pace != first.account.pace:
+            problems.append(f"{both} and another pace; give both the same")
+        if prunes:
+            problems.append(f"{both}: pruning one would delete what the other describes")
+        for spec in other.specs:
+            if (owner := names.setdefault(spec.name, other.account)) is not other.account:
+                problems.append(
+                    f"{other.account.title} and {owner.name!r} have the same key and both "
+                    f"describe {spec.name!r}; let one of them do so"
+                )
+                break
+    return problems
+
+
+def _named(accounts: Sequence[Account]) -> str:
+    names = ", ".join(repr(account.name) for account in accounts[:_NAMED])
+    if len(accounts) > _NAMED:
+        names += f" and {len(accounts) - _NAMED:,} more"
+    return f"account{'s' if len(accounts) > 1 else ''} {names}"

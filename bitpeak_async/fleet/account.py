@@ -1,0 +1,111 @@
+"""One account of a fleet: its name, where its key is, and what it should have."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from attrs import field, frozen
+
+from bitpeak_async._checks import check_type
+from bitpeak_async.errors import ConfigurationError
+from bitpeak_async.fleet.keys import KeySource, LiteralKey
+from bitpeak_async.options import Pace
+from bitpeak_async.records import HandlerSpec
+from bitpeak_async.settings import Hidden
+
+__all__ = ["Account"]
+
+
+@frozen(init=False)
+class Account:
+    """One account of a fleet.
+
+    It pickles, with the key by reference unless that was given itself.
+
+    Args:
+        name: how reports and errors call it; unique in a fleet.
+        api_key: where the key comes from, or the key itself.
+        specs: the desired handlers, or paths of spec files and folders of them, which are read
+            when they are needed. Accounts may share files.
+        base_url: by default the fleet's.
+        pace: by default the fleet's.
+
+    Raises:
+        ConfigurationError: an argument is unusable; it names the account.
+    """
+
+    name: str
+    key: KeySource
+    specs: tuple[HandlerSpec, ...] = field(repr=lambda specs: str(len(specs)))
+    spec_files: tuple[Path, ...]
+    base_url: str | None
+    pace: Pace | None
+    place: str = field(eq=False, repr=False)
+
+    def __init__(
+        self,
+        name: str,
+        api_key: str | KeySource,
+        specs: Iterable[HandlerSpec | str | os.PathLike[str]] | str | os.PathLike[str] = (),
+        *,
+        base_url: str | None = None,
+        pace: Pace | None = None,
+        place: str = "",
+    ) -> None:
+        given = Hidden(api_key)
+        del api_key  # no traceback with locals is to show it
+        if not isinstance(name, str) or not name:
+            raise ConfigurationError("an account needs a name: a string that is not empty")
+        who = f"account {name!r}"
+        if isinstance(given.value, str):
+            key: KeySource = LiteralKey(given.value)
+        elif callable(getattr(given.value, "resolve", None)):
+            key = given.value
+        else:
+            kind = type(given.value).__name__
+            raise ConfigurationError(
+                f"{who}: api_key must be a string or a KeySource such as EnvironmentKey, not {kind}"
+            )
+        if pace is not None:
+            check_type(f"{who}: pace", pace, Pace)
+        if base_url is not None:
+            check_type(f"{who}: base_url", base_url, str)
+        handlers, files = _sorted(who, specs)
+        self.__attrs_init__(name, key, handlers, files, base_url, pace, place)
+
+    @property
+    def title(self) -> str:
+        """How an error names it: with its place, where it comes from a file."""
+        return f"{self.place}: account {self.name!r}" if self.place else f"account {self.name!r}"
+
+    def with_specs(self, specs: Iterable[HandlerSpec | str | os.PathLike[str]]) -> Account:
+        """Return the same account with other specs, such as a part of its own."""
+        return Account(
+            self.name, self.key, specs, base_url=self.base_url, pace=self.pace, place=self.place
+        )
+
+
+def _sorted(
+    who: str, specs: Iterable[HandlerSpec | str | os.PathLike[str]] | str | os.PathLike[str]
+) -> tuple[tuple[HandlerSpec, ...], tuple[Path, ...]]:
+    if isinstance(specs, str | os.PathLike):
+        specs = (specs,)
+    if not isinstance(specs, Iterable):
+        raise ConfigurationError(
+            f"{who}: specs must be handlers or paths of spec files, not {type(specs).__name__}"
+        )
+    handlers: list[HandlerSpec] = []
+    files: list[Path] = []
+    for spec in specs:
+        if isinstance(spec, HandlerSpec):
+            handlers.append(spec)
+        elif isinstance(spec, str | os.PathLike):
+            files.append(Path(spec))
+        else:
+            kind = type(spec).__name__
+            raise ConfigurationError(
+                f"{who}: specs must hold HandlerSpec or paths of spec files, not {kind}"
+            )
+    return tuple(handlers), tuple(files)

@@ -1,0 +1,315 @@
+"""Many accounts in one process: each with its key and pace, all on one connector."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import ssl as tls
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+from weakref import WeakValueDictionary
+
+from bitpeak_async._checks import check_type
+from bitpeak_async.client import MAX_REPLY_BYTES, BitPeak, check_application
+from bitpeak_async.errors import BitPeakError, ClosedError, ConfigurationError
+from bitpeak_async.events import Hook
+from bitpeak_async.fleet._cap import CappedConnections
+from bitpeak_async.fleet._desired import Desired, KeyOf, desired
+from bitpeak_async.fleet._run import Ledger, run_all
+from bitpeak_async.fleet.account import Account
+from bitpeak_async.fleet.report import AccountReport, FleetCancelledError, FleetPlan, FleetReport
+from bitpeak_async.options import Pace, Retry, Timeout, check_number
+from bitpeak_async.provisioning.apply import Outcome, ProvisionCancelledError, Report
+from bitpeak_async.provisioning.plan import Plan
+
+__all__ = ["Fleet"]
+
+OnOutcome: TypeAlias = Callable[[str, Outcome], object]
+OnAccount: TypeAlias = Callable[[AccountReport], object]
+Write: TypeAlias = Callable[
+    [BitPeak, Desired, Callable[[Outcome], object] | None], Coroutine[Any, Any, Report]
+]
+
+
+class Fleet:
+    """Many accounts, provisioned at once on one connector.
+
+    Use it as ``async with Fleet(accounts) as fleet:``, or call ``close()`` when done; it serves
+    one event loop. Each key has a pace of its own. Accounts that share key and base URL share
+    that pace, and run one after another.
+
+    Args:
+        accounts: with unique names.
+        base_url: of accounts that tell none; by default as for ``BitPeak``.
+        in_flight: requests under way at once, of all keys together.
+        pace: of each key whose account tells none.
+        timeout: of one attempt, in seconds. It begins when the request may leave.
+        retry: when to try again.
+        proxy: and all others: as for ``BitPeak``.
+
+    Raises:
+        ConfigurationError: an argument is unusable, or accounts share a name; it names each.
+    """
+
+    def __init__(
+        self,
+        accounts: Iterable[Account] = (),
+        *,
+        base_url: str | None = None,
+        in_flight: int = 100,
+        pace: Pace = Pace(),  # noqa: B008 - frozen
+        timeout: Timeout = Timeout(),  # noqa: B008 - frozen
+        retry: Retry = Retry(),  # noqa: B008 - frozen
+        proxy: str | None = None,
+        ssl: tls.SSLContext | None = None,
+        max_reply_bytes: int = MAX_REPLY_BYTES,
+        allow_insecure: bool = False,
+        hooks: Iterable[Hook] = (),
+        timezone: dt.tzinfo = dt.UTC,
+    ) -> None:
+        check_number("Fleet(in_flight=)", in_flight, 1, integer=True)
+        self.accounts: tuple[Account, ...] = _distinct(accounts)
+        self._base_url = base_url
+        self._pace = pace
+        self._connections = CappedConnections(in_flight)
+        self._make = partial(
+            BitPeak,
+            timeout=timeout,
+            retry=retry,
+            session=self._connections,
+            proxy=proxy,
+            ssl=ssl,
+            max_reply_bytes=max_reply_bytes,
+            allow_insecure=allow_insecure,
+            hooks=tuple(hooks) if isinstance(hooks, Iterable) else hooks,
+            timezone=timezone,
+        )
+        # All options are checked here, not by the first account.
+        self._make("key", base_url=base_url, pace=pace)
+        # A client lives as long as one of its accounts is worked on: memory stays flat.
+        self._clients = WeakValueDictionary[KeyOf, BitPeak]()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    async def provision(
+        self,
+        *,
+        prune: str | None = None,
+        on_outcome: OnOutcome | None = None,
+        on_account: OnAccount | None = None,
+        keep_outcomes: bool = True,
+        remove_duplicates: bool = False,
+        max_deletes: int | None = None,
+        force: bool = False,
+        grace: float = 5.0,
+    ) -> FleetReport:
+        """Bring all accounts to their desired states; see ``BitPeak.provision``.
+
+        An account that fails stops no other. Running it again writes nothing, so a run that
+        broke off is resumed by running again.
+
+        Args:
+            prune: a pattern of names, in each account.
+            on_outcome: called with the account's name and each outcome, as it ends. What it
+                raises is logged only.
+            on_account: called with each account's report, as it ends; likewise.
+            keep_outcomes: keep all outcomes in the report; else only those that failed, and the
+                counts, so that memory does not grow with the handlers.
+            remove_duplicates: delete copies that creates of this very run made late.
+            max_deletes: refuse an account whose plan deletes more.
+            force: carry out even plans that delete more than 30 % of what ``prune`` matches.
+            grace: seconds that changes under way have to end when the task is cancelled.
+
+        Raises:
+            PlanError: accounts, keys or spec files are unusable; its ``problems`` are all there
+                are. Nothing was sent.
+            FleetCancelledError: the task was cancelled; it is a CancelledError that holds the
+                partial report.
+        """
+        check_application(on_outcome, max_deletes, grace)
+
+        def write(
+            client: BitPeak, one: Desired, tell: Callable[[Outcome], object] | None
+        ) -> Coroutine[Any, Any, Report]:
+            return client.provision(
+                one.specs,
+                prune=prune,
+                on_outcome=tell,
+                remove_duplicates=remove_duplicates,
+                max_deletes=max_deletes,
+                force=force,
+                grace=grace,
+            )
+
+        groups = await self._desired(self.accounts, prunes=prune is not None)
+        return await self._write(groups, write, Ledger(on_outcome, on_account, keep_outcomes))
+
+    async def plan(self, *, prune: str | None = None) -> FleetPlan:
+        """Compare all accounts with their desired states; reads only.
+
+        Args:
+            prune: a pattern of names, in each account; see ``BitPeak.plan``.
+
+        Raises:
+            PlanError: accounts, keys or spec files are unusable; its ``problems`` are all there
+                are. Nothing was sent.
+        """
+        groups = await self._desired(self.accounts, prunes=prune is not None)
+        plans: dict[str, Plan] = {}
+        errors: dict[str, BitPeakError] = {}
+
+        async def read(one: Desired) -> None:
+            try:
+                plans[one.account.name] = await self._client(one).plan(one.specs, prune=prune)
+            except BitPeakError as error:
+                errors[one.account.name] = error
+
+        await run_all(groups, read, self._connections.cap)
+        return FleetPlan(plans, errors)
+
+    async def apply(
+        self,
+        plan: FleetPlan,
+        *,
+        on_outcome: OnOutcome | None = None,
+        on_account: OnAccount | None = None,
+        keep_outcomes: bool = True,
+        remove_duplicates: bool = False,
+        max_deletes: int | None = None,
+        force: bool = False,
+        grace: float = 5.0,
+    ) -> FleetReport:
+        """Carry out a fleet's plan; see ``BitPeak.apply`` and ``provision``.
+
+        An account that could not be planned is reported with that error, and one whose handlers
+        changed since with a PlanError.
+        """
+        check_type("plan", plan, FleetPlan)
+        check_application(on_outcome, max_deletes, grace)
+
+        def write(
+            client: BitPeak, one: Desired, tell: Callable[[Outcome], object] | None
+        ) -> Coroutine[Any, Any, Report]:
+            return client.apply(
+                plan.plans[one.account.name],
+                on_outcome=tell,
+                remove_duplicates=remove_duplicates,
+                max_deletes=max_deletes,
+                force=force,
+                grace=grace,
+            )
+
+        ledger = Ledger(on_outcome, on_account, keep_outcomes)
+        for name, error in plan.errors.items():
+            ledger.failed(name, error)
+        planned = [account for account in self.accounts if account.name in plan.plans]
+        return await self._write(await self._desired(planned), write, ledger)
+
+    async def provision_account(
+        self,
+        account: Account,
+        *,
+        prune: str | None = None,
+        on_outcome: Callable[[Outcome], object] | None = None,
+        remove_duplicates: bool = False,
+        max_deletes: int | None = None,
+        force: bool = False,
+        grace: float = 5.0,
+    ) -> Report:
+        """Provision one account, which need not be one of the fleet's.
+
+        This is what one of many workers does. To give it a part of an account's handlers only,
+        pass ``account.with_specs(part)``, and no ``prune``.
+
+        Raises:
+            PlanError: account, key or spec files are unusable.
+            BitPeakError: and all others: as ``BitPeak.provision``.
+        """
+        [[one]] = await self._desired([account], prunes=prune is not None)
+        return await self._client(one).provision(
+            one.specs,
+            prune=prune,
+            on_outcome=on_outcome,
+            remove_duplicates=remove_duplicates,
+            max_deletes=max_deletes,
+            force=force,
+            grace=grace,
+        )
+
+    async def close(self) -> None:
+        """Close all connections. Closing twice is fine."""
+        self._closed = True
+        await self._connections.close()
+
+    async def __aenter__(self) -> Self:
+        self._check()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"Fleet({len(getattr(self, 'accounts', ()))} accounts)"
+
+    def _check(self) -> None:
+        if self._closed:
+            raise ClosedError("the fleet is closed; make a new one")
+        loop = asyncio.get_running_loop()
+        self._loop = self._loop or loop
+        if self._loop is not loop:
+            raise ClosedError("the fleet belongs to another event loop; make one for each loop")
+
+    async def _desired(
+        self, accounts: Iterable[Account], *, prunes: bool = False
+    ) -> list[list[Desired]]:
+        self._check()
+        # Thousands of files would hold up the loop.
+        return await asyncio.to_thread(
+            desired, accounts, self._base_url, self._connect, prunes=prunes
+        )
+
+    async def _write(
+        self, groups: Iterable[Iterable[Desired]], write: Write, ledger: Ledger
+    ) -> FleetReport:
+        async def work(one: Desired) -> None:
+            name = one.account.name
+            try:
+                ledger.done(name, await write(self._client(one), one, ledger.telling(name)))
+            except ProvisionCancelledError as cancelled:
+                ledger.done(name, cancelled.report)
+                raise
+            except BitPeakError as error:
+                ledger.failed(name, error)
+
+        try:
+            await run_all(groups, work, self._connections.cap)
+        except asyncio.CancelledError:
+            raise FleetCancelledError(ledger.report()) from None
+        return ledger.report()
+
+    def _client(self, one: Desired) -> BitPeak:
+        client = self._clients.get(one.key)
+        if client is None:
+            client = self._clients[one.key] = self._connect(one.key, one.account.pace)
+        return client
+
+    def _connect(self, key: KeyOf, pace: Pace | None) -> BitPeak:
+        return self._make(key.api_key.value, base_url=key.base_url, pace=pace or self._pace)
+
+
+def _distinct(accounts: Iterable[Account]) -> tuple[Account, ...]:
+    given = tuple(accounts)
+    for account in given:
+        check_type("accounts", account, Account)
+    counts = Counter(account.name for account in given)
+    if several := [account.title for account in given if counts[account.name] > 1]:
+        raise ConfigurationError(f"names of accounts must be unique: {'; '.join(several)}")
+    return given

@@ -1,0 +1,80 @@
+"""Where an account's key comes from: by reference, resolved only when it is needed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+from attrs import field, frozen
+
+from bitpeak_async.errors import ConfigurationError
+from bitpeak_async.settings import Hidden, mask
+
+__all__ = ["EnvironmentKey", "FileKey", "KeySource", "LiteralKey"]
+
+
+class KeySource(Protocol):
+    """What can tell a key: one of the classes here, or one of your own.
+
+    To travel to other processes it must pickle, and hold no key but where to find it.
+    """
+
+    def resolve(self) -> Hidden[str]:
+        """Return the key.
+
+        Raises:
+            ConfigurationError: there is none; it says where it was looked for.
+        """
+
+
+@frozen
+class EnvironmentKey:
+    """The key in an environment variable of the process that uses it.
+
+    Attributes:
+        name: of the variable.
+    """
+
+    name: str
+
+    def resolve(self) -> Hidden[str]:
+        """Return the key."""
+        key = Hidden(os.environ.get(self.name))
+        if not key.value:
+            raise ConfigurationError(f"the environment variable {self.name} is not set")
+        return Hidden(key.value)
+
+
+@frozen
+class FileKey:
+    """The key in a file of the machine that uses it; white space around it does not count.
+
+    Attributes:
+        path: of the file.
+    """
+
+    path: Path = field(converter=Path)
+
+    def resolve(self) -> Hidden[str]:
+        """Return the key."""
+        try:
+            return Hidden(self.path.read_text(encoding="utf-8").strip())
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise ConfigurationError(f"the key cannot be read from {self.path}: {reason}")
+
+
+@frozen
+class LiteralKey:
+    """The key itself. It is masked wherever it is shown, and travels with whatever holds it.
+
+    Attributes:
+        value: the key.
+    """
+
+    value: str = field(repr=mask)
+
+    def resolve(self) -> Hidden[str]:
+        """Return the key."""
+        return Hidden(self.value)

@@ -1,0 +1,196 @@
+"""What became of a fleet: plans and reports by account."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from attrs import field, frozen
+
+from bitpeak_async.errors import BitPeakError, ProvisionError
+from bitpeak_async.provisioning.apply import Report, Result
+from bitpeak_async.provisioning.plan import Plan
+
+__all__ = ["AccountReport", "FleetCancelledError", "FleetPlan", "FleetReport"]
+
+_ALWAYS: Final = (Result.CREATED, Result.UPDATED, Result.UNCHANGED, Result.FAILED)
+
+
+@frozen(repr=False)
+class AccountReport:
+    """What became of one account.
+
+    Attributes:
+        account: its name.
+        report: its outcomes, or those that failed where only they are kept; None where the
+            account failed before anything was written.
+        error: why it failed as a whole, else None.
+        counts: of all outcomes, result → number.
+    """
+
+    account: str
+    report: Report | None = None
+    error: BitPeakError | None = None
+    counts: Mapping[Result, int] = field(factory=Counter)
+
+    def __repr__(self) -> str:
+        return f"AccountReport({self.account!r}, {self.summary})"
+
+    @property
+    def ok(self) -> bool:
+        """Whether every handler of the account is now as it should be."""
+        return self.error is None and (self.report is None or self.report.ok)
+
+    @property
+    def errors(self) -> tuple[BitPeakError, ...]:
+        """The error of the account, or those of its handlers."""
+        if self.error is not None:
+            return (self.error,)
+        outcomes = self.report.outcomes if self.report is not None else ()
+        return tuple(outcome.error for outcome in outcomes if outcome.error)
+
+    @property
+    def summary(self) -> str:
+        """One line: the counts, or the error."""
+        if self.error is not None:
+            return str(self.error)
+        return ", ".join(f"{self.counts.get(result, 0)} {result}" for result in _columns([self]))
+
+
+@frozen(repr=False)
+class FleetReport:
+    """What became of each account; ``str(report)`` is a table of counts without secrets.
+
+    Attributes:
+        accounts: name → its report, in the order they ended.
+    """
+
+    accounts: Mapping[str, AccountReport]
+
+    def __repr__(self) -> str:
+        return f"FleetReport({self.summary})"
+
+    def __iter__(self) -> Iterator[AccountReport]:
+        return iter(self.accounts.values())
+
+    @property
+    def ok(self) -> bool:
+        """Whether every handler of every account is now as it should be."""
+        return all(account.ok for account in self)
+
+    @property
+    def failed(self) -> tuple[AccountReport, ...]:
+        """The accounts where anything failed or is unresolved."""
+        return tuple(account for account in self if not account.ok)
+
+    @property
+    def totals(self) -> Mapping[Result, int]:
+        """Result → number of handlers, over all accounts."""
+        totals = Counter[Result]()
+        for account in self:
+            totals.update(account.counts)
+        return totals
+
+    @property
+    def summary(self) -> str:
+        """One line, such as ``"2 of 3 accounts ok: 40 created, 0 updated, …"``."""
+        failed = len(self.failed)
+        totals = self.totals
+        counts = ", ".join(f"{totals.get(result, 0)} {result}" for result in _columns(self))
+        return f"{len(self.accounts) - failed} of {len(self.accounts)} accounts ok: {counts}"
+
+    def __str__(self) -> str:
+        columns = _columns(self)
+        rows = [("account", *columns)]
+        rows += [_row(account, columns) for account in self]
+        totals = self.totals
+        rows.append(("total", *(str(totals.get(result, 0)) for result in columns)))
+        return "\n".join([*_table(rows), self.summary])
+
+    def raise_for_failures(self) -> None:
+        """Raise ProvisionError if anything failed or is unresolved; it holds each error."""
+        failed = self.failed
+        if failed:
+            errors = tuple(error for account in failed for error in account.errors)
+            raise ProvisionError(
+                f"{len(failed)} of {len(self.accounts)} accounts failed; the first: account "
+                f"{failed[0].account!r}: {errors[0]}",
+                errors=errors,
+            )
+
+
+@frozen(repr=False)
+class FleetPlan:
+    """What would be done, by account; ``str(plan)`` is each account's diff without secrets.
+
+    Attributes:
+        plans: name → plan.
+        errors: name → why there is no plan.
+    """
+
+    plans: Mapping[str, Plan]
+    errors: Mapping[str, BitPeakError] = field(factory=dict)
+
+    def __repr__(self) -> str:
+        return f"FleetPlan({self.summary})"
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write and nothing to decide, in any account."""
+        return not self.errors and all(plan.is_empty for plan in self.plans.values())
+
+    @property
+    def summary(self) -> str:
+        """One line, such as ``"2 of 3 accounts to change, 1 failed"``."""
+        changing = sum(not plan.is_empty for plan in self.plans.values())
+        total = len(self.plans) + len(self.errors)
+        failed = f", {len(self.errors)} failed" if self.errors else ""
+        return f"{changing} of {total} accounts to change{failed}"
+
+    def __str__(self) -> str:
+        lines: list[str] = []
+        for name, plan in self.plans.items():
+            if not plan.is_empty or plan.warnings:
+                lines += [f"account {name!r}:", *str(plan).splitlines()]
+        lines += [f"! account {name!r}: {error}" for name, error in self.errors.items()]
+        return "\n".join([*lines, self.summary])
+
+
+class FleetCancelledError(asyncio.CancelledError):
+    """A fleet's run was cancelled; what was begun has ended or was cancelled too.
+
+    Attributes:
+        report: the accounts that had begun to write; others are not in it.
+    """
+
+    def __init__(self, report: FleetReport) -> None:
+        super().__init__(f"cancelled after {report.summary}")
+        self.report = report
+
+    def __reduce__(self) -> tuple[type[FleetCancelledError], tuple[FleetReport]]:
+        return type(self), (self.report,)
+
+
+def _columns(accounts: Iterable[AccountReport]) -> tuple[Result, ...]:
+    """Return the results to show: those that are always expected, and what else there is."""
+    found = {result for account in accounts for result, count in account.counts.items() if count}
+    return tuple(result for result in Result if result in found or result in _ALWAYS)
+
+
+def _row(account: AccountReport, columns: tuple[Result, ...]) -> tuple[str, ...]:
+    name = account.account
+    if account.error is not None:
+        return name, f"{type(account.error).__name__}: {account.error}"
+    return name, *(str(account.counts.get(result, 0)) for result in columns)
+
+
+def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    width = max(len(row[0]) for row in rows)
+    for name, *cells in rows:
+        if len(cells) == 1:  # an error
+            yield f"{name:{width}}  {cells[0]}"
+            continue
+        shown = (f"{cell:>{len(head)}}" for cell, head in zip(cells, rows[0][1:], strict=True))
+        yield "  ".join([f"{name:{width}}", *shown])
