@@ -1,6 +1,7 @@
 """Many accounts in one process: each with its key and pace, all on one connector, one report."""
 
 from bitpeak_async.fleet.account import Account
+from bitpeak_async.fleet.accounts_file import read_accounts
 from bitpeak_async.fleet.fleet import Fleet
 from bitpeak_async.fleet.keys import EnvironmentKey, FileKey, KeySource, LiteralKey
 from bitpeak_async.fleet.report import AccountReport, FleetCancelledError, FleetPlan, FleetReport
@@ -16,4 +17,5 @@ __all__ = [
     "FleetReport",
     "KeySource",
     "LiteralKey",
+    "read_accounts",
 ]

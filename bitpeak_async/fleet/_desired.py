@@ -9,7 +9,6 @@ from typing import Final, TypeAlias
 
 from attrs import frozen
 
-from bitpeak_async.client import BitPeak
 from bitpeak_async.errors import ConfigurationError, PlanError
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.options import Pace
@@ -31,7 +30,7 @@ class KeyOf:
         api_key: what they bear.
     """
 
-    base_url: str | None
+    base_url: str
     api_key: Hidden[str]
 
 
@@ -50,51 +49,52 @@ class Desired:
     specs: tuple[HandlerSpec, ...]
 
 
-Connect: TypeAlias = Callable[[KeyOf, Pace | None], BitPeak]
+Check: TypeAlias = Callable[[KeyOf, Pace | None], object]
 
 
-def key_of(account: Account, base_url: str | None) -> KeyOf:
-    """Return an account's key and base URL.
-
-    Raises:
-        ConfigurationError: there is no key.
-    """
-    return KeyOf(account.base_url or base_url, account.key.resolve())
-
-
-def desired(
-    accounts: Iterable[Account], base_url: str | None, connect: Connect, *, prunes: bool
-) -> list[list[Desired]]:
-    """Return what is to be done, the accounts of one key together: they must not run at once.
-
-    Args:
-        accounts: to be provisioned.
-        base_url: of accounts that tell none.
-        connect: makes a client, which refuses keys and URLs that are unusable.
-        prunes: whether handlers that are not desired are deleted.
-
-    Raises:
-        PlanError: accounts or their files are unusable; its ``problems`` are all there are.
-    """
+def read_specs_of(
+    accounts: Iterable[Account],
+) -> tuple[list[tuple[HandlerSpec, ...]], list[str]]:
+    """Return the specs of each account, and all that is wrong with any; a file is read once."""
     files = SpecFiles(MaskedFields(os.environ))
-    groups = defaultdict[KeyOf, list[Desired]](list)
+    specs: list[tuple[HandlerSpec, ...]] = []
     problems: list[str] = []
     in_files = defaultdict[str, list[Account]](list)
     for account in accounts:
         found = files.read(account.spec_files)
         for problem in found.problems:
             in_files[problem].append(account)
-        specs = found.specs + account.specs if account.specs else found.specs
+        specs.append(found.specs + account.specs if account.specs else found.specs)
         if not found.problems and account.specs:
-            problems += _spec_problems(account, specs)
+            problems += _spec_problems(account, specs[-1])
+    problems += [f"{_named(whose)}: {problem}" for problem, whose in in_files.items()]
+    return specs, problems
+
+
+def desired(
+    accounts: Sequence[Account], base_url: str, check: Check, *, prunes: bool
+) -> list[list[Desired]]:
+    """Return what is to be done, the accounts of one key together: they must not run at once.
+
+    Args:
+        accounts: to be provisioned.
+        base_url: of accounts that tell none.
+        check: raises ConfigurationError for keys and URLs that are unusable.
+        prunes: whether handlers that are not desired are deleted.
+
+    Raises:
+        PlanError: accounts or their files are unusable; its ``problems`` are all there are.
+    """
+    groups = defaultdict[KeyOf, list[Desired]](list)
+    all_specs, problems = read_specs_of(accounts)
+    for account, specs in zip(accounts, all_specs, strict=True):
         try:
-            key = key_of(account, base_url)
-            connect(key, account.pace)
+            key = KeyOf((account.base_url or base_url).rstrip("/"), account.key.resolve())
+            check(key, account.pace)
         except ConfigurationError as error:
             problems.append(f"{account.title}: {error}")
         else:
             groups[key].append(Desired(account, key, specs))
-    problems += [f"{_named(whose)}: {problem}" for problem, whose in in_files.items()]
     for group in groups.values():
         if len(group) > 1:
             problems += _conflicts(group, prunes=prunes)

@@ -6,17 +6,16 @@ import asyncio
 import datetime as dt
 import ssl as tls
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeAlias
-from weakref import WeakValueDictionary
 
-from bitpeak_async._checks import check_type
+from bitpeak_async._checks import check_type, checked_base_url, checked_hooks
 from bitpeak_async.client import MAX_REPLY_BYTES, BitPeak, check_application
-from bitpeak_async.errors import BitPeakError, ClosedError, ConfigurationError
+from bitpeak_async.errors import BitPeakError, ConfigurationError
 from bitpeak_async.events import Hook
-from bitpeak_async.fleet._cap import CappedConnections
+from bitpeak_async.fleet._clients import Clients
 from bitpeak_async.fleet._desired import Desired, KeyOf, desired
 from bitpeak_async.fleet._run import Ledger, run_all
 from bitpeak_async.fleet.account import Account
@@ -24,6 +23,7 @@ from bitpeak_async.fleet.report import AccountReport, FleetCancelledError, Fleet
 from bitpeak_async.options import Pace, Retry, Timeout, check_number
 from bitpeak_async.provisioning.apply import Outcome, ProvisionCancelledError, Report
 from bitpeak_async.provisioning.plan import Plan
+from bitpeak_async.settings import Hidden
 
 __all__ = ["Fleet"]
 
@@ -72,27 +72,24 @@ class Fleet:
     ) -> None:
         check_number("Fleet(in_flight=)", in_flight, 1, integer=True)
         self.accounts: tuple[Account, ...] = _distinct(accounts)
-        self._base_url = base_url
-        self._pace = pace
-        self._connections = CappedConnections(in_flight)
-        self._make = partial(
-            BitPeak,
-            timeout=timeout,
-            retry=retry,
-            session=self._connections,
-            proxy=proxy,
-            ssl=ssl,
-            max_reply_bytes=max_reply_bytes,
-            allow_insecure=allow_insecure,
-            hooks=tuple(hooks) if isinstance(hooks, Iterable) else hooks,
-            timezone=timezone,
+        self._base_url = checked_base_url(base_url, allow_insecure=allow_insecure)
+        self._clients = Clients(
+            in_flight,
+            partial(
+                BitPeak,
+                timeout=timeout,
+                retry=retry,
+                proxy=proxy,
+                ssl=ssl,
+                max_reply_bytes=max_reply_bytes,
+                allow_insecure=allow_insecure,
+                hooks=checked_hooks(hooks),
+                timezone=timezone,
+            ),
+            pace,
         )
         # All options are checked here, not by the first account.
-        self._make("key", base_url=base_url, pace=pace)
-        # A client lives as long as one of its accounts is worked on: memory stays flat.
-        self._clients = WeakValueDictionary[KeyOf, BitPeak]()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._closed = False
+        self._clients.check(KeyOf(self._base_url, Hidden("key")))
 
     async def provision(
         self,
@@ -163,11 +160,11 @@ class Fleet:
 
         async def read(one: Desired) -> None:
             try:
-                plans[one.account.name] = await self._client(one).plan(one.specs, prune=prune)
+                plans[one.account.name] = await self._clients.of(one).plan(one.specs, prune=prune)
             except BitPeakError as error:
                 errors[one.account.name] = error
 
-        await run_all(groups, read, self._connections.cap)
+        await run_all(groups, read, self._clients.cap)
         return FleetPlan(plans, errors)
 
     async def apply(
@@ -229,7 +226,7 @@ class Fleet:
             BitPeakError: and all others: as ``BitPeak.provision``.
         """
         [[one]] = await self._desired([account], prunes=prune is not None)
-        return await self._client(one).provision(
+        return await self._clients.of(one).provision(
             one.specs,
             prune=prune,
             on_outcome=on_outcome,
@@ -241,11 +238,10 @@ class Fleet:
 
     async def close(self) -> None:
         """Close all connections. Closing twice is fine."""
-        self._closed = True
-        await self._connections.close()
+        await self._clients.close()
 
     async def __aenter__(self) -> Self:
-        self._check()
+        self._clients.open()
         return self
 
     async def __aexit__(
@@ -259,21 +255,13 @@ class Fleet:
     def __repr__(self) -> str:
         return f"Fleet({len(getattr(self, 'accounts', ()))} accounts)"
 
-    def _check(self) -> None:
-        if self._closed:
-            raise ClosedError("the fleet is closed; make a new one")
-        loop = asyncio.get_running_loop()
-        self._loop = self._loop or loop
-        if self._loop is not loop:
-            raise ClosedError("the fleet belongs to another event loop; make one for each loop")
-
     async def _desired(
-        self, accounts: Iterable[Account], *, prunes: bool = False
+        self, accounts: Sequence[Account], *, prunes: bool = False
     ) -> list[list[Desired]]:
-        self._check()
+        self._clients.open()
         # Thousands of files would hold up the loop.
         return await asyncio.to_thread(
-            desired, accounts, self._base_url, self._connect, prunes=prunes
+            desired, accounts, self._base_url, self._clients.check, prunes=prunes
         )
 
     async def _write(
@@ -282,7 +270,7 @@ class Fleet:
         async def work(one: Desired) -> None:
             name = one.account.name
             try:
-                ledger.done(name, await write(self._client(one), one, ledger.telling(name)))
+                ledger.done(name, await write(self._clients.of(one), one, ledger.telling(name)))
             except ProvisionCancelledError as cancelled:
                 ledger.done(name, cancelled.report)
                 raise
@@ -290,19 +278,10 @@ class Fleet:
                 ledger.failed(name, error)
 
         try:
-            await run_all(groups, work, self._connections.cap)
+            await run_all(groups, work, self._clients.cap)
         except asyncio.CancelledError:
             raise FleetCancelledError(ledger.report()) from None
         return ledger.report()
-
-    def _client(self, one: Desired) -> BitPeak:
-        client = self._clients.get(one.key)
-        if client is None:
-            client = self._clients[one.key] = self._connect(one.key, one.account.pace)
-        return client
-
-    def _connect(self, key: KeyOf, pace: Pace | None) -> BitPeak:
-        return self._make(key.api_key.value, base_url=key.base_url, pace=pace or self._pace)
 
 
 def _distinct(accounts: Iterable[Account]) -> tuple[Account, ...]:

@@ -23,12 +23,12 @@ def _read_yaml(text: str, problems: Problems) -> Node | None:
     return read_yaml(text, problems)
 
 
-# Suffix → reader, and how that format says that there are no handlers.
+# Suffix → reader, and how that format says that there are no handlers, or accounts.
 _READERS: Final[Mapping[str, tuple[Reader, str]]] = MappingProxyType(
     {
         ".yaml": (_read_yaml, "[]"),
         ".yml": (_read_yaml, "[]"),
-        ".toml": (read_toml, "'handlers = []'"),
+        ".toml": (read_toml, "'{} = []'"),
         ".json": (read_json, "[]"),
         ".csv": (read_csv, "the row of column names alone"),
     }
@@ -63,20 +63,34 @@ def _below(directory: Path, problems: Problems) -> Iterator[Path]:
                 yield file
 
 
-def read_document(file: Path, problems: Problems) -> Node:
+def find_specs(folder: Path, name: str) -> list[Path]:
+    """Return the spec file of a name in a folder, or the folder of that name; all there are."""
+    candidates = [folder / name, *(folder / f"{name}{suffix}" for suffix in _READERS)]
+    folders, files = candidates[:1], candidates[1:]
+    return [*filter(Path.is_dir, folders), *filter(Path.is_file, files)]
+
+
+def read_document(file: Path, problems: Problems, of: str = "handlers") -> Node:
     """Return what a file holds.
+
+    Args:
+        file: its path.
+        problems: where what is wrong with it is noted.
+        of: what it is a list of. Only handlers may be CSV.
 
     Raises:
         UnusableFileError: it cannot be read.
         ConfigurationError: it is YAML, and PyYAML is not installed.
     """
-    if file.suffix.lower() not in _READERS:
-        known = ", ".join(_READERS)
-        raise problems.fatal(Place(), f"has no known suffix; a spec file ends in {known}")
+    known = [suffix for suffix in _READERS if of == "handlers" or suffix != ".csv"]
+    if file.suffix.lower() not in known:
+        noun = "a spec file" if of == "handlers" else f"a file of {of}"
+        raise problems.fatal(Place(), f"has no known suffix; {noun} ends in {', '.join(known)}")
     reader, none = _READERS[file.suffix.lower()]
     document = reader(_text(file, problems), problems)
     if document is None:
-        raise problems.fatal(Place(1), f"is empty; write a list of handlers, or {none} for none")
+        none = none.format(of)
+        raise problems.fatal(Place(1), f"is empty; write a list of {of}, or {none} for none")
     return document
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from attrs import frozen
 
 from bitpeak_async.provisioning._document import Place, Problems, UnusableFileError
+from bitpeak_async.provisioning._node_reader import same_name
 from bitpeak_async.provisioning._paths import read_document, spec_files
-from bitpeak_async.provisioning._spec_reader import SpecReader, same_name
+from bitpeak_async.provisioning._spec_reader import SpecReader
 from bitpeak_async.records import HandlerSpec
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from types import MappingProxyType
 from typing import Final
 
 from bitpeak_async._form import name_problems, settings_problems
 from bitpeak_async.provisioning._document import Node, Place, Problems
-from bitpeak_async.provisioning._environment import expand
+from bitpeak_async.provisioning._node_reader import NodeReader, same_name
 from bitpeak_async.records import HandlerSpec
 from bitpeak_async.settings import CLASSES, FIELDS, KnownSettings, Settings, UnknownSettings
 
@@ -20,22 +19,19 @@ _TYPE_OF_FIELD: Final = {
 }
 
 
-class SpecReader:
-    """Reads the specs of one file. What cannot be used is noted and left out.
+class SpecReader(NodeReader):
+    """Reads the specs of one file.
 
     Args:
-        problems: where to note it. No problem holds a value from the environment: what a message
-            quotes is the text of the file.
-        environ: environment variables, name → value.
+        problems: and ``environ``: as for ``NodeReader``.
 
     Attributes:
         names: handlers' names so far → where each stands.
     """
 
     def __init__(self, problems: Problems, environ: Mapping[str, str]) -> None:
+        super().__init__(problems, environ)
         self.names: dict[str, Place] = {}
-        self._problems = problems
-        self._environ = environ
 
     def read(self, document: Node) -> list[HandlerSpec]:
         """Return the specs of a whole file.
@@ -43,16 +39,8 @@ class SpecReader:
         Raises:
             UnusableFileError: it holds no list of handlers.
         """
-        handlers = document
-        if isinstance(document.value, dict):
-            self._refuse_unknown(document.value, ("handlers",))
-            handlers = document.value.get("handlers", document)
-        if not isinstance(handlers.value, list):
-            raise self._problems.fatal(
-                handlers.place,
-                f"must be a list of handlers, or hold one as 'handlers:'; it is {handlers.kind}",
-            )
-        return [spec for node in handlers.value if (spec := self._spec(node)) is not None]
+        nodes = self._list(document, "handlers")
+        return [spec for node in nodes if (spec := self._spec(node)) is not None]
 
     def read_settings(
         self, kind: str | None, fields: Mapping[str, str]
@@ -161,48 +149,6 @@ class SpecReader:
         if text is not None and text.lower() not in _BOOLEANS:
             self._problems.add(node.place, "must be true or false")
         return _BOOLEANS.get((text or "").lower(), True)
-
-    def _refuse_unknown(
-        self,
-        mapping: Mapping[str, Node],
-        known: Iterable[str],
-        aliases: Mapping[str, str] = MappingProxyType({}),
-    ) -> None:
-        """Note keys that are not known, with the one that was probably meant.
-
-        Args:
-            mapping: the keys.
-            known: what they may be.
-            aliases: other words for a known key → the key.
-        """
-        choices = list(known)
-        for key, node in mapping.items():
-            if key not in choices:
-                close = get_close_matches(key, choices, n=1)
-                meant = aliases.get(key) or (close[0] if close else None)
-                hint = f"did you mean {meant!r}?" if meant else f"known: {', '.join(choices)}"
-                self._problems.add(
-                    node.place, f"is no known key; {hint if choices else 'remove it'}"
-                )
-
-    def _mapping(self, node: Node) -> dict[str, Node] | None:
-        if isinstance(node.value, dict):
-            return node.value
-        self._problems.add(node.place, f"must be a mapping, not {node.kind}")
-        return None
-
-    def _text(self, node: Node) -> str | None:
-        if not isinstance(node.value, str):
-            self._problems.add(node.place, f"must be a string, not {node.kind}")
-            return None
-        return expand(
-            node.value, self._environ, lambda problem: self._problems.add(node.place, problem)
-        )
-
-
-def same_name(path: str, where: str) -> str:
-    """Return what is wrong with a handler whose name an earlier one has."""
-    return f"has the same name as {path} {where}; names must be unique"
 
 
 def misspelt(kind: str, fields: Iterable[str]) -> str | None:

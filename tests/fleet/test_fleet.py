@@ -346,7 +346,7 @@ def test_a_fleet_serves_one_loop(threaded_sandbox: Sandbox):
             return await fleet.provision()
         finally:
             if last:
-                await fleet._connections.close()
+                await fleet._clients._connections.close()
 
     assert asyncio.run(use(last=True)).ok
     with pytest.raises(ClosedError, match="another event loop"):
