@@ -36,8 +36,7 @@ def run(command: Coroutine[Any, Any, Exit], *, as_json: bool) -> None:
         sys.stdout.flush()
     except BitPeakError as error:
         complain(str(error))
-        refused = isinstance(error, AuthenticationError | PermissionDeniedError)
-        code = Exit.KEY_REFUSED if refused else Exit.ERROR
+        code = Exit.KEY_REFUSED if is_refused(error) else Exit.ERROR
     except BrokenPipeError:
         # As after ``| head``. What is still buffered must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -59,10 +58,14 @@ async def _with_report(command: Coroutine[Any, Any, Exit], *, as_json: bool) -> 
         raise
 
 
+def is_refused(error: BitPeakError) -> bool:
+    """Return whether the key was refused."""
+    return isinstance(error, AuthenticationError | PermissionDeniedError)
+
+
 def code_of(report: Report) -> Exit:
     """Return the exit code that a report deserves."""
-    errors = [outcome.error for outcome in report.outcomes if outcome.error]
-    if any(isinstance(error, AuthenticationError | PermissionDeniedError) for error in errors):
+    if any(is_refused(outcome.error) for outcome in report.outcomes if outcome.error):
         return Exit.KEY_REFUSED
     if report.failed:
         return Exit.CHANGES_FAILED

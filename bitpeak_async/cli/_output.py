@@ -82,28 +82,42 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
     if as_json:
         show_json(json.loads(plan.to_json()))
         return
-    for line in str(plan).splitlines():
+    show_diff(str(plan))
+
+
+def show_diff(diff: str) -> None:
+    """Print each line in the colour of its sign."""
+    for line in diff.splitlines():
         show(line, _STYLES.get(line[:1], ""))
 
 
 def show_report(report: Report, *, as_json: bool) -> None:
     """Print what failed, then the counts."""
     if as_json:
-        outcomes = [_outcome(outcome) for outcome in report.outcomes]
-        show_json({"summary": report.summary, "ok": report.ok, "outcomes": outcomes})
+        show_json(report_json(report))
         return
     for outcome in (*report.failed, *report.unresolved):
         show(f"! {outcome.change.name!r}: {outcome.error}", "red")
     show(report.summary, "bold")
 
 
+def report_json(report: Report) -> dict[str, object]:
+    """Return a report as JSON has it."""
+    outcomes = [_outcome(outcome) for outcome in report.outcomes]
+    return {"summary": report.summary, "ok": report.ok, "outcomes": outcomes}
+
+
+def error_json(error: BitPeakError) -> dict[str, str]:
+    """Return an error as JSON has it."""
+    return {"type": type(error).__name__, "message": str(error)}
+
+
 def _outcome(outcome: Outcome) -> dict[str, object]:
-    error = outcome.error
     return {
         "name": outcome.change.name,
         "result": outcome.result,
         "handler_id": outcome.handler_id,
-        "error": error and {"type": type(error).__name__, "message": str(error)},
+        "error": outcome.error and error_json(outcome.error),
     }
 
 
@@ -181,8 +195,8 @@ def handler_json(handler: NotificationHandler) -> dict[str, Any]:
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[Outcome], None]]:
-    """Yield an ``on_outcome`` that moves a bar on stderr, where that is a terminal."""
+def progress(total: int) -> Iterator[Callable[[object], None]]:
+    """Yield a listener that moves a bar on stderr by one, where that is a terminal."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -192,7 +206,7 @@ def progress(total: int) -> Iterator[Callable[[Outcome], None]]:
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("Applying", total=total)
 
-        def advance(_: Outcome) -> None:
+        def advance(_: object) -> None:
             bar.advance(task)
 
         yield advance

@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
-import tempfile
-from collections import defaultdict
 from contextlib import aclosing
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from bitpeak_async import BitPeak, HandlerSpec, NotificationHandler, Plan, PlanError
+from bitpeak_async import BitPeak, HandlerSpec, Plan, PlanError
 from bitpeak_async._comparison import is_masked
-from bitpeak_async.cli import _output
+from bitpeak_async.cli import _export, _fleet, _output
 from bitpeak_async.cli._app import Json, Yes, command
 from bitpeak_async.cli._connection import Connection, ask, is_interactive
 from bitpeak_async.cli._exit import Exit, code_of
 from bitpeak_async.provisioning.files import Format, dump_environ, dump_specs, read_specs
 
-_SUFFIXES: Final[dict[str, Format]] = {
-    ".yaml": "yaml",
-    ".yml": "yaml",
-    ".toml": "toml",
-    ".json": "json",
-    ".csv": "csv",
-}
-
 SpecFiles = Annotated[
     list[Path],
     typer.Argument(help="YAML, TOML, JSON or CSV files of handlers, or folders of them."),
+]
+Accounts = Annotated[
+    Path | None,
+    typer.Option(
+        help="A TOML, YAML or JSON file of accounts, whose handlers are in the folder FILES.",
+        metavar="FILE",
+    ),
 ]
 Prune = Annotated[
     str | None,
@@ -47,6 +43,7 @@ Prune = Annotated[
 async def plan(
     files: SpecFiles,
     *,
+    accounts: Accounts = None,
     prune: Prune = None,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with 2 if anything would change.")
@@ -55,6 +52,10 @@ async def plan(
     connection: Connection,
 ) -> Exit:
     """Show what applying FILES would change. Reads only. Its JSON is what apply --plan takes."""
+    if accounts is not None:
+        return await _fleet.plan(
+            files, accounts, connection, prune=prune, exit_code=exit_code, as_json=as_json
+        )
     specs = read_specs(*files)
     async with connection.open() as bitpeak:
         planned = await bitpeak.plan(specs, prune=prune)
@@ -66,6 +67,7 @@ async def plan(
 async def apply(
     files: SpecFiles,
     *,
+    accounts: Accounts = None,
     prune: Prune = None,
     reviewed: Annotated[
         Path | None,
@@ -86,6 +88,20 @@ async def apply(
     connection: Connection,
 ) -> Exit:
     """Bring the server to the state FILES describe. Running it again changes nothing."""
+    if accounts is not None:
+        if reviewed is not None:
+            raise PlanError("--plan is for one account; leave it out with --accounts")
+        return await _fleet.apply(
+            files,
+            accounts,
+            connection,
+            prune=prune,
+            max_deletes=max_deletes,
+            force=force,
+            remove_duplicates=remove_duplicates,
+            yes=yes,
+            as_json=as_json,
+        )
     specs = read_specs(*files)
     async with connection.open() as bitpeak:
         planned = await _planned(bitpeak, specs, prune, reviewed)
@@ -132,12 +148,12 @@ def _content(file: Path) -> bytes:
 
 
 @command("check", "check handlers.yaml")
-async def check(files: SpecFiles, *, as_json: Json = False) -> Exit:
+async def check(files: SpecFiles, *, accounts: Accounts = None, as_json: Json = False) -> Exit:
     """Look for mistakes in FILES, without a server."""
     problems: tuple[str, ...] = ()
     count = 0
     try:
-        count = len(read_specs(*files))
+        count = len(read_specs(*files)) if accounts is None else _fleet.count(files, accounts)
     except PlanError as error:
         problems = error.problems
         if not as_json:
@@ -171,14 +187,14 @@ async def export(
     connection: Connection,
 ) -> Exit:
     """Write the server's handlers as a spec file, with ${NAME} for each secret."""
-    chosen = _format(output, file_format, as_json=as_json)
-    _refuse_paths(output, env_file, yes=yes)
+    chosen = _export.format_of(output, file_format, as_json=as_json)
+    _export.refuse_paths(output, env_file, yes=yes)
     async with (
         connection.open() as bitpeak,
         aclosing(bitpeak.notification_handlers.iterate()) as handlers,
     ):
         found = [handler async for handler in handlers if fnmatchcase(handler.name, match)]
-    specs, left_out = _specs(found, chosen)
+    specs, left_out = _export.specs_of(found, chosen)
     for problem in left_out:
         _output.complain(f"left out: {problem}")
     seen: dict[str, str] = {}
@@ -192,73 +208,13 @@ async def export(
     if output is None:
         _output.write_document(text)
     else:
-        _replace(output, text)
+        _export.replace(output, text)
     if env_file is not None:
-        _replace(env_file, dump_environ(environ), is_private=True)
+        _export.replace(env_file, dump_environ(environ), is_private=True)
     if output is not None and as_json:
         _output.show_json({name.replace(" ", "_"): count for name, count in counts.items()})
     _output.err.print(", ".join(f"{count} {name}" for name, count in counts.items()))
     return Exit.CHANGES_FAILED if left_out else Exit.DONE
-
-
-def _specs(
-    handlers: list[NotificationHandler], chosen: Format
-) -> tuple[list[HandlerSpec], list[str]]:
-    """Return what a spec file can hold of handlers, and why it cannot hold the others."""
-    ids = defaultdict[str, list[int]](list)
-    for handler in handlers:
-        ids[handler.name].append(handler.id)
-    left_out = [
-        f"{name!r}: several handlers have this name (ids {', '.join(map(str, numbers))})"
-        for name, numbers in ids.items()
-        if len(numbers) > 1
-    ]
-    specs = []
-    for handler in handlers:
-        if len(ids[handler.name]) > 1:
-            continue
-        spec = HandlerSpec(handler.name, handler.settings, handler.is_enabled)
-        try:
-            dump_specs([spec], chosen, environ={})
-        except PlanError as error:
-            reasons = "; ".join(problem.removeprefix("[0].") for problem in error.problems)
-            left_out.append(f"{handler.name!r} (id {handler.id}): {reasons}")
-        else:
-            specs.append(spec)
-    return specs, left_out
-
-
-def _format(output: Path | None, wanted: Format | None, *, as_json: bool) -> Format:
-    suffix = _SUFFIXES.get(output.suffix.lower()) if output is not None else None
-    if output is not None and suffix is None:
-        known = ", ".join(_SUFFIXES)
-        raise PlanError(f"{output}: has no known suffix; a spec file ends in {known}")
-    if suffix is not None and wanted not in (None, suffix):
-        raise PlanError(f"{output} would hold {wanted}; give it another suffix")
-    return suffix or wanted or ("json" if as_json else "yaml")
-
-
-def _refuse_paths(output: Path | None, env_file: Path | None, *, yes: bool) -> None:
-    paths = [path for path in (output, env_file) if path is not None]
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise PlanError(f"--output and --env-file are both {output}: the secrets would be lost")
-    if taken := [str(path) for path in paths if path.exists() and not yes]:
-        raise PlanError(f"{' and '.join(taken)} would be overwritten; --yes allows it")
-
-
-def _replace(path: Path, text: str, *, is_private: bool = False) -> None:
-    """Write a file whole or not at all; what is private, nobody else may read at any time."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        if not is_private:
-            temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink()
-        raise
 
 
 @command("sandbox", "sandbox --port 8080 --database handlers.db")

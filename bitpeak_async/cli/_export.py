@@ -1,0 +1,80 @@
+"""What the export command writes, and where it may."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Final
+
+from bitpeak_async import HandlerSpec, NotificationHandler, PlanError
+from bitpeak_async.provisioning.files import Format, dump_specs
+
+_SUFFIXES: Final[dict[str, Format]] = {
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".toml": "toml",
+    ".json": "json",
+    ".csv": "csv",
+}
+
+
+def specs_of(
+    handlers: list[NotificationHandler], chosen: Format
+) -> tuple[list[HandlerSpec], list[str]]:
+    """Return what a spec file can hold of handlers, and why it cannot hold the others."""
+    ids = defaultdict[str, list[int]](list)
+    for handler in handlers:
+        ids[handler.name].append(handler.id)
+    left_out = [
+        f"{name!r}: several handlers have this name (ids {', '.join(map(str, numbers))})"
+        for name, numbers in ids.items()
+        if len(numbers) > 1
+    ]
+    specs = []
+    for handler in handlers:
+        if len(ids[handler.name]) > 1:
+            continue
+        spec = HandlerSpec(handler.name, handler.settings, handler.is_enabled)
+        try:
+            dump_specs([spec], chosen, environ={})
+        except PlanError as error:
+            reasons = "; ".join(problem.removeprefix("[0].") for problem in error.problems)
+            left_out.append(f"{handler.name!r} (id {handler.id}): {reasons}")
+        else:
+            specs.append(spec)
+    return specs, left_out
+
+
+def format_of(output: Path | None, wanted: Format | None, *, as_json: bool) -> Format:
+    suffix = _SUFFIXES.get(output.suffix.lower()) if output is not None else None
+    if output is not None and suffix is None:
+        known = ", ".join(_SUFFIXES)
+        raise PlanError(f"{output}: has no known suffix; a spec file ends in {known}")
+    if suffix is not None and wanted not in (None, suffix):
+        raise PlanError(f"{output} would hold {wanted}; give it another suffix")
+    return suffix or wanted or ("json" if as_json else "yaml")
+
+
+def refuse_paths(output: Path | None, env_file: Path | None, *, yes: bool) -> None:
+    paths = [path for path in (output, env_file) if path is not None]
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise PlanError(f"--output and --env-file are both {output}: the secrets would be lost")
+    if taken := [str(path) for path in paths if path.exists() and not yes]:
+        raise PlanError(f"{' and '.join(taken)} would be overwritten; --yes allows it")
+
+
+def replace(path: Path, text: str, *, is_private: bool = False) -> None:
+    """Write a file whole or not at all; what is private, nobody else may read at any time."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        if not is_private:
+            temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink()
+        raise

@@ -1,0 +1,183 @@
+"""The commands for desired states, of many accounts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import typer
+
+from bitpeak_async import Pace, PlanError
+from bitpeak_async.cli import _output
+from bitpeak_async.cli._connection import Connection, ask, is_interactive
+from bitpeak_async.cli._exit import Exit, is_refused
+from bitpeak_async.errors import ConfigurationError
+from bitpeak_async.fleet import (
+    Account,
+    Fleet,
+    FleetCancelledError,
+    FleetPlan,
+    FleetReport,
+    read_accounts,
+)
+from bitpeak_async.fleet._desired import read_specs_of
+from bitpeak_async.provisioning._document import refuse
+
+
+def count(files: Sequence[Path], accounts: Path) -> int:
+    """Return how many handlers all accounts should have.
+
+    Raises:
+        PlanError: the file of accounts or a spec file is unusable.
+    """
+    specs, problems = read_specs_of(_read(files, accounts))
+    refuse(problems)
+    return sum(map(len, specs))
+
+
+async def plan(
+    files: Sequence[Path],
+    accounts: Path,
+    connection: Connection,
+    *,
+    prune: str | None,
+    exit_code: bool,
+    as_json: bool,
+) -> Exit:
+    """Show what applying would change in each account."""
+    async with _open(connection, _read(files, accounts)) as fleet:
+        planned = await fleet.plan(prune=prune)
+    _show_plan(planned, as_json=as_json)
+    if planned.errors:
+        return _code_of_errors(planned)
+    return Exit.HAS_CHANGES if exit_code and not planned.is_empty else Exit.DONE
+
+
+async def apply(
+    files: Sequence[Path],
+    accounts: Path,
+    connection: Connection,
+    *,
+    prune: str | None,
+    max_deletes: int | None,
+    force: bool,
+    remove_duplicates: bool,
+    yes: bool,
+    as_json: bool,
+) -> Exit:
+    """Bring each account to the state that is described."""
+    async with _open(connection, _read(files, accounts)) as fleet:
+        planned = None
+        if is_interactive() and not (yes or connection.sandbox):
+            if as_json:
+                raise PlanError("somebody has to see the plan first: add --yes to --json")
+            planned = await fleet.plan(prune=prune)
+            _show_plan(planned, as_json=False)
+            if not planned.is_empty and not ask(lambda: typer.confirm("Apply?", err=True)):
+                _output.complain("nothing was changed")
+                return Exit.ERROR
+        write = partial(fleet.provision, prune=prune)
+        if planned is not None:
+            write = partial(fleet.apply, planned)
+        try:
+            with _output.progress(len(fleet.accounts)) as on_account:
+                report = await write(
+                    on_account=on_account,
+                    keep_outcomes=as_json,
+                    max_deletes=max_deletes,
+                    force=force,
+                    remove_duplicates=remove_duplicates,
+                )
+        except FleetCancelledError as cancelled:
+            _show_report(cancelled.report, as_json=as_json)
+            raise
+    _show_report(report, as_json=as_json)
+    return _code_of(report)
+
+
+def _read(files: Sequence[Path], accounts: Path) -> list[Account]:
+    if len(files) != 1 or not files[0].is_dir():
+        given = ", ".join(map(str, files))
+        raise PlanError(f"--accounts needs one folder that holds the spec files, not {given}")
+    return read_accounts(accounts, files[0])
+
+
+@asynccontextmanager
+async def _open(connection: Connection, accounts: list[Account]) -> AsyncGenerator[Fleet, None]:
+    if connection.deadline is not None:
+        raise ConfigurationError(
+            "a deadline would count the waits for other accounts too; leave it out with --accounts"
+        )
+    fleet_of = partial(Fleet, pace=Pace(requests_per_minute=connection.rate))
+    if connection.concurrency is not None:
+        fleet_of = partial(fleet_of, in_flight=connection.concurrency)
+    if not connection.sandbox:
+        async with fleet_of(accounts, base_url=connection.base_url) as fleet:
+            yield fleet
+        return
+    # Starting a server costs what only this needs.
+    from bitpeak_async.sandbox import Sandbox  # noqa: PLC0415
+
+    keys = [f"sandbox-key-{number}" for number in range(len(accounts))]
+    there = [
+        Account(account.name, key, account.spec_files, pace=account.pace, place=account.place)
+        for account, key in zip(accounts, keys, strict=True)
+    ]
+    async with (
+        Sandbox(api_keys=keys) as server,
+        fleet_of(there, base_url=server.base_url) as fleet,
+    ):
+        _output.err.print(f"Sandbox at {server.base_url}")
+        yield fleet
+
+
+def _show_plan(planned: FleetPlan, *, as_json: bool) -> None:
+    if not as_json:
+        _output.show_diff(str(planned))
+        return
+    plans = {name: json.loads(plan.to_json()) for name, plan in planned.plans.items()}
+    errors = {name: _output.error_json(error) for name, error in planned.errors.items()}
+    _output.show_json({"summary": planned.summary, "accounts": plans, "errors": errors})
+
+
+def _show_report(report: FleetReport, *, as_json: bool) -> None:
+    if as_json:
+        accounts = {
+            account.account: {
+                "ok": account.ok,
+                "error": account.error and _output.error_json(account.error),
+                "report": account.report and _output.report_json(account.report),
+            }
+            for account in report
+        }
+        _output.show_json({"summary": report.summary, "ok": report.ok, "accounts": accounts})
+        return
+    for account in report:
+        for outcome in account.report.outcomes if account.report else ():
+            if outcome.error:
+                problem = f"{outcome.change.name!r}: {outcome.error}"
+                _output.show(f"! account {account.account!r}: {problem}", "red")
+    *lines, summary = str(report).splitlines()
+    for line in lines:
+        _output.show(line)
+    _output.show(summary, "bold")
+
+
+def _code_of(report: FleetReport) -> Exit:
+    if report.ok:
+        return Exit.DONE
+    if all(account.error and is_refused(account.error) for account in report):
+        return Exit.KEY_REFUSED
+    if all(account.error for account in report):
+        return Exit.ERROR
+    if any(account.error or (account.report and account.report.failed) for account in report):
+        return Exit.CHANGES_FAILED
+    return Exit.UNRESOLVED
+
+
+def _code_of_errors(planned: FleetPlan) -> Exit:
+    all_refused = not planned.plans and all(map(is_refused, planned.errors.values()))
+    return Exit.KEY_REFUSED if all_refused else Exit.ERROR
