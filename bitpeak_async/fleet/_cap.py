@@ -16,6 +16,7 @@ from bitpeak_async._pace import Gate, Pacer, Permit
 
 _SLOW: Final = 2.0  # seconds; a request that took longer probably met a server that hangs
 _SLOW_SHARE: Final = 4  # a quarter, while others want the rest
+_PATIENCE: Final = 0.01  # seconds; a key asks for one place after the other
 
 
 class Cap:
@@ -31,22 +32,21 @@ class Cap:
         self._waiting: dict[Share, asyncio.Future[None]] = {}
         self._newcomers: deque[asyncio.Future[None]] = deque()
         self._slow = 0
+        self._surplus: asyncio.TimerHandle | None = None
 
     async def room(self) -> None:
         """Wait until a place is free that no key wants; slow ones that have their share wait.
 
         It is not taken: what begins now asks for it by ``take``.
         """
-        loop = asyncio.get_running_loop()
-        waiter = loop.create_future()
+        waiter = asyncio.get_running_loop().create_future()
         self._newcomers.append(waiter)
         self._hand_out()
         try:
             await waiter
         finally:
             self._newcomers.remove(waiter)
-            # If nobody else begins, slow keys get what is left.
-            loop.call_soon(self._hand_out)
+            self._hand_out()
 
     def share(self) -> Share:
         """Return a key's share."""
@@ -78,19 +78,32 @@ class Cap:
 
     def _hand_out(self) -> None:
         while self._free and (share := self._next()) is not None:
-            self._count(share, 1)
-            self._waiting.pop(share).set_result(None)
-        if self._free and self._newcomers and not self._newcomers[0].done():
-            self._newcomers[0].set_result(None)
+            self._give(share)
+        if not self._free:
+            return
+        if self._newcomers:
+            if not self._newcomers[0].done():
+                self._newcomers[0].set_result(None)
+        elif self._waiting and self._surplus is None:
+            loop = asyncio.get_running_loop()
+            self._surplus = loop.call_later(_PATIENCE, self._give_surplus)
 
     def _next(self) -> Share | None:
-        """Return who gets the next place; of equals, who came first."""
-        if self._slow < max(1, self.limit // _SLOW_SHARE):
-            return min(self._waiting, key=_in_flight, default=None)
-        quick = [share for share in self._waiting if not share.is_slow]
-        if not quick and not self._newcomers:
-            quick = list(self._waiting)
-        return min(quick, key=_in_flight, default=None)
+        """Return who gets the next place at once; of equals, who came first."""
+        may_all = self._slow < max(1, self.limit // _SLOW_SHARE)
+        wanting = (share for share in self._waiting if may_all or not share.is_slow)
+        return min(wanting, key=_in_flight, default=None)
+
+    def _give(self, share: Share) -> None:
+        self._count(share, 1)
+        self._waiting.pop(share).set_result(None)
+
+    def _give_surplus(self) -> None:
+        """Give a place that nobody else wanted to a slow key."""
+        self._surplus = None
+        if self._free and self._waiting and not self._newcomers:
+            self._give(min(self._waiting, key=_in_flight))
+        self._hand_out()
 
 
 class Share:

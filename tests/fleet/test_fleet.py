@@ -306,6 +306,25 @@ async def test_never_more_requests_at_once_than_the_cap(server: Sandbox):
     assert 7 == server.peak_in_flight
 
 
+async def test_a_timeout_begins_when_the_request_may_leave(server: Sandbox):
+    """One place for all: most requests wait for it longer than one may take."""
+    server.inject(Fault.slow(0.05), times=None)
+    async with fleet_of(
+        server, accounts(handlers=1), in_flight=1, timeout=Timeout(total=0.5)
+    ) as fleet:
+        assert (await fleet.provision()).ok
+    assert {200} == {status for _, status in server.counts}
+
+
+async def test_a_delete_that_was_repeated_by_the_connection_is_a_success(server: Sandbox):
+    """aiohttp itself sends a delete again on a connection that was closed; it says 404 then."""
+    server.add(name="old", type="email", settings={"email": "x@example.com"}, api_key=KEYS[0])
+    server.inject(Fault.disconnect_after_commit(), method="DELETE")
+    async with fleet_of(server, accounts(1)) as fleet:
+        report = await fleet.provision(prune="old")
+    assert {Result.CREATED: 3, Result.DELETED: 1} == report.totals
+
+
 # Cancelling, closing
 
 
