@@ -84,7 +84,7 @@ class Transport:
         pace: Pace,
         retry: Retry,
         max_reply_bytes: int,
-        session: aiohttp.ClientSession | Connections | None = None,
+        session: aiohttp.ClientSession | None = None,
         proxy: str | None = None,
         ssl: tls.SSLContext | None = None,
         hooks: Iterable[Hook] = (),
@@ -97,10 +97,10 @@ class Transport:
         self._budget = Budget(retry.budget)
         self._max_reply_bytes = max_reply_bytes
         self._owns_session = session is None
-        self._shared = session if isinstance(session, Connections) else None
-        self._session = None if isinstance(session, Connections) else session
+        self._session = session
+        self._shared: Connections | None = None
         # A given session's middlewares must run; so there a replayed delete goes unnoticed.
-        self._notices_replays = self._session is None
+        self._notices_replays = session is None
         self._proxy = proxy
         self._ssl: tls.SSLContext | bool = True if ssl is None else ssl
         self._jitter = jitter
@@ -108,6 +108,11 @@ class Transport:
         self._gate: Gate
         self._timeouts: Timeouts
         self._closed = False
+
+    def share(self, connections: Connections) -> None:
+        """Use connections that others use too, instead of a session of its own."""
+        self._owns_session = False
+        self._shared = connections
 
     @property
     def slots(self) -> int:

@@ -23,7 +23,6 @@ from bitpeak_async._checks import (
     environment_proxy,
 )
 from bitpeak_async._codec import decoder
-from bitpeak_async._connections import Connections
 from bitpeak_async._creation import Creation
 from bitpeak_async._pagination import SeenIds
 from bitpeak_async._transport import CallOptions, Transport
@@ -84,7 +83,7 @@ class BitPeak:
         timeout: Timeout = Timeout(),  # noqa: B008 - frozen
         retry: Retry = Retry(),  # noqa: B008 - frozen
         pace: Pace = Pace(),  # noqa: B008 - frozen
-        session: aiohttp.ClientSession | Connections | None = None,
+        session: aiohttp.ClientSession | None = None,
         proxy: str | None = None,
         ssl: tls.SSLContext | None = None,
         max_reply_bytes: int = MAX_REPLY_BYTES,
@@ -105,13 +104,13 @@ class BitPeak:
             decoder=decoder(timezone),
         )
         options = _call_options(timeout, retry, None)
-        if session is not None and not isinstance(session, Connections):
+        if session is not None:
             check_type("session", session, aiohttp.ClientSession)
         if ssl is not None:
             check_type("ssl", ssl, tls.SSLContext)
         if proxy is not None:
             checked_url("proxy", proxy)
-        elif not isinstance(session, aiohttp.ClientSession):
+        elif session is None:
             proxy = environment_proxy(base_url)
         self._transport = Transport(
             wire,

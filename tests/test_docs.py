@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 from collections import defaultdict
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import cast
@@ -20,7 +20,7 @@ from sybil.parsers.markdown import CodeBlockParser
 from typer.testing import CliRunner
 
 import bitpeak_async
-from bitpeak_async import telemetry
+from bitpeak_async import fleet, telemetry
 from bitpeak_async.cli import _handler_commands, _provision_commands  # noqa: F401 - they register
 from bitpeak_async.cli._app import app
 from bitpeak_async.provisioning import files
@@ -69,6 +69,13 @@ def run_console(example: Example) -> None:
     if printed:
         shown = re.sub(r"^\$ .*\n", "", example.parsed, flags=re.MULTILINE).splitlines()
         assert [] == [line for line in shown if line not in printed], printed
+
+
+@pytest.fixture
+def threaded_sandbox() -> Iterator[Sandbox]:
+    """With accounts beside the first one, for the page about fleets."""
+    with Sandbox(api_keys=["acme-key", "globex-key"]) as sandbox:
+        yield sandbox
 
 
 PYTHON = CodeBlockParser("python", run_python)
@@ -134,7 +141,7 @@ def test_commands_and_their_options_exist(arguments: list[str]):
     command.make_parser(type(context)(command, info_name=name, parent=context)).parse_args(rest)
 
 
-@pytest.mark.parametrize("module", [bitpeak_async, files, bitpeak_async.sandbox, telemetry])
+@pytest.mark.parametrize("module", [bitpeak_async, files, fleet, bitpeak_async.sandbox, telemetry])
 def test_the_reference_has_all_that_is_public(module: ModuleType):
     reference = set(re.findall(r"^\.\. \w+(?::\w+)?:: ([\w.]+)", API, re.MULTILINE))
     names = {name.rpartition(".")[2] for name in reference}

@@ -30,6 +30,7 @@ from bitpeak_async import (
     OutcomeUnknownError,
     Plan,
     PlanError,
+    ProvisionError,
     ReplyError,
     RequestTimeoutError,
     Retry,
@@ -40,6 +41,7 @@ from bitpeak_async import (
     UnknownSettings,
     ValidationError,
 )
+from bitpeak_async.fleet import Account, EnvironmentKey, Fleet, read_accounts
 from bitpeak_async.provisioning.files import read_settings, read_specs
 from bitpeak_async.sandbox import Fault, Sandbox
 from bitpeak_async.settings import CLASSES, FIELDS, Format
@@ -362,3 +364,29 @@ def test_the_check_sees_what_a_frame_of_the_sdk_shows(tmp_path: Path):
         shown for file, shown in frames(caught.value) if file in str(elsewhere)
     )
     assert CANARY in by_rich(caught.value, TESTS)
+
+
+async def test_no_error_of_a_fleet_shows_a_key(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("ACME_KEY", f"{CANARY} with spaces")
+    file = tmp_path / "accounts.yaml"
+    file.write_text(f"- {{name: a, api_key: '{CANARY}${{X}}', specs: x.yaml, pace: 1}}")
+    with pytest.raises(ConfigurationError) as caught:
+        Account("a", CANARY, 7)  # type: ignore[arg-type]
+    check(caught.value)
+    with pytest.raises(PlanError) as refused:
+        read_accounts(file)
+    check(refused.value)
+    accounts = [Account("a", f"{CANARY} x"), Account("b", EnvironmentKey("ACME_KEY"))]
+    async with Fleet(accounts, base_url=sandbox.base_url) as fleet:
+        with pytest.raises(PlanError) as refused:
+            await fleet.provision()
+    check(refused.value)
+    async with Fleet([Account("a", f"{CANARY}-bad")], base_url=sandbox.base_url) as fleet:
+        report = await fleet.provision()
+        assert CANARY not in f"{fleet} {fleet.accounts} {report} {report!r} {[*report]}"
+    with pytest.raises(ProvisionError) as failed:
+        report.raise_for_failures()
+    check(failed.value)
+    check(failed.value.errors[0])

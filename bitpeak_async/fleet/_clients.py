@@ -18,8 +18,7 @@ class Clients:
 
     Args:
         in_flight: requests under way at once, of all clients together.
-        make: makes a client from an ``api_key`` and the keywords ``base_url``, ``pace`` and
-            ``session``.
+        make: makes a client from an ``api_key`` and the keywords ``base_url`` and ``pace``.
         pace: of accounts that tell none.
     """
 
@@ -67,9 +66,7 @@ class Clients:
         return client
 
     def _new(self, key: KeyOf, pace: Pace | None) -> BitPeak:
-        return self._make(
-            key.api_key.value,
-            base_url=key.base_url,
-            pace=self._pace if pace is None else pace,
-            session=self._connections,
-        )
+        pace = self._pace if pace is None else pace
+        client = self._make(key.api_key.value, base_url=key.base_url, pace=pace)
+        client._transport.share(self._connections)  # noqa: SLF001 - not for users to do
+        return client

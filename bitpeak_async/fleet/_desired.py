@@ -89,7 +89,8 @@ def desired(
     all_specs, problems = read_specs_of(accounts)
     for account, specs in zip(accounts, all_specs, strict=True):
         try:
-            key = KeyOf((account.base_url or base_url).rstrip("/"), account.key.resolve())
+            url = (account.base_url or base_url).rstrip("/")
+            key = KeyOf(url, Hidden(account.key.resolve()))
             check(key, account.pace)
         except ConfigurationError as error:
             problems.append(f"{account.title}: {error}")

@@ -18,7 +18,7 @@ from bitpeak_async.settings import Hidden
 __all__ = ["Account"]
 
 
-@frozen(init=False)
+@frozen(init=False, repr=False)
 class Account:
     """One account of a fleet.
 
@@ -38,11 +38,11 @@ class Account:
 
     name: str
     key: KeySource
-    specs: tuple[HandlerSpec, ...] = field(repr=lambda specs: str(len(specs)))
+    specs: tuple[HandlerSpec, ...]
     spec_files: tuple[Path, ...]
     base_url: str | None
     pace: Pace | None
-    place: str = field(eq=False, repr=False)
+    place: str = field(eq=False)
 
     def __init__(
         self,
@@ -73,7 +73,15 @@ class Account:
         if base_url is not None:
             check_type(f"{who}: base_url", base_url, str)
         handlers, files = _sorted(who, specs)
-        self.__attrs_init__(name, key, handlers, files, base_url, pace, place)
+        # pyright does not know what attrs adds.
+        self.__attrs_init__(  # pyright: ignore[reportAttributeAccessIssue]
+            name, key, handlers, files, base_url, pace, place
+        )
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "key"):  # a traceback with locals, as it refuses an argument
+            return "Account()"
+        return f"Account({self.name!r}, {self.key!r})"
 
     @property
     def title(self) -> str:

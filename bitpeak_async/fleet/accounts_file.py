@@ -17,13 +17,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.keys import EnvironmentKey, FileKey, KeySource, LiteralKey
-from bitpeak_async.options import Pace
+from bitpeak_async.options import Pace, check_number
 from bitpeak_async.provisioning._document import Node, Place, Problems, UnusableFileError, refuse
 from bitpeak_async.provisioning._node_reader import NodeReader, same_name
 from bitpeak_async.provisioning._paths import find_specs, read_document
@@ -31,8 +32,17 @@ from bitpeak_async.settings import MaskedFields
 
 __all__ = ["read_accounts"]
 
-_PACE: Final[Mapping[str, type[float]]] = {"requests_per_minute": float, "in_flight": int}
-_KEYS: Final = ("name", "api_key", "api_key_file", "specs", "base_url", *_PACE)
+N = TypeVar("N", int, float)
+
+_KEYS: Final = (
+    "name",
+    "api_key",
+    "api_key_file",
+    "specs",
+    "base_url",
+    "requests_per_minute",
+    "in_flight",
+)
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -66,12 +76,11 @@ def read_accounts(
     problems = Problems(str(path))
     environ = MaskedFields(os.environ if environ is None else environ)
     folder = path.parent if specs_dir is None else Path(specs_dir)
+    reader = _AccountReader(problems, environ, path.parent, folder)
     accounts: list[Account] = []
-    try:
-        document = read_document(path, problems, "accounts")
-        accounts = _AccountReader(problems, environ, path.parent, folder).read(document)
-    except UnusableFileError:
-        pass
+    with suppress(UnusableFileError):
+        # No variable holds the document: a traceback with locals would show keys in it.
+        accounts = reader.read(read_document(path, problems, "accounts"))
     refuse(problems.in_order())
     return accounts
 
@@ -160,16 +169,31 @@ class _AccountReader(NodeReader):
         return found
 
     def _pace(self, entry: Mapping[str, Node]) -> Pace | None:
-        options: dict[str, float] = {}
-        for name, kind in _PACE.items():
-            if name not in entry or (text := self._text(entry[name])) is None:
-                continue
-            try:
-                options[name] = kind(text)
-                Pace(**{name: options[name]})  # type: ignore[arg-type]
-            except ValueError:
-                self._problems.add(entry[name].place, "must be a number")
-            except ConfigurationError as error:
-                del options[name]
-                self._problems.add(entry[name].place, str(error).partition(") ")[2])
-        return Pace(**options) if options else None  # type: ignore[arg-type]
+        rate = self._number(entry, "requests_per_minute", float, 0, above=True)
+        in_flight = self._number(entry, "in_flight", int, 1)
+        if rate is None and in_flight is None:
+            return None
+        return Pace(in_flight=in_flight or Pace().in_flight, requests_per_minute=rate)
+
+    def _number(
+        self,
+        entry: Mapping[str, Node],
+        name: str,
+        kind: type[N],
+        low: float,
+        *,
+        above: bool = False,
+    ) -> N | None:
+        if name not in entry or (text := self._text(entry[name])) is None:
+            return None
+        try:
+            number = kind(text)
+            check_number("it", number, low, above=above, integer=kind is int)
+        except ValueError:
+            noun = "a whole number" if kind is int else "a number"
+            self._problems.add(entry[name].place, f"must be {noun}")
+        except ConfigurationError as error:
+            self._problems.add(entry[name].place, str(error).removeprefix("it "))
+        else:
+            return number
+        return None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from pathlib import Path
 from typing import Protocol
 
 from attrs import field, frozen
 
 from bitpeak_async.errors import ConfigurationError
-from bitpeak_async.settings import Hidden, mask
+from bitpeak_async.settings import mask
 
 __all__ = ["EnvironmentKey", "FileKey", "KeySource", "LiteralKey"]
 
@@ -20,7 +21,8 @@ class KeySource(Protocol):
     To travel to other processes it must pickle, and hold no key but where to find it.
     """
 
-    def resolve(self) -> Hidden[str]:
+    @abstractmethod
+    def resolve(self) -> str:
         """Return the key.
 
         Raises:
@@ -38,12 +40,11 @@ class EnvironmentKey:
 
     name: str
 
-    def resolve(self) -> Hidden[str]:
+    def resolve(self) -> str:
         """Return the key."""
-        key = Hidden(os.environ.get(self.name))
-        if not key.value:
+        if not os.environ.get(self.name):
             raise ConfigurationError(f"the environment variable {self.name} is not set")
-        return Hidden(key.value)
+        return os.environ[self.name]
 
 
 @frozen
@@ -56,10 +57,10 @@ class FileKey:
 
     path: Path = field(converter=Path)
 
-    def resolve(self) -> Hidden[str]:
+    def resolve(self) -> str:
         """Return the key."""
         try:
-            return Hidden(self.path.read_text(encoding="utf-8").strip())
+            return self.path.read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise ConfigurationError(f"the key cannot be read from {self.path}: {reason}")
@@ -75,6 +76,6 @@ class LiteralKey:
 
     value: str = field(repr=mask)
 
-    def resolve(self) -> Hidden[str]:
+    def resolve(self) -> str:
         """Return the key."""
-        return Hidden(self.value)
+        return self.value

@@ -389,7 +389,7 @@ def test_a_key_is_never_shown_and_travels_by_reference(monkeypatch, tmp_path):
     shown = repr(literal)
     for source, key in ((EnvironmentKey("ACME_KEY"), "canary-1"), (FileKey(file), "canary-2")):
         account = Account("a", source, ())
-        shown += repr(account) + repr(account.key.resolve())
-        assert key == pickle.loads(pickle.dumps(account)).key.resolve().value
+        shown += repr(account)
+        assert key == pickle.loads(pickle.dumps(account)).key.resolve()
         assert b"canary" not in pickle.dumps(account)
     assert "canary" not in shown
