@@ -151,7 +151,7 @@ class CappedGate(Gate):
         try:
             async with self._turn:
                 while True:
-                    while (delay := self.pacer.wait()) > 0:
+                    while (delay := self.pacer.wait()) > 0:  # noqa: ASYNC110 - the pacer has no loop
                         await asyncio.sleep(delay)
                     await self._share.take()
                     if self.pacer.wait() <= 0:
