@@ -23,7 +23,7 @@ from bitpeak_async.settings import (
 
 _PART_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # What nearly all are, at a twentieth of the price of urlsplit().
-_PLAIN_URL: Final = re.compile(r"https?://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?:/[!-~]*)?")
+_PLAIN_URL: Final = re.compile(r"https?://[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*+(?:/[!-~]*+)?")
 _RESERVED: Final = frozenset({"name", "type", "is_enabled"})
 
 

@@ -19,20 +19,13 @@ def encode_multipart(
     Names are a fixed ASCII set (the form builder's duty); values are any text, sent as UTF-8 and
     byte for byte: nothing in a value needs quoting, as long as the boundary stands in none.
     """
-    values = [value.encode() for value in form.values()]
-    mark = boundary().encode()
-    while any(mark in value for value in values):
-        mark = boundary().encode()
-    pieces: list[bytes] = []
-    for name, value in zip(form, values, strict=True):
-        pieces += (
-            b"--",
-            mark,
-            b'\r\nContent-Disposition: form-data; name="',
-            name.encode("ascii"),
-            b'"\r\n\r\n',
-            value,
-            b"\r\n",
-        )
-    pieces += (b"--", mark, b"--\r\n")
-    return f"multipart/form-data; boundary={mark.decode()}", b"".join(pieces)
+    "".join(form).encode("ascii")  # any other name raises
+    values = "".join(form.values())
+    mark = boundary()
+    while mark in values:
+        mark = boundary()
+    parts = [
+        f'--{mark}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in form.items()
+    ]
+    return f"multipart/form-data; boundary={mark}", f"{''.join(parts)}--{mark}--\r\n".encode()
