@@ -10,9 +10,10 @@ from collections.abc import (
     Awaitable,
     Callable,
     Iterable,
+    Iterator,
 )
 from enum import Enum
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -25,9 +26,27 @@ class _End(Enum):
 _END: Final = _End.END
 
 
-async def _iterate(items: Iterable[T]) -> AsyncGenerator[T, None]:
-    for item in items:
-        yield item
+class _Source(Generic[T]):
+    """Hands out items one by one, also of an iterator that may be awaited by one task only.
+
+    Attributes:
+        stopped: whether no more are taken.
+    """
+
+    def __init__(self, items: Iterable[T] | AsyncIterable[T]) -> None:
+        self.stopped = False
+        self._turn = asyncio.Lock()
+        self._items: Iterator[T] | None = None
+        if isinstance(items, AsyncIterable):
+            self._awaited: AsyncIterator[T] = aiter(items)
+        else:
+            self._items = iter(items)
+
+    async def take(self) -> T | _End:
+        if self._items is not None:
+            return _END if self.stopped else next(self._items, _END)
+        async with self._turn:
+            return _END if self.stopped else await anext(self._awaited, _END)
 
 
 async def work_through(
@@ -43,16 +62,10 @@ async def work_through(
     cancelled, no more items are taken, what is under way has ``grace`` seconds to end, and then
     is cancelled too; a second cancellation ends the grace.
     """
-    source: AsyncIterator[T] = aiter(items if isinstance(items, AsyncIterable) else _iterate(items))
-    turn = asyncio.Lock()
-    stopping = False
+    source = _Source(items)
 
     async def work_on() -> None:
-        while True:
-            async with turn:
-                item = _END if stopping else await anext(source, _END)
-            if item is _END:
-                return
+        while (item := await source.take()) is not _END:
             await work(item)
 
     tasks = [asyncio.create_task(work_on()) for _ in range(workers)]
@@ -61,7 +74,7 @@ async def work_through(
         for task in tasks:
             task.result()
     except asyncio.CancelledError:
-        stopping = True
+        source.stopped = True
         if grace:
             await asyncio.wait(tasks, timeout=grace)
         raise
@@ -82,7 +95,11 @@ async def as_finished(
     results: asyncio.Queue[R | _End] = asyncio.Queue(workers)
 
     async def hand_over(item: T) -> None:
-        await results.put(await work(item))
+        result = await work(item)
+        if results.full():
+            await results.put(result)
+        else:
+            results.put_nowait(result)
 
     async def produce() -> None:
         try:
@@ -99,7 +116,10 @@ async def as_finished(
 
     producer = asyncio.create_task(produce())
     try:
-        while (result := await results.get()) is not _END:
+        while True:
+            result = await results.get() if results.empty() else results.get_nowait()
+            if result is _END:
+                break
             yield result
         await producer
     finally:

@@ -145,39 +145,33 @@ class Creation:
                 self.existing.add(handler.id)
         failure: Exception | None = None
         try:
-            created = self._known(as_finished(self.create, specs, self.workers))
-            async with aclosing(created):
+            async with aclosing(as_finished(self.create, specs, self.workers)) as created:
                 async for outcome in created:
-                    yield outcome
+                    if outcome is not None:
+                        self._tell(outcome)
+                        yield outcome
         except Exception as error:  # noqa: BLE001 - whatever a caller's iterator raises
             failure = error
-        settled = self._known(self.settle())
-        async with aclosing(settled):
+        async with aclosing(self.settle()) as settled:
             async for outcome in settled:
+                self._tell(outcome)
                 yield outcome
         if failure is not None:
             raise failure
 
-    async def _known(
-        self, outcomes: AsyncGenerator[CreateOutcome | None, None]
-    ) -> AsyncGenerator[CreateOutcome, None]:
-        """Tell of the outcomes that are known, and yield them."""
-        async with aclosing(outcomes):
-            async for outcome in outcomes:
-                if outcome is not None:
-                    if self.emit.wanted:
-                        name = _name(outcome)
-                        self.emit(OutcomeKnown(name, outcome.handler_id, outcome.error))
-                    yield outcome
+    def _tell(self, outcome: CreateOutcome) -> None:
+        if self.emit.wanted:
+            self.emit(OutcomeKnown(_name(outcome), outcome.handler_id, outcome.error))
 
     async def create(self, spec: HandlerSpec) -> CreateOutcome | None:
         """Return the outcome of a spec; None if ``settle()`` will tell it."""
         if not isinstance(spec, HandlerSpec):
             problem = f"specs must hold HandlerSpec, not {type(spec).__name__}"
             return CreateOutcome(spec, None, InvalidRequestError(problem, argument="specs"))
-        for argument, problem in spec_problems(spec):
-            error = InvalidRequestError(f"{argument} {problem}", argument=argument)
-            return CreateOutcome(spec, None, error)
+        if not isinstance(spec.name, str) or not isinstance(spec.is_enabled, bool):
+            for argument, problem in spec_problems(spec):  # create() checks all the rest
+                error = InvalidRequestError(f"{argument} {problem}", argument=argument)
+                return CreateOutcome(spec, None, error)
         return await self._create(spec, unknown=0)
 
     async def _create(self, spec: HandlerSpec, unknown: int) -> CreateOutcome | None:
@@ -199,8 +193,9 @@ class Creation:
         The update sends everything: what a server makes of omitted fields is not documented.
         """
         self._own.add(handler_id)
-        self._open[spec.name] = outcome = CreateOutcome(spec, handler_id)
+        outcome = CreateOutcome(spec, handler_id)
         if not spec.is_enabled:
+            self._open[spec.name] = outcome
             try:
                 await self.handlers.update(
                     handler_id, name=spec.name, settings=spec.settings, is_enabled=False
