@@ -121,8 +121,8 @@ def test_the_tests_of_the_testing_guide_pass(pytester: pytest.Pytester):
     pytester.makepyfile(**{f"test_section_{n}": source for n, source in sections.items()})
     # The one exception is what pytest-asyncio says of each run without that option.
     warnings = ("-Werror", "-Wignore:The configuration option:pytest.PytestDeprecationWarning")
-    result = pytester.runpytest_subprocess(
-        *warnings, "--strict-markers", "-pno:cacheprovider", "--asyncio-mode=auto", timeout=60
+    result = pytester.runpytest_inprocess(
+        *warnings, "--strict-markers", "-pno:cacheprovider", "--asyncio-mode=auto"
     )
     result.assert_outcomes(passed=document.text.count("def test_"))
 

@@ -18,9 +18,9 @@ MAIL = EmailSettings("hey@example.com")
 
 
 @pytest.fixture(autouse=True)
-def _without_other_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out those of this suite that take seconds to load."""
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-pno:schemathesis -pno:hypothesispytest")
+def _without_other_plugins(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out those of this suite that take seconds to load; ``pytester`` would clear that."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-pno:schemathesis -pno:hypothesispytest -pno:faker")
 
 
 ASYNC_TESTS = """
@@ -66,14 +66,14 @@ def anyio_backend():
 
 @pytest.fixture
 def run(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
-    """Run tests in a process of their own: with the plugin, and nothing said but by the tests."""
+    """Run tests in a session of their own: with the plugin, and nothing said but by the tests."""
 
     def run(source: str, *args: str) -> pytest.RunResult:
         pytester.makepyfile(HEAD + source)
         # The one exception is what pytest-asyncio says of each run without that option.
         warnings = ("-Werror", "-Wignore:The configuration option:pytest.PytestDeprecationWarning")
-        result = pytester.runpytest_subprocess(
-            *warnings, "--strict-markers", "-pno:cacheprovider", *args, timeout=60
+        result = pytester.runpytest_inprocess(
+            *warnings, "--strict-markers", "-pno:cacheprovider", *args
         )
         assert "Unclosed" not in result.stdout.str() + result.stderr.str()
         return result

@@ -85,6 +85,8 @@ def by_rich(error: BaseException, hidden: str) -> str:
         for frame in stack.frames:
             if frame.filename.startswith(hidden):
                 frame.locals = None
+            # So rich shows the locals without the source, whose colouring is nearly all it does.
+            frame.filename = f"<{frame.filename}>"
     Console(file=page, width=10_000, color_system=None).print(trace)
     return page.getvalue()
 

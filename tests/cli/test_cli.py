@@ -98,7 +98,7 @@ def test_a_refused_key_has_its_own_exit_code(run: Run):
 
 @pytest.mark.parametrize("flags", [(), ("--json",)])
 def test_a_sandbox_serves_until_ctrl_c_and_keeps_its_handlers(
-    flags: tuple[str, ...], tmp_path: Path, specs: Path
+    flags: tuple[str, ...], tmp_path: Path, specs: Path, run: Run
 ):
     command = [*BITPEAK, "sandbox", "--database", str(tmp_path / "handlers.db"), *flags]
     for found in ("2 to create", "2 unchanged")[: 1 if flags else 2]:
@@ -109,8 +109,8 @@ def test_a_sandbox_serves_until_ctrl_c_and_keeps_its_handlers(
             said = {name.upper(): value for name, value in re.findall(pattern, lines)}
             env = {f"BITPEAK_{name}": value for name, value in said.items()}
             assert {"BITPEAK_BASE_URL", "BITPEAK_API_KEY"} == set(env)
-            assert found in piped("plan", specs, **env).stdout
-            assert 0 == piped("apply", specs, **env).returncode
+            assert found in run("plan", specs, **env).stdout
+            assert 0 == run("apply", specs, **env).exit_code
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=10)
             page = env["BITPEAK_BASE_URL"].removesuffix("api")
