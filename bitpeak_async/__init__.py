@@ -1,76 +1,81 @@
 """bitpeak_async: an asynchronous client of the BitPeak notification-handlers API."""
 
-from bitpeak_async._creation import CreateOutcome
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from bitpeak_async._version import __version__
-from bitpeak_async.client import BitPeak
-from bitpeak_async.errors import (
-    APIError,
-    AuthenticationError,
-    BitPeakError,
-    ClosedError,
-    ConfigurationError,
-    DuplicateError,
-    InvalidRequestError,
-    NotFoundError,
-    NotSentError,
-    OutcomeUnknownError,
-    PermissionDeniedError,
-    PlanError,
-    ProvisionError,
-    RateLimitError,
-    RedirectError,
-    ReplyError,
-    RequestTimeoutError,
-    ServerError,
-    TransportError,
-    ValidationError,
-)
-from bitpeak_async.events import (
-    Event,
-    Hook,
-    OutcomeKnown,
-    Paused,
-    RateChanged,
-    ReplyReceived,
-    RequestAbandoned,
-    RequestFailed,
-    RequestSent,
-    Retrying,
-)
-from bitpeak_async.notification_handlers import NotificationHandlers
-from bitpeak_async.options import Pace, Retry, Timeout
-from bitpeak_async.provisioning import (
-    Change,
-    Conflict,
-    Create,
-    Delete,
-    Difference,
-    Outcome,
-    Plan,
-    ProvisionCancelledError,
-    Report,
-    Result,
-    Unchanged,
-    Update,
-)
-from bitpeak_async.records import HandlerSpec, NotificationHandler, Page, PageLinks, PageMeta
-from bitpeak_async.settings import (
-    DiscordSettings,
-    EmailSettings,
-    GoogleChatSettings,
-    HandlerType,
-    InternalNotificationSettings,
-    KnownSettings,
-    MicrosoftTeamsSettings,
-    Settings,
-    SettingsFields,
-    SlackSettings,
-    TelegramSettings,
-    UnknownSettings,
-    WebhookSettings,
-    XSettings,
-)
-from bitpeak_async.sync import Stream, SyncBitPeak, SyncNotificationHandlers
+
+if TYPE_CHECKING:
+    from bitpeak_async._creation import CreateOutcome
+    from bitpeak_async.client import BitPeak
+    from bitpeak_async.errors import (
+        APIError,
+        AuthenticationError,
+        BitPeakError,
+        ClosedError,
+        ConfigurationError,
+        DuplicateError,
+        InvalidRequestError,
+        NotFoundError,
+        NotSentError,
+        OutcomeUnknownError,
+        PermissionDeniedError,
+        PlanError,
+        ProvisionError,
+        RateLimitError,
+        RedirectError,
+        ReplyError,
+        RequestTimeoutError,
+        ServerError,
+        TransportError,
+        ValidationError,
+    )
+    from bitpeak_async.events import (
+        Event,
+        Hook,
+        OutcomeKnown,
+        Paused,
+        RateChanged,
+        ReplyReceived,
+        RequestAbandoned,
+        RequestFailed,
+        RequestSent,
+        Retrying,
+    )
+    from bitpeak_async.notification_handlers import NotificationHandlers
+    from bitpeak_async.options import Pace, Retry, Timeout
+    from bitpeak_async.provisioning import (
+        Change,
+        Conflict,
+        Create,
+        Delete,
+        Difference,
+        Outcome,
+        Plan,
+        ProvisionCancelledError,
+        Report,
+        Result,
+        Unchanged,
+        Update,
+    )
+    from bitpeak_async.records import HandlerSpec, NotificationHandler, Page, PageLinks, PageMeta
+    from bitpeak_async.settings import (
+        DiscordSettings,
+        EmailSettings,
+        GoogleChatSettings,
+        HandlerType,
+        InternalNotificationSettings,
+        KnownSettings,
+        MicrosoftTeamsSettings,
+        Settings,
+        SettingsFields,
+        SlackSettings,
+        TelegramSettings,
+        UnknownSettings,
+        WebhookSettings,
+        XSettings,
+    )
+    from bitpeak_async.sync import Stream, SyncBitPeak, SyncNotificationHandlers
 
 __all__ = [
     "APIError",
@@ -145,3 +150,29 @@ __all__ = [
     "XSettings",
     "__version__",
 ]
+
+#: Where the names live, what is light to import first.
+_HOMES = (
+    *("errors", "settings", "records", "options", "events"),
+    *("provisioning", "client", "notification_handlers", "_creation", "sync"),
+)
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Import a name where it is first asked for.
+
+        pytest loads the plugin, and with it this package, in every run where it is installed:
+        those that never use it shall not wait for aiohttp.
+        """
+        if name in _HOMES:
+            return import_module(f"{__name__}.{name}")
+        if name in __all__:
+            for home in _HOMES:
+                found = vars(import_module(f"{__name__}.{home}"))
+                if name in found:
+                    return globals().setdefault(name, found[name])
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

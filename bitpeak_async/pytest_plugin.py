@@ -1,7 +1,7 @@
 """The pytest plugin: an embedded BitPeak, clients of it, and faults by a marker.
 
-pytest loads this in every run where the package is installed, so nothing is imported here that
-``bitpeak_async`` itself does not import.
+pytest loads this in every run where the package is installed, so nothing of the SDK is imported
+before a test uses a fixture.
 """
 
 from __future__ import annotations
@@ -14,18 +14,16 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from bitpeak_async.client import BitPeak
-from bitpeak_async.events import Event
-from bitpeak_async.options import Retry
-from bitpeak_async.sync import SyncBitPeak
-
 if TYPE_CHECKING:
+    from bitpeak_async.client import BitPeak
+    from bitpeak_async.events import Event
     from bitpeak_async.sandbox import Sandbox
+    from bitpeak_async.sync import SyncBitPeak
 
 __all__ = ["bitpeak", "bitpeak_sandbox", "sync_bitpeak"]
 
 _MARKER: Final = "bitpeak_fault"
-_AT_ONCE: Final = Retry(base_delay=0, settle=0, sweep=0)
+_AT_ONCE: Final = {"base_delay": 0, "settle": 0, "sweep": 0}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -55,11 +53,13 @@ def bitpeak(bitpeak_sandbox: Sandbox) -> Iterator[BitPeak]:
     It needs no plugin for asynchronous tests and works with each: it belongs to the event loop
     that uses it first, and is closed when that ends or the test does.
     """
+    from bitpeak_async import BitPeak, Retry  # noqa: PLC0415
+
     ending = _Ending()
     client = BitPeak(
         bitpeak_sandbox.api_key,
         base_url=bitpeak_sandbox.base_url,
-        retry=_AT_ONCE,
+        retry=Retry(**_AT_ONCE),
         hooks=[ending.notice],
     )
     ending.client = client
@@ -70,8 +70,10 @@ def bitpeak(bitpeak_sandbox: Sandbox) -> Iterator[BitPeak]:
 @pytest.fixture
 def sync_bitpeak(bitpeak_sandbox: Sandbox) -> Iterator[SyncBitPeak]:
     """A synchronous client of ``bitpeak_sandbox`` that retries without waiting."""
+    from bitpeak_async import Retry, SyncBitPeak  # noqa: PLC0415
+
     key, url = bitpeak_sandbox.api_key, bitpeak_sandbox.base_url
-    with SyncBitPeak(key, base_url=url, retry=_AT_ONCE) as client:
+    with SyncBitPeak(key, base_url=url, retry=Retry(**_AT_ONCE)) as client:
         yield client
 
 

@@ -107,7 +107,7 @@ def test_the_sdk_does_not_need_its_edges(module: str):
 @pytest.fixture(scope="module")
 def modules_of_the_sdk() -> set[str]:
     """All that is loaded once the SDK is imported."""
-    code = "import sys, bitpeak_async; print(*sys.modules)"
+    code = "import sys; from bitpeak_async import *; print(*sys.modules)"
     # Measuring coverage would itself import sqlite3.
     env = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE")}
     python = [sys.executable, "-P", "-c", code]

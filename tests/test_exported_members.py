@@ -1,6 +1,10 @@
 """The public names."""
 
+import ast
 import importlib
+import inspect
+import subprocess
+import sys
 
 import pytest
 
@@ -31,6 +35,41 @@ def test_every_exported_name_exists_and_says_where_it_lives():
 
 def test_nothing_else_is_public():
     modules = {"client", "fleet", "sandbox", "cli", "sync", "telemetry", "pytest_plugin", *PUBLIC}
+    its_own = {"TYPE_CHECKING", "import_module"}
     # pytest rewrites the assertions of packages with a plugin; its "@py_builtins" start with @.
-    public = {name for name in vars(bitpeak_async) if not name.startswith(("_", "@"))}
-    assert set(bitpeak_async.__all__) - {"__version__"} == public - modules
+    public = {name for name in dir(bitpeak_async) if not name.startswith(("_", "@"))}
+    assert set(bitpeak_async.__all__) - {"__version__"} == public - modules - its_own
+
+
+def test_names_are_at_run_time_what_type_checkers_see():
+    """And each module that they are imported from is among the homes."""
+    seen = {
+        alias.name: node.module
+        for node in ast.walk(ast.parse(inspect.getsource(bitpeak_async)))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bitpeak_async.")
+        for alias in node.names
+    }
+    assert set(bitpeak_async.__all__) == set(seen)
+    for name, module in seen.items():
+        assert getattr(bitpeak_async, name) is getattr(importlib.import_module(module), name)
+
+
+def test_the_package_imports_its_names_when_they_are_asked_for():
+    """A description of handlers needs no aiohttp; a client does."""
+    code = """if True:
+        import sys, bitpeak_async
+        assert "attrs" not in sys.modules
+        assert not hasattr(bitpeak_async, "Unheard") and "attrs" not in sys.modules
+        bitpeak_async.EmailSettings("a@example.com"), bitpeak_async.HandlerSpec
+        assert bitpeak_async.errors.BitPeakError is bitpeak_async.BitPeakError
+        assert "aiohttp" not in sys.modules
+        assert bitpeak_async.sync.Stream is bitpeak_async.Stream
+        from bitpeak_async import *
+        assert "aiohttp" in sys.modules
+        bitpeak_async.sync.shutdown()
+        print(BitPeak.__name__, SyncBitPeak.__name__, __version__ == bitpeak_async.__version__)
+    """
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True
+    )
+    assert "BitPeak SyncBitPeak True\n" == run.stdout

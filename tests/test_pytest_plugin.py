@@ -1,8 +1,6 @@
 """The pytest plugin as its users run it: in a pytest of their own, where a warning is an error."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
@@ -228,31 +226,20 @@ def test_the_mark_is_listed(pytester: pytest.Pytester):
     result.stdout.fnmatch_lines(["@pytest.mark.bitpeak_fault(fault, [*], method=None*"])
 
 
-def test_unused_the_plugin_imports_nothing_but_the_package():
-    code = """if True:
-        import sys, pytest, bitpeak_async
-        before = set(sys.modules)
-        import bitpeak_async.pytest_plugin
-        print(*sorted(set(sys.modules) - before))
-    """
-    run = subprocess.run(
-        [sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True
-    )
-    assert "bitpeak_async.pytest_plugin\n" == run.stdout
-
-
-def test_a_run_that_uses_no_fixture_has_no_server(
+def test_a_run_that_uses_no_fixture_imports_nothing_of_the_sdk(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ):
     for name in [name for name in os.environ if name.startswith("COVERAGE")]:
         monkeypatch.delenv(name)  # measuring would itself import sqlite3
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # others may import anything
     pytester.makepyfile("""
         import sys
 
         def test_modules():
-            loaded = {"bitpeak_async.pytest_plugin", "bitpeak_async.sandbox", "aiohttp.web",
-                "sqlite3", "typer", "yaml"} & sys.modules.keys()
-            assert {"bitpeak_async.pytest_plugin"} == loaded
+            ours = {name for name in sys.modules if name.startswith("bitpeak_async.")}
+            assert {"bitpeak_async._version", "bitpeak_async.pytest_plugin"} == ours
+            heavy = {"aiohttp", "attrs", "cattrs", "orjson", "sqlite3", "typer", "yaml", "yarl"}
+            assert set() == heavy & sys.modules.keys()
     """)
-    result = pytester.runpytest_subprocess("-pno:pytest_cov", "-pno:hypothesispytest", timeout=60)
+    result = pytester.runpytest_subprocess("-pbitpeak", timeout=60)
     result.assert_outcomes(passed=1)
