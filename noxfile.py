@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -27,6 +28,13 @@ def tests(session: nox.Session) -> None:
     install(session, "tests")
     # The script, not ``python -m``, which would put the sources before the installed package.
     session.run("pytest", "--cov", "--cov-report=term", *session.posargs)
+
+
+@nox.session(python=nox.project.python_versions(PYPROJECT))
+def pythons(session: nox.Session) -> None:
+    """Test on each supported Python that is found; ``nox -s pythons-3.13`` takes one."""
+    install(session, "tests")
+    session.run("pytest", *session.posargs)
 
 
 @nox.session
@@ -89,14 +97,51 @@ def install_alone(session: nox.Session) -> Path:
 
 @nox.session
 def audit(session: nox.Session) -> None:
-    """Look for known vulnerabilities in what the package and its extras install."""
+    """Look for known vulnerabilities in what the package and its extras install.
+
+    Of those databases that have heard of all of it, the first decides; if there is none, the
+    session fails and says so.
+    """
     session.install(*nox.project.dependency_groups(PYPROJECT, "audit"))
     target = install_alone(session)
     # By a list of all, because the package itself may not be published yet.
     freeze = ("pip", "--python", str(target), "freeze", "--exclude", PYPROJECT["project"]["name"])
     pins = target / "pins.txt"
     pins.write_text(str(session.run(*freeze, silent=True)), encoding="utf-8")
-    session.run("pip-audit", "--strict", "--no-deps", "--disable-pip", "-r", str(pins))
+    shortcomings = []
+    for service in ("pypi", "osv"):
+        found = target / f"{service}.json"
+        command = ("pip-audit", "--no-deps", "--disable-pip", "-r", str(pins), "-s", service)
+        # It ends with 1 for what it found and for a service that cannot be reached.
+        said = session.run(
+            *command, "-f", "json", "-o", str(found), success_codes=[0, 1], silent=True
+        )
+        if not found.exists():
+            shortcomings.append(f"{service} was not reachable ({str(said).splitlines()[-1]})")
+            continue
+        vulnerable, unheard = read_audit(found.read_text(encoding="utf-8"))
+        if vulnerable:
+            session.error("known vulnerabilities: " + "; ".join(vulnerable))
+        if not unheard:
+            session.log(f"{service} knows of no vulnerability")
+            return
+        shortcomings.append(f"{service} has no data of {', '.join(unheard)}")
+    session.error(
+        "no advisory service could tell; that is no finding, and no all-clear either: "
+        + "; ".join(shortcomings)
+    )
+
+
+def read_audit(report: str) -> tuple[list[str], list[str]]:
+    """Return what pip-audit found vulnerable, and what its service has not heard of."""
+    packages = json.loads(report)["dependencies"]
+    vulnerable = [
+        f"{package['name']} {package['version']} by {each['id']}, "
+        f"fixed in {', '.join(each['fix_versions']) or 'no version'}"
+        for package in packages
+        for each in package.get("vulns", ())
+    ]
+    return vulnerable, [package["name"] for package in packages if "skip_reason" in package]
 
 
 @nox.session
