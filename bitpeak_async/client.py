@@ -61,7 +61,7 @@ class BitPeak:
         proxy: URL of an HTTP proxy. By default what ``HTTPS_PROXY``/``HTTP_PROXY`` and
             ``NO_PROXY`` say when the client is made; loopback is never proxied so.
         ssl: a TLS context, for certificates of one's own.
-        max_reply_bytes: larger replies, after decompression, are refused.
+        max_reply_bytes: larger replies, after decompression, are refused; by default 32 MiB.
         allow_insecure: allow plain http to hosts other than loopback.
         hooks: called with each event; see ``bitpeak_async.events``.
         timezone: of the wire's datetimes, which have no offset. That it is UTC is an assumption.

@@ -2,7 +2,13 @@
 
 import importlib
 import re
+from html import unescape
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
+
+from docutils import nodes
+from sphinx.util import logging
 
 import bitpeak_async
 
@@ -11,10 +17,16 @@ author = "the bitpeak_async authors"
 release = version = bitpeak_async.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
+html_title = f"{project} {release}"
+html_show_copyright = False
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
+toc_object_entries_show_parents = "hide"
 exclude_patterns = ["_build", "examples"]
 
 autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
 autodoc_class_signature = "mixed"
 napoleon_use_ivar = True
@@ -35,9 +47,11 @@ PUBLIC = [
 
 
 def setup(app: Any) -> None:
-    """Write names of types as users import them."""
+    """Write names of types as users import them; frame pictures; check the links."""
     app.connect("missing-reference", _resolve_public)
     app.connect("autodoc-process-signature", _name_aliases)
+    app.connect("doctree-read", _frame_pictures)
+    app.connect("build-finished", _check_links)
 
 
 def _name_aliases(*event: Any) -> tuple[str | None, str | None]:
@@ -56,3 +70,27 @@ def _resolve_public(app: Any, env: Any, node: Any, content: Any) -> Any:
                 env, node["refdoc"], app.builder, "obj", f"{module}.{name}", node, content
             )
     return None
+
+
+def _frame_pictures(_: Any, doctree: Any) -> None:
+    """Give each picture a frame, in which it can be scrolled on a phone."""
+    for image in list(doctree.findall(nodes.image)):
+        frame = nodes.container(classes=["picture"])
+        image.replace_self(frame)
+        frame += image
+
+
+def _check_links(app: Any, error: Exception | None) -> None:
+    """Warn of each link within the pages that leads to no file or to no place in one."""
+    if error is not None or app.builder.format != "html":
+        return
+    pages = {page: page.read_text(encoding="utf-8") for page in Path(app.outdir).rglob("*.html")}
+    places = {page: {*re.findall(r'\bid="([^"]*)"', text)} for page, text in pages.items()}
+    for page, text in pages.items():
+        for link in map(unescape, re.findall(r'\b(?:href|src)="([^"]*)"', text)):
+            if re.match(r"[a-z]+:", link):
+                continue
+            file, _, place = link.partition("#")
+            target = (page.parent / unquote(file.partition("?")[0])).resolve() if file else page
+            if not target.is_file() or (place and unquote(place) not in places.get(target, ())):
+                logging.getLogger(__name__).warning("%s: %s leads nowhere", page.name, link)

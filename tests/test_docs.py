@@ -159,3 +159,24 @@ def test_the_quickstarts_have_the_same_blocks():
     assert first
     for other in others:
         assert first == other
+
+
+def test_the_quickstarts_have_the_same_sections_and_links():
+    def shape(page: Path) -> list[str]:
+        text = re.sub(
+            r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+        )
+        parts = re.findall(r"^#+ |\{doc\}`[^`]+`|`[^`]+`", text, re.MULTILINE)
+        to_itself = re.compile(r"\{doc\}`.*<quickstart")
+        return [part for part in parts if not to_itself.match(part)]
+
+    first, *others = map(shape, QUICKSTARTS)
+    assert {"## ", "{doc}`tutorial`", "`apply`"} <= {*first}
+    for other in others:
+        assert first == other
+
+
+def test_the_quickstarts_lead_to_each_other():
+    for page in QUICKSTARTS:
+        led_to = re.findall(r"<(quickstart[\w-]*)>", page.read_text(encoding="utf-8"))
+        assert {each.stem for each in QUICKSTARTS} - {page.stem} == {*led_to}

@@ -183,6 +183,52 @@ def test_a_fault_button_makes_the_next_call_fail(browser: Any, until: Any, impat
     assert "Releases" == handlers.get(handler_id).name
 
 
+def test_all_of_it_works_by_keyboard(browser: Any, until: Any, sync_bitpeak: SyncBitPeak):
+    """Tab reaches each control in the order of the page; Enter and Space press it."""
+    from selenium.webdriver.common.keys import Keys  # noqa: PLC0415
+
+    url = "https://example.com/hooks/canary"
+    sync_bitpeak.notification_handlers.create("Deploys", WebhookSettings(url))
+    until(lambda page: texts(page, "#requests button"))
+
+    def press(key: str) -> None:
+        browser.switch_to.active_element.send_keys(key)
+
+    def tab_to(selector: str) -> None:
+        wanted = browser.find_element("css selector", selector)
+        for _ in range(40):
+            if browser.switch_to.active_element == wanted:
+                assert browser.execute_script(OUTLINED), "the focus can be seen"
+                return
+            press(Keys.TAB)
+        raise AssertionError(f"Tab does not reach {selector}")
+
+    tab_to("#pause")
+    tab_to("#method")
+    press("G")
+    tab_to("#times")
+    tab_to("#endless")
+    press(Keys.SPACE)
+    tab_to("[data-fault='404']")
+    press(Keys.ENTER)
+    until(lambda page: texts(page, "#faults li") == ["404: GET, until cleared"])
+    tab_to("[data-fault='stall']")
+    press(Keys.SPACE)
+    until(lambda page: len(texts(page, "#faults li")) == 2)
+    tab_to("#clear")
+    press(Keys.ENTER)
+    until(lambda page: not texts(page, "#faults li"))
+    tab_to("#handlers button")
+    press(Keys.ENTER)
+    until(lambda page: texts(page, "#handlers button") == [url])
+    tab_to("#requests button")
+    press(Keys.SPACE)
+    until(lambda page: texts(page, "#requests button") == [url])
+
+
+OUTLINED = "return getComputedStyle(document.activeElement).outlineStyle !== 'none';"
+
+
 def test_every_fault_can_be_injected_by_its_button(
     browser: Any, until: Any, threaded_sandbox: Sandbox
 ):
