@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import assert_never, assert_type
+from typing import Any, assert_never, assert_type
 
 from bitpeak_async import (
     BitPeak,
@@ -47,6 +48,18 @@ from bitpeak_async.provisioning.files import (
     read_settings,
     read_specs,
 )
+from bitpeak_async.sandbox import (
+    Dialect,
+    Fault,
+    FixedWindow,
+    Injection,
+    Limit,
+    RequestRecord,
+    Sandbox,
+    TokenBucket,
+)
+from bitpeak_async.sandbox.limits import Verdict
+from bitpeak_async.sync import shutdown
 from bitpeak_async.telemetry import Telemetry
 
 
@@ -75,6 +88,7 @@ async def calls(bitpeak: BitPeak, specs: list[HandlerSpec]) -> None:
     async with bitpeak as entered:
         assert_type(entered, BitPeak)
     async for outcome in handlers.create_many(specs, remove_duplicates=True):
+        assert_type(outcome.ok, bool)
         assert_type(outcome.handler_id, int | None)
         assert_type(outcome.error, BitPeakError | None)
 
@@ -88,9 +102,57 @@ def plans(plan: Plan, report: Report, specs: list[HandlerSpec]) -> None:
     assert_type(plan.summary, str)
     assert_type(plan.to_json(), str)
     assert_type(Plan.from_json(plan.to_json(), specs), Plan)
+    assert_type(report.created, tuple[Outcome, ...])
+    assert_type(report.updated, tuple[Outcome, ...])
+    assert_type(report.deleted, tuple[Outcome, ...])
+    assert_type(report.unchanged, tuple[Outcome, ...])
+    assert_type(report.summary, str)
     assert_type(report.ok, bool)
     assert_type(report.unresolved, tuple[Outcome, ...])
     assert_type(report.raise_for_failures(), None)
+
+
+def faults() -> None:
+    """Each way to make a fault makes one."""
+    assert_type(Fault.slow(1), Fault)
+    assert_type(Fault.gateway_error(502, commits=True, retry_after="1"), Fault)
+    assert_type(Fault.late_commit(0.5), Fault)
+    assert_type(Fault.redirect("https://example.com", status=308), Fault)
+    assert_type(Fault.disconnect_before_commit(), Fault)
+    assert_type(Fault.disconnect_after_commit(), Fault)
+    assert_type(Fault.truncated_body(), Fault)
+    assert_type(Fault.slow_body(0.01), Fault)
+    assert_type(Fault.stall(commits=True), Fault)
+    assert_type(Fault.stall().answers, bool)
+    assert_type(Fault.stall().replaces_reply, bool)
+
+
+async def sandboxes(own_limit: Limit) -> None:
+    """The sandbox, in both ways to enter it, tells and does what has a type."""
+    sandbox = Sandbox(limit=own_limit, dialect=Dialect())
+    with sandbox as entered:
+        assert_type(entered, Sandbox)
+    async with Sandbox(limit=TokenBucket(rate=10, burst=2)) as awaited:
+        assert_type(awaited, Sandbox)
+    assert_type(await sandbox.start(), None)
+    assert_type(sandbox.base_url, str)
+    assert_type(sandbox.page_url, str)
+    assert_type(sandbox.handlers, list[dict[str, Any]])
+    assert_type(sandbox.requests, deque[RequestRecord])
+    assert_type(sandbox.counts, Counter[tuple[str, int | None]])
+    assert_type(sandbox.in_flight, int)
+    assert_type(sandbox.peak_in_flight, int)
+    assert_type(sandbox.add(name="a", type="email", settings={"email": "a@example.com"}), int)
+    assert_type(sandbox.add_many([{"name": "a", "type": "email", "settings": {}}]), None)
+    assert_type(sandbox.seed_handlers(3), None)
+    assert_type(sandbox.inject(Fault.stall(), method="GET", times=None), Injection)
+    assert_type(sandbox.clear_faults(), None)
+    assert_type(await sandbox.settled(), None)
+    assert_type(await sandbox.close(), None)
+    assert_type(own_limit.admit(1.0), Verdict)
+    assert_type(FixedWindow(10, 1).admit(1.0), Verdict)
+    assert_type(TokenBucket(rate=10, burst=2).admit(1.0), Verdict)
+    sandbox.add(name="a")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 def spec_files(specs: list[HandlerSpec]) -> None:
@@ -145,6 +207,8 @@ def every_settings_class(settings: Settings) -> str:  # noqa: PLR0911 - one for 
 def every_change(change: Change) -> HandlerSpec | None:
     """``match`` over ``Change`` is exhaustive."""
     assert_type(change.name, str)
+    if isinstance(change, Update):
+        assert_type(change.fields, tuple[str, ...])
     match change:
         case Create() | Update() | Unchanged() | Conflict():
             return change.spec
@@ -186,4 +250,7 @@ def blocking_calls(bitpeak: SyncBitPeak, specs: list[HandlerSpec]) -> None:
     with bitpeak as entered, handlers.create_many(specs) as outcomes:
         assert_type(entered, SyncBitPeak)
         assert_type(next(outcomes), CreateOutcome)
+    stream = handlers.iterate()
+    assert_type(stream.close(), None)
+    assert_type(shutdown(), None)
     handlers.get("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
