@@ -12,7 +12,7 @@ import os
 import selectors
 import threading
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any, Final, Generic, TypeVar, cast
 
 from bitpeak_async._caller import END, Caller, Job
@@ -130,7 +130,10 @@ class Portal:
             self._selector = selectors.DefaultSelector()
             self._loop = _Loop(self._selector)
             self._thread = threading.Thread(target=self._serve, name="bitpeak_async", daemon=True)
-            self._thread.start()
+            with ExitStack() as undo:
+                undo.callback(self._loop.close)
+                self._thread.start()
+                undo.pop_all()
         except (RuntimeError, OSError) as error:
             raise ClosedError(f"the loop thread cannot start: {error}") from error
 

@@ -197,7 +197,7 @@ def test_only_the_modules(sync_bitpeak):
 WRONG = {
     "": "argument: 'fault'",
     "'GET'": "'fault' must be <class*Fault'> (got 'GET'*",
-    "Fault.stall(), metod='GET'": "unexpected keyword argument 'metod'",
+    "Fault.stall(), metod='GET'": "unexpected keyword argument 'metod'*",
     "Fault.stall(), 'GET'": "positional arguments*",
     "Fault.stall(), method=1": "'method' must be <class 'str'> (got 1*",
     "Fault.stall(), when='GET'": "'when' must be callable*",

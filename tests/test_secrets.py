@@ -114,7 +114,8 @@ def check(error: BaseException) -> None:
     assert [] == found
 
 
-ECHO = json.dumps({"errors": [{"title": f"bad {HOOK}, {CANARY}"}]}).encode()
+KEY_TOO = f", {CANARY}".encode()
+ECHO = json.dumps({"errors": [{"title": f"bad {HOOK}{KEY_TOO.decode()}"}]}).encode()
 BROKEN = json.dumps({"data": {"id": HOOK, "settings": {"slack": HOOK}}}).encode()
 FAULTS = {
     "401": (Fault(status=401, body=ECHO), AuthenticationError),
@@ -198,6 +199,33 @@ async def test_a_failed_call_shows_no_secret(
     assert events
     assert CANARY not in f"{events} {[attrs.asdict(event, recurse=False) for event in events]}"
     assert CANARY not in log.text + str([vars(record) for record in log.records])
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        *(("422 echoing the form", call) for call in CALLS if call not in ("list", "get")),
+        *(("unreadable 2xx", call) for call in CALLS if "update" not in call),
+        ("HTML", "create"),
+    ],
+)
+async def test_a_handlers_own_secret_is_not_shown_either(
+    name: str, call: str, log: pytest.LogCaptureFixture
+):
+    """The key holds no part of it here: else masking the one would hide the other."""
+    fault, _ = FAULTS[name]
+    events: list[Event] = []
+    async with Sandbox(api_key="unlike") as sandbox:
+        sandbox.inject(
+            attrs.evolve(fault, body=(fault.body or b"").replace(KEY_TOO, b"")), times=None
+        )
+        async with BitPeak(
+            "unlike", base_url=sandbox.base_url, hooks=[events.append], **OPTIONS
+        ) as bitpeak:
+            with pytest.raises(BitPeakError) as caught:
+                await CALLS[call](bitpeak.notification_handlers)
+    check(caught.value)
+    assert CANARY not in f"{events} {log.text} {[vars(record) for record in log.records]}"
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
