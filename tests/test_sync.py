@@ -30,6 +30,7 @@ from bitpeak_async import (
     SyncBitPeak,
     SyncNotificationHandlers,
     Timeout,
+    _portal,
 )
 from bitpeak_async._caller import END, Caller
 from bitpeak_async.events import Event
@@ -682,3 +683,25 @@ def test_calls_that_race_with_a_shutdown_end(connect_sync: Connect, threaded_san
         over.set()
         for each in running:
             each.result(10)
+
+
+def test_a_thread_that_cannot_start_is_an_error_and_leaves_nothing_open(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    class Loop(_portal._Loop):
+        def __init__(self, *args):
+            super().__init__(*args)
+            loops.append(self)
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    _portal.shutdown()
+    monkeypatch.setattr(_portal, "_Loop", Loop)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(ClosedError, match="cannot start: can't start new thread"):
+        SyncBitPeak("key").notification_handlers.list()
+    [loop] = loops
+    assert loop.is_closed()
