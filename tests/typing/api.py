@@ -138,6 +138,7 @@ async def sandboxes(own_limit: Limit) -> None:
     assert_type(sandbox.base_url, str)
     assert_type(sandbox.page_url, str)
     assert_type(sandbox.handlers, list[dict[str, Any]])
+    assert_type(sandbox.handlers_of("key"), list[dict[str, Any]])
     assert_type(sandbox.requests, deque[RequestRecord])
     assert_type(sandbox.counts, Counter[tuple[str, int | None]])
     assert_type(sandbox.in_flight, int)
