@@ -7,6 +7,7 @@ from bitpeak_async._version import __version__
 
 if TYPE_CHECKING:
     from bitpeak_async._creation import CreateOutcome
+    from bitpeak_async._pace_group import PaceCounters, PaceStore
     from bitpeak_async.client import BitPeak
     from bitpeak_async.errors import (
         APIError,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
         Event,
         Hook,
         OutcomeKnown,
+        PaceStoreLost,
+        PaceStoreRestored,
         Paused,
         RateChanged,
         ReplyReceived,
@@ -110,6 +113,10 @@ __all__ = [
     "OutcomeKnown",
     "OutcomeUnknownError",
     "Pace",
+    "PaceCounters",
+    "PaceStore",
+    "PaceStoreLost",
+    "PaceStoreRestored",
     "Page",
     "PageLinks",
     "PageMeta",
@@ -154,7 +161,7 @@ __all__ = [
 #: Where the names live, what is light to import first.
 _HOMES = (
     *("errors", "settings", "records", "options", "events"),
-    *("provisioning", "client", "notification_handlers", "_creation", "sync"),
+    *("provisioning", "client", "notification_handlers", "_creation", "_pace_group", "sync"),
 )
 
 if not TYPE_CHECKING:

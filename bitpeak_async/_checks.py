@@ -36,6 +36,15 @@ def check_listener(argument: str, listener: object, takes: str = "one argument")
     raise ConfigurationError(f"{argument} must be a plain function of {takes}, not {kind}")
 
 
+def check_store(store: object) -> None:
+    """Raise ConfigurationError unless a pace store is None or can be connected to."""
+    is_store = callable(getattr(store, "connect", None)) and not isinstance(store, type)
+    if store is not None and not is_store:
+        raise ConfigurationError(
+            f"pace_store must be a store such as RedisPaceStore, not {type(store).__name__}"
+        )
+
+
 def checked_hooks(hooks: Iterable[Hook]) -> tuple[Hook, ...]:
     """Return hooks that can be called."""
     try:

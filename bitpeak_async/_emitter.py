@@ -6,11 +6,17 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeVar
 
-from bitpeak_async.events import Event, Hook, Paused, RateChanged
+from bitpeak_async.events import Event, Hook, PaceStoreLost, PaceStoreRestored, Paused, RateChanged
 
 T = TypeVar("T")
 
 _LOG: Final = logging.getLogger("bitpeak_async")
+_LEVELS: Final = {
+    PaceStoreLost: logging.WARNING,
+    PaceStoreRestored: logging.INFO,
+    Paused: logging.INFO,
+    RateChanged: logging.INFO,
+}
 _HARMLESS: Final = frozenset(
     {
         "cf-ray",
@@ -56,7 +62,6 @@ class Emitter:
 
     def __call__(self, event: Event) -> None:
         """Tell everybody."""
-        level = logging.INFO if isinstance(event, Paused | RateChanged) else logging.DEBUG
-        _LOG.log(level, "%s", event)
+        _LOG.log(_LEVELS.get(type(event), logging.DEBUG), "%s", event)
         for hook in self._hooks:
             notify(hook, event)

@@ -37,7 +37,7 @@ class _Cycle:
     """From the end of one pause, or of idleness, to the end of the next pause."""
 
     began: float
-    let_through: int = 0
+    let_through: float = 0
     blocked_at: float = math.inf
     blocked_until: float = math.inf  # at least: the last refusal, or what it said
     refusals: int = 0
@@ -76,7 +76,7 @@ class Pacer:
     paused_until: float = field(init=False, default=-math.inf)
     rate: float = field(init=False)
     _base_rate: float = field(init=False, default=math.inf)
-    _climbed: int = field(init=False, default=0)
+    _climbed: float = field(init=False, default=0)
     _next: float = field(init=False, default=-math.inf)
     _paused_at: float = field(init=False, default=-math.inf)
     _probing: bool = field(init=False, default=False)
@@ -185,10 +185,15 @@ class Pacer:
         self.rate = min(self._ceiling, max(rate, 1 / max(self.max_pause, 1.0)))
         self._base_rate, self._climbed = self.rate, 0
         self._probing = False
+        self._come_back(blocked)
+        self._next = max(self._next, probe.at + 1 / self.rate)
+        self._cycle = _Cycle(now, let_through=1)
+
+    def _come_back(self, blocked: float) -> None:
+        """Spread out what waited for so many seconds."""
         self._reentries = self.in_flight
         self._reentry_interval = min(_LONGEST_REENTRY, blocked / 2) / self.in_flight
-        self._next = max(now + self._reentry_interval, probe.at + 1 / self.rate)
-        self._cycle = _Cycle(now, let_through=1)
+        self._next = self.clock() + self._reentry_interval
 
 
 class Gate:

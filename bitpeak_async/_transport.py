@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import math
 import random
 import ssl as tls
@@ -18,7 +19,9 @@ from bitpeak_async._connections import Connections, open_session
 from bitpeak_async._emitter import Emitter, harmless
 from bitpeak_async._failures import FAILURES, transport_error
 from bitpeak_async._pace import Gate, Pacer, Permit
+from bitpeak_async._pace_group import PaceStore
 from bitpeak_async._retry import Attempts, Budget, throttles, was_not_executed
+from bitpeak_async._shared_gate import SharedGate
 from bitpeak_async._timeouts import Timeouts
 from bitpeak_async._wire import Call, Repeat, Reply, Request, Wire
 from bitpeak_async.errors import (
@@ -88,11 +91,13 @@ class Transport:
         proxy: str | None = None,
         ssl: tls.SSLContext | None = None,
         hooks: Iterable[Hook] = (),
+        pace_store: PaceStore | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.emit = Emitter(hooks)
         self.wire = wire
         self._pace = pace
+        self._pace_store = pace_store
         self._retry = retry
         self._budget = Budget(retry.budget)
         self._max_reply_bytes = max_reply_bytes
@@ -151,22 +156,37 @@ class Transport:
         self._loop = loop
         slots = self.slots
         self._timeouts = Timeouts(loop)
-        pacer = Pacer(self._pace, loop.time, self._retry.max_delay, slots)
         if self._shared is not None:
             self._session = self._shared.open()
+            pacer = Pacer(self._pace, loop.time, self._retry.max_delay, slots)
             self._gate = self._shared.gate(pacer, slots)
             return
-        self._gate = Gate(pacer, slots)
+        self._gate = self._new_gate(loop.time, slots)
         if self._owns_session:
             self._session = open_session(slots, self.wire.headers)
+
+    def _new_gate(self, clock: Callable[[], float], slots: int) -> Gate:
+        max_pause = self._retry.max_delay
+        if self._pace_store is None:
+            return Gate(Pacer(self._pace, clock, max_pause, slots), slots)
+        # The store is to know the place, and not the key.
+        secret = f"{self.wire.base_url}\0{self.wire.api_key}".encode()
+        place = hashlib.sha256(secret).hexdigest()
+        return SharedGate(
+            self._pace, clock, max_pause, slots, store=self._pace_store, place=place, emit=self.emit
+        )
 
     async def close(self) -> None:
         """Close the session if it is ours. Closing twice is fine."""
         self._closed = True
         if self._loop is not None:
             self._timeouts.close()
-        if self._owns_session and self._session is not None:
-            await self._session.close()
+        try:
+            if self._loop is not None and isinstance(self._gate, SharedGate):
+                await self._gate.close()
+        finally:
+            if self._owns_session and self._session is not None:
+                await self._session.close()
 
     def send(self, call: Call[T], options: CallOptions) -> Coroutine[Any, Any, T]:
         """Return the result of a call, with as many attempts as it safely may have.

@@ -15,6 +15,7 @@ import aiohttp
 
 from bitpeak_async._checks import (
     check_listener,
+    check_store,
     check_type,
     checked_base_url,
     checked_hooks,
@@ -24,6 +25,7 @@ from bitpeak_async._checks import (
 )
 from bitpeak_async._codec import decoder
 from bitpeak_async._creation import Creation
+from bitpeak_async._pace_group import PaceStore
 from bitpeak_async._pagination import SeenIds
 from bitpeak_async._transport import CallOptions, Transport
 from bitpeak_async._version import __version__
@@ -64,6 +66,8 @@ class BitPeak:
         max_reply_bytes: larger replies, after decompression, are refused; by default 32 MiB.
         allow_insecure: allow plain http to hosts other than loopback.
         hooks: called with each event; see ``bitpeak_async.events``.
+        pace_store: where all processes that use the key meet, so that they share one pace, such
+            as ``bitpeak_async.redis.RedisPaceStore``. By default each process keeps its own.
         timezone: of the wire's datetimes, which have no offset. That it is UTC is an assumption.
 
     Attributes:
@@ -89,6 +93,7 @@ class BitPeak:
         max_reply_bytes: int = MAX_REPLY_BYTES,
         allow_insecure: bool = False,
         hooks: Iterable[Hook] = (),
+        pace_store: PaceStore | None = None,
         timezone: dt.tzinfo = dt.UTC,
     ) -> None:
         secret = Hidden(api_key)
@@ -104,6 +109,7 @@ class BitPeak:
             decoder=decoder(timezone),
         )
         options = _call_options(timeout, retry, None)
+        check_store(pace_store)
         if session is not None:
             check_type("session", session, aiohttp.ClientSession)
         if ssl is not None:
@@ -121,6 +127,7 @@ class BitPeak:
             proxy=proxy,
             ssl=ssl,
             hooks=checked_hooks(hooks),
+            pace_store=pace_store,
         )
         self._owns_transport = True
         self._use(options)

@@ -1,6 +1,7 @@
 """What the SDK tells hooks and the log: no body, no key, no header but harmless ones.
 
-Each event is also logged under ``bitpeak_async``: pauses and rates as INFO, all others as DEBUG.
+Each event is also logged under ``bitpeak_async``: the loss of a pace store as WARNING, its return,
+pauses and rates as INFO, all others as DEBUG.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ __all__ = [
     "Event",
     "Hook",
     "OutcomeKnown",
+    "PaceStoreLost",
+    "PaceStoreRestored",
     "Paused",
     "RateChanged",
     "ReplyReceived",
@@ -142,6 +145,26 @@ class RateChanged:
 
 
 @frozen
+class PaceStoreLost:
+    """The pace store cannot be reached: this process goes on alone, at a third of its last rate.
+
+    Attributes:
+        problem: why, in one sentence.
+        requests_per_second: that start at most from now on; infinite if none was ever limited.
+    """
+
+    problem: str
+    requests_per_second: float
+
+
+@frozen
+class PaceStoreRestored:
+    """The pace store is back: the rate is shared again, at so many requests a second here."""
+
+    requests_per_second: float
+
+
+@frozen
 class OutcomeKnown:
     """What became of one handler of a bulk operation.
 
@@ -164,6 +187,8 @@ Event: TypeAlias = (
     | Retrying
     | Paused
     | RateChanged
+    | PaceStoreLost
+    | PaceStoreRestored
     | OutcomeKnown
 )
 

@@ -21,6 +21,7 @@ from typing import Any, Final, Self, TypeVar
 from bitpeak_async import _portal
 from bitpeak_async._caller import Caller
 from bitpeak_async._creation import CreateOutcome
+from bitpeak_async._pace_group import PaceStore
 from bitpeak_async._portal import Portal, shutdown
 from bitpeak_async._stream import Stream
 from bitpeak_async.client import MAX_REPLY_BYTES, BitPeak
@@ -176,6 +177,7 @@ class SyncBitPeak:
         max_reply_bytes: int = MAX_REPLY_BYTES,
         allow_insecure: bool = False,
         hooks: Iterable[Hook] = (),
+        pace_store: PaceStore | None = None,
         timezone: dt.tzinfo = dt.UTC,
     ) -> None:
         secret = Hidden(api_key)
@@ -191,6 +193,7 @@ class SyncBitPeak:
             max_reply_bytes=max_reply_bytes,
             allow_insecure=allow_insecure,
             hooks=hooks,
+            pace_store=pace_store,
             timezone=timezone,
         )
         self._owns_bridge = True

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from bitpeak_async.sandbox import Sandbox
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the machine's own settings out."""
-    for name in ("API_KEY", "BASE_URL"):
+    for name in ("API_KEY", "BASE_URL", "REDIS_URL"):
         monkeypatch.delenv(f"BITPEAK_{name}", raising=False)
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
@@ -87,6 +88,53 @@ def php(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., dict
 
         yield post
         server.terminate()
+
+
+class RedisServer:
+    """A Redis on a port of its own, which may be killed and started again, empty."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        options = {"bind": "127.0.0.1", "port": self.port, "save": "", "dir": self._folder}
+        command = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        self._process = process = subprocess.Popen(
+            ["redis-server", *command], stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            if b"Ready to accept connections" in line:
+                return
+        pytest.fail("redis-server did not start")
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+    def ask(self, *command: str) -> str:
+        """Run a command of ``redis-cli``."""
+        cli = ["redis-cli", "-p", str(self.port), *command]
+        return subprocess.run(cli, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A real Redis."""
+    if shutil.which("redis-server") is None:
+        if "CI" in os.environ:
+            pytest.fail("there must be a redis-server in CI")
+        pytest.skip("there is no redis-server")
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.kill()
 
 
 @pytest.fixture

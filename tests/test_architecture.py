@@ -31,6 +31,9 @@ LAYERS = (
     "_failures",
     "_retry",
     "_pace",
+    "_shared_pace",
+    "_pace_group",
+    "_shared_gate",
     "_timeouts",
     "_version",
     "_checks",
@@ -48,11 +51,12 @@ LAYERS = (
     "_stream",
     "sync",
     "telemetry",
+    "redis",
     "sandbox",
     "cli",
     "pytest_plugin",
 )
-EDGES = {"telemetry", "sandbox", "cli", "pytest_plugin"}
+EDGES = {"telemetry", "redis", "sandbox", "cli", "pytest_plugin"}
 
 
 def top_modules() -> set[str]:
@@ -126,6 +130,8 @@ def modules_of_the_sdk() -> set[str]:
         "rich",
         "yaml",
         "opentelemetry",
+        "limits",
+        "redis",
         "bitpeak_async.telemetry",
         "bitpeak_async.sandbox",
     ],

@@ -20,7 +20,7 @@ from sybil.parsers.markdown import CodeBlockParser
 from typer.testing import CliRunner
 
 import bitpeak_async
-from bitpeak_async import fleet, telemetry
+from bitpeak_async import fleet, redis, telemetry
 from bitpeak_async.cli import _handler_commands, _provision_commands  # noqa: F401 - they register
 from bitpeak_async.cli._app import app
 from bitpeak_async.provisioning import files
@@ -29,6 +29,7 @@ from bitpeak_async.sandbox import Sandbox
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 TESTING = DOCS / "testing.md"  # its blocks are tests, so pytest runs them
+SHARED_LIMITS = DOCS / "shared-limits.md"  # its blocks need a Redis
 QUICKSTARTS = [DOCS / f"quickstart{language}.md" for language in ("", "-uz", "-ru")]
 FOLLOWED = [*QUICKSTARTS, DOCS / "tutorial.md"]  # whose commands are run too
 API = (DOCS / "api.md").read_text(encoding="utf-8")
@@ -95,7 +96,12 @@ def test_the_blocks_of_a_page_run_in_order(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    *,
+    request: pytest.FixtureRequest,
 ):
+    if page == SHARED_LIMITS:
+        redis_server = request.getfixturevalue("redis_server")
+        monkeypatch.setenv("BITPEAK_REDIS_URL", redis_server.url)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BITPEAK_API_KEY", threaded_sandbox.api_key)
     monkeypatch.setenv("BITPEAK_BASE_URL", threaded_sandbox.base_url)
@@ -141,7 +147,9 @@ def test_commands_and_their_options_exist(arguments: list[str]):
     command.make_parser(type(context)(command, info_name=name, parent=context)).parse_args(rest)
 
 
-@pytest.mark.parametrize("module", [bitpeak_async, files, fleet, bitpeak_async.sandbox, telemetry])
+@pytest.mark.parametrize(
+    "module", [bitpeak_async, files, fleet, bitpeak_async.sandbox, telemetry, redis]
+)
 def test_the_reference_has_all_that_is_public(module: ModuleType):
     reference = set(re.findall(r"^\.\. \w+(?::\w+)?:: ([\w.]+)", API, re.MULTILINE))
     names = {name.rpartition(".")[2] for name in reference}
