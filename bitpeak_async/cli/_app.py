@@ -91,6 +91,14 @@ def _connection(
         float | None,
         typer.Option(help="Seconds for a call with all its tries.", envvar="BITPEAK_DEADLINE"),
     ] = None,
+    redis: Annotated[
+        str | None,
+        typer.Option(
+            help="Share the key's pace through this Redis.",
+            envvar="BITPEAK_REDIS_URL",
+            metavar="URL",
+        ),
+    ] = None,
 ) -> Connection:
     """Return what the options that every command has say."""
     return Connection(
@@ -100,6 +108,7 @@ def _connection(
         concurrency=concurrency,
         rate=rate,
         deadline=deadline,
+        redis=redis,
     )
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import typer
-from attrs import fields, frozen
+from attrs import field, fields, frozen
 
-from bitpeak_async import BitPeak, ConfigurationError, Pace
+from bitpeak_async import BitPeak, ConfigurationError, Pace, PaceStore
 from bitpeak_async.cli import _output
 
 T = TypeVar("T")
@@ -34,6 +34,7 @@ class Connection:
         concurrency: requests at once.
         rate: requests a minute at most.
         deadline: seconds for each call with all its waits and tries.
+        redis: URL of a Redis that shares the pace with other processes.
     """
 
     sandbox: bool = False
@@ -42,6 +43,7 @@ class Connection:
     concurrency: int | None = None
     rate: float | None = None
     deadline: float | None = None
+    redis: str | None = field(default=None, repr=False)
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[BitPeak, None]:
@@ -49,7 +51,9 @@ class Connection:
         in_flight = Pace().in_flight if self.concurrency is None else self.concurrency
         pace = Pace(in_flight=in_flight, requests_per_minute=self.rate)
         if not self.sandbox:
-            async with BitPeak(self._key(), base_url=self.base_url, pace=pace) as bitpeak:
+            async with BitPeak(
+                self._key(), base_url=self.base_url, pace=pace, pace_store=self._pace_store()
+            ) as bitpeak:
                 yield bitpeak.with_options(deadline=self.deadline)
             return
         # Starting a server costs what only this needs.
@@ -61,6 +65,14 @@ class Connection:
         ):
             _output.err.print(f"Sandbox at {server.base_url}")
             yield bitpeak.with_options(deadline=self.deadline)
+
+    def _pace_store(self) -> PaceStore | None:
+        if not self.redis:
+            return None
+        # Only this needs the extra.
+        from bitpeak_async.redis import RedisPaceStore  # noqa: PLC0415
+
+        return RedisPaceStore(self.redis)
 
     def _key(self) -> str | None:
         """Return the key, or None for the environment's.

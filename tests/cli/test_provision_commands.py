@@ -448,3 +448,22 @@ def test_a_name_of_the_server_forges_no_line(run: Run, threaded_sandbox: Sandbox
         name="a\nsettings:       forged", type="email", settings={"email": "a@example.com"}
     )
     assert 6 == len(run("get", 1).stdout.splitlines())
+
+
+@pytest.mark.parametrize("way", ["flag", "environment"])
+def test_the_pace_is_shared_through_a_redis(way: str, run: Run, specs: Path, redis_server):
+    arguments = ("--redis", redis_server.url) if way == "flag" else ()
+    environment = {"BITPEAK_REDIS_URL": redis_server.url} if way == "environment" else {}
+    assert 0 == run("apply", specs, *arguments, **environment).exit_code
+    assert redis_server.ask("--scan", "--pattern", "bitpeak:*:state")
+    redis_server.kill()
+    refused = run("list", *arguments, **environment)
+    assert 1 == refused.exit_code
+    assert "cannot be reached" in refused.stderr
+
+
+def test_a_redis_url_that_cannot_be_used_is_refused_without_showing_it(run: Run, specs: Path):
+    refused = run("apply", specs, BITPEAK_REDIS_URL=f"redis://:{CANARY}@x:port")
+    assert 1 == refused.exit_code
+    assert "redis://localhost:6379/0" in refused.stderr
+    assert CANARY not in refused.output
