@@ -7,7 +7,6 @@ booleans, ``[]`` for empty settings, unknown keys and types.
 from __future__ import annotations
 
 import datetime as dt
-import gc
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -19,6 +18,7 @@ from cattrs import ClassValidationError, Converter, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, override
 
 from bitpeak_async._assembly import handler_assembler
+from bitpeak_async._garbage import uncollected
 from bitpeak_async.records import NotificationHandler, PageLinks
 from bitpeak_async.settings import CLASSES, FIELDS, Settings, UnknownSettings
 
@@ -207,20 +207,11 @@ def _assembling(
 def _all(
     structure: Callable[[Any, object], NotificationHandler],
 ) -> Callable[[Any, object], tuple[NotificationHandler, ...]]:
-    """Structure a page's handlers without asking for the hook of each, or collecting garbage.
-
-    Thousands of new objects would set off the collector several times, to look at everything
-    that is alive: a third of the time, and there is no garbage.
-    """
+    """Structure a page's handlers without asking for the hook of each."""
 
     def structure_all(raws: Any, cls: object) -> tuple[NotificationHandler, ...]:
-        was_enabled = gc.isenabled()
-        gc.disable()
-        try:
+        with uncollected():
             return tuple([structure(raw, cls) for raw in raws])
-        finally:
-            if was_enabled:
-                gc.enable()
 
     return structure_all
 

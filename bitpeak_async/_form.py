@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from bitpeak_async.errors import InvalidRequestError
@@ -21,9 +21,12 @@ from bitpeak_async.settings import (
     kind_of,
 )
 
+Problem: TypeAlias = tuple[str, str]
+
 _PART_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # What nearly all are, at a twentieth of the price of urlsplit().
 _PLAIN_URL: Final = re.compile(r"https?://[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*+(?:/[!-~]*+)?")
+_SPACE: Final = re.compile(r"\s")
 _RESERVED: Final = frozenset({"name", "type", "is_enabled"})
 
 
@@ -41,33 +44,38 @@ def _text_problem(value: object) -> str | None:
     return None
 
 
-def _has_format(value: str, wanted: Format) -> bool:
-    match wanted:
-        case Format.TEXT:
-            return True
-        case Format.EMAIL:
-            local, at, domain = value.rpartition("@")
-            return bool(local and at and domain) and not any(map(str.isspace, value))
-        case Format.URL:
-            if _PLAIN_URL.fullmatch(value):
-                return True
-            try:
-                url = urlsplit(value)
-                _ = url.port
-            except ValueError:
-                return False
-            absolute = url.scheme in ("http", "https") and bool(url.hostname)
-            return absolute and not any(map(str.isspace, value))
+def _is_email(value: str) -> bool:
+    local, at, domain = value.rpartition("@")
+    return bool(local and at and domain) and not _SPACE.search(value)
+
+
+def _is_url(value: str) -> bool:
+    if _PLAIN_URL.fullmatch(value):
+        return True
+    try:
+        url = urlsplit(value)
+        _ = url.port
+    except ValueError:
+        return False
+    absolute = url.scheme in ("http", "https") and bool(url.hostname)
+    return absolute and not _SPACE.search(value)
+
+
+_HAS_FORMAT: Final[Mapping[str, Callable[[str], bool]]] = {
+    Format.TEXT: bool,
+    Format.EMAIL: _is_email,
+    Format.URL: _is_url,
+}
 
 
 def _field_problem(wire: WireField, value: Any) -> str | None:
     problem = _text_problem(value)
-    if problem is None and not _has_format(value, wire.format):
-        problem = f"must be {wire.format.value}"
+    if problem is None and not _HAS_FORMAT[wire.format](value):
+        problem = f"must be {wire.format}"
     return problem
 
 
-def _unknown_problems(settings: UnknownSettings) -> Iterator[tuple[str, str]]:
+def _unknown_problems(settings: UnknownSettings) -> Iterator[Problem]:
     if not isinstance(settings.type, str) or not _PART_NAME.fullmatch(settings.type):
         yield "settings.type", "must be an ASCII word such as 'twilio'"
     for name, value in settings.fields.items():
@@ -77,7 +85,7 @@ def _unknown_problems(settings: UnknownSettings) -> Iterator[tuple[str, str]]:
             yield f"settings.fields[{name!r}]", problem
 
 
-def _mapping_problems(changes: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+def _mapping_problems(changes: Mapping[str, object]) -> Iterator[Problem]:
     if not changes:
         yield "settings", "must name at least one field"
     for name, value in changes.items():
@@ -90,38 +98,38 @@ def _mapping_problems(changes: Mapping[str, object]) -> Iterator[tuple[str, str]
             yield f"settings[{name!r}]", problem
 
 
-def settings_problems(settings: object) -> Iterator[tuple[str, str]]:
-    """Yield (argument, problem) for all that keeps settings from being sent; never a value."""
+def settings_problems(settings: object) -> list[Problem]:
+    """Return (argument, problem) for all that keeps settings from being sent; never a value."""
     cls: Any = type(settings)
-    if isinstance(settings, UnknownSettings):
-        yield from _unknown_problems(settings)
-    elif cls in FIELDS:
-        for python, wire in FIELDS[cls].items():
+    if (wires := FIELDS.get(cls)) is not None:
+        problems = []
+        for python, wire in wires.items():
             if problem := _field_problem(wire, getattr(settings, python)):
-                yield f"settings.{python}", problem
-    else:
-        classes = ", ".join(cls.__name__ for cls in FIELDS)
-        yield (
-            "settings",
-            f"must be one of {classes} or UnknownSettings, not {kind_of(settings)}",
-        )
+                problems.append((f"settings.{python}", problem))
+        return problems
+    if isinstance(settings, UnknownSettings):
+        return [*_unknown_problems(settings)]
+    classes = ", ".join(cls.__name__ for cls in FIELDS)
+    problem = f"must be one of {classes} or UnknownSettings, not {kind_of(settings)}"
+    return [("settings", problem)]
 
 
-def name_problems(name: object) -> Iterator[tuple[str, str]]:
-    """Yield (argument, problem) for all that keeps a name from being sent."""
-    if problem := _text_problem(name):
-        yield "name", problem
+def name_problems(name: object) -> list[Problem]:
+    """Return (argument, problem) for all that keeps a name from being sent."""
+    problem = _text_problem(name)
+    return [("name", problem)] if problem else []
 
 
-def spec_problems(spec: HandlerSpec) -> Iterator[tuple[str, str]]:
-    """Yield (argument, problem) for all that keeps a spec from being sent."""
-    yield from name_problems(spec.name)
-    yield from settings_problems(spec.settings)
+def spec_problems(spec: HandlerSpec) -> list[Problem]:
+    """Return (argument, problem) for all that keeps a spec from being sent."""
+    problems = name_problems(spec.name) + settings_problems(spec.settings)
     if not isinstance(spec.is_enabled, bool):
-        yield "is_enabled", f"must be True or False, not {type(spec.is_enabled).__name__}"
+        kind = type(spec.is_enabled).__name__
+        problems.append(("is_enabled", f"must be True or False, not {kind}"))
+    return problems
 
 
-def refuse(problems: Iterator[tuple[str, str]]) -> None:
+def refuse(problems: Iterable[Problem]) -> None:
     """Raise InvalidRequestError for the first problem, if there is one."""
     for argument, problem in problems:
         raise InvalidRequestError(f"{argument} {problem}", argument=argument)

@@ -8,7 +8,7 @@ from decoding to spec files, reads the table.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from enum import Enum, StrEnum
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Generic, TypeAlias, TypedDict, TypeVar, cast, get_args
 from urllib.parse import urlsplit
@@ -50,7 +50,7 @@ class HandlerType(StrEnum):
     INTERNAL_NOTIFICATION = "internal_notification"
 
 
-class Format(Enum):
+class Format(StrEnum):
     """What a settings field must look like to be sent."""
 
     TEXT = "a non-empty string"

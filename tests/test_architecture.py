@@ -20,6 +20,7 @@ LAYERS = (
     "options",
     "events",
     "_emitter",
+    "_garbage",
     "_assembly",
     "_codec",
     "_form",

@@ -12,6 +12,7 @@ from attrs import define, field, frozen
 from bitpeak_async._bulk import work_through
 from bitpeak_async._creation import CreateOutcome, Creation
 from bitpeak_async._emitter import notify
+from bitpeak_async._garbage import uncollected
 from bitpeak_async.errors import (
     BitPeakError,
     DuplicateError,
@@ -157,12 +158,8 @@ async def apply_plan(
     Deletions come last: what is renamed in the specs is created before it is deleted.
     """
     run = _Run(handlers, plan, creation, on_outcome)
-    writes: list[Create | Update] = []
-    for change in plan.changes:
-        if isinstance(change, Create | Update):
-            writes.append(change)
-        elif not isinstance(change, Delete):
-            run.leave(change)
+    run.leave()
+    writes = [change for change in plan.changes if isinstance(change, Create | Update)]
     try:
         await work_through(run.carry_out, writes, creation.workers, grace=grace)
         async with aclosing(creation.settle()) as settled:
@@ -184,22 +181,19 @@ class _Run:
     plan: Plan
     creation: Creation
     on_outcome: Callable[[Outcome], object] | None
-    _places: dict[str | int, int] = field(init=False)
-    _outcomes: dict[int, Outcome] = field(init=False, factory=dict)
+    _places: dict[str | int, int] = field(init=False, factory=dict)
+    _outcomes: list[Outcome | None] = field(init=False, factory=list)
     _has_failed: bool = field(init=False, default=False)
 
-    def __attrs_post_init__(self) -> None:
-        self._places = {_key(change): place for place, change in enumerate(self.plan.changes)}
-
-    def leave(self, change: Unchanged | Conflict) -> None:
-        """Record a change that writes nothing."""
-        if isinstance(change, Unchanged):
-            self._record(Outcome(change, Result.UNCHANGED, change.handler_id))
-            return
-        listed = ", ".join(map(str, change.handler_ids))
-        problem = f"several handlers are named {change.name!r} (ids {listed}); keep one of them"
-        error = PlanError(problem, problems=(problem,))
-        self._record(Outcome(change, Result.FAILED, error=error))
+    def leave(self) -> None:
+        """Record what writes nothing, and where the outcomes of the rest belong."""
+        with uncollected():
+            self._outcomes = [_left(change) for change in self.plan.changes]
+        for place, outcome in enumerate(self._outcomes):
+            if outcome is None:
+                self._places[_key(self.plan.changes[place])] = place
+            else:
+                self._tell(outcome)
 
     async def carry_out(self, change: Create | Update) -> None:
         """Create or update."""
@@ -229,6 +223,10 @@ class _Run:
     def _record(self, outcome: Outcome) -> None:
         change = outcome.change
         self._outcomes[self._places[_key(change)]] = outcome
+        self._tell(outcome)
+
+    def _tell(self, outcome: Outcome) -> None:
+        change = outcome.change
         if outcome.error is not None and not isinstance(change, Delete):
             self._has_failed = True
         if self.creation.emit.wanted:
@@ -237,7 +235,18 @@ class _Run:
             notify(self.on_outcome, outcome)
 
     def report(self) -> Report:
-        return Report(tuple(self._outcomes[place] for place in sorted(self._outcomes)))
+        return Report(tuple([outcome for outcome in self._outcomes if outcome is not None]))
+
+
+def _left(change: Change) -> Outcome | None:
+    """Return the outcome of a change that writes nothing."""
+    if isinstance(change, Unchanged):
+        return Outcome(change, Result.UNCHANGED, change.handler_id)
+    if not isinstance(change, Conflict):
+        return None
+    listed = ", ".join(map(str, change.handler_ids))
+    problem = f"several handlers are named {change.name!r} (ids {listed}); keep one of them"
+    return Outcome(change, Result.FAILED, error=PlanError(problem, problems=(problem,)))
 
 
 def _key(change: Change) -> str | int:

@@ -123,17 +123,17 @@ Change: TypeAlias = Create | Update | Delete | Unchanged | Conflict
 
 def change_of(spec: HandlerSpec, handlers: list[NotificationHandler], salt: str) -> Change:
     """Compare a spec with the handlers of its name."""
-    match handlers:
-        case []:
-            return Create(spec)
-        case [handler]:
-            changed = tuple(_differences(spec, handler))
-            if not changed:
-                return Unchanged(spec, handler.id)
-            seen = digest(handler, salt)
-            return Update(spec, handler.id, handler.type, changed, seen)
-        case _:
-            return Conflict(spec, tuple(handler.id for handler in handlers))
+    if not handlers:
+        return Create(spec)
+    if len(handlers) > 1:
+        return Conflict(spec, tuple(handler.id for handler in handlers))
+    handler = handlers[0]
+    if spec.settings == handler.settings and spec.is_enabled == handler.is_enabled:
+        return Unchanged(spec, handler.id)
+    changed = tuple(_differences(spec, handler))
+    if not changed:
+        return Unchanged(spec, handler.id)
+    return Update(spec, handler.id, handler.type, changed, digest(handler, salt))
 
 
 def deletion(handler: NotificationHandler, salt: str) -> Delete:

@@ -11,6 +11,7 @@ from typing import Final, Self
 from attrs import evolve, field, frozen
 
 from bitpeak_async._form import name_problems, spec_problems
+from bitpeak_async._garbage import uncollected
 from bitpeak_async._pagination import SeenIds
 from bitpeak_async.errors import PlanError
 from bitpeak_async.provisioning import _plan_json
@@ -120,7 +121,8 @@ async def make_plan(
         PlanError: specs that cannot be sent or share a name, all of them named; or pruning with
             no specs at all.
     """
-    desired = usable(specs)
+    with uncollected():
+        desired = usable(specs)
     if prune is not None:
         for _, problem in name_problems(prune):
             raise PlanError(f"prune {problem}; give a pattern of names such as 'team-a *'")
@@ -142,7 +144,8 @@ async def make_plan(
             deletes.append(deletion(handler, salt))
         else:
             near.compare(handler.name)
-    changes = (change_of(spec, by_name[spec.name], salt) for spec in desired)
+    with uncollected():
+        changes = [change_of(spec, by_name[spec.name], salt) for spec in desired]
     deletes.sort(key=lambda change: change.handler_id)
     return Plan((*changes, *deletes), tuple(near.warnings), prune, reached, server, salt)
 
@@ -186,9 +189,9 @@ def usable(specs: Iterable[HandlerSpec]) -> list[HandlerSpec]:
         if not isinstance(spec, HandlerSpec):
             problems.append(f"spec {place}: must be a HandlerSpec, not {type(spec).__name__}")
             continue
-        found = list(spec_problems(spec))
-        problems += [f"spec {place} ({spec.name!r}): {name} {what}" for name, what in found]
-        if not found:
+        if found := spec_problems(spec):
+            problems += [f"spec {place} ({spec.name!r}): {name} {what}" for name, what in found]
+        else:
             first = seen.setdefault(spec.name, place)
             if first != place:
                 problems.append(f"specs {first} and {place} share the name {spec.name!r}")

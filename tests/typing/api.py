@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, assert_never, assert_type
 
@@ -25,6 +26,8 @@ from bitpeak_async import (
     MicrosoftTeamsSettings,
     NotificationHandler,
     Outcome,
+    PaceCounters,
+    PaceStore,
     Page,
     Plan,
     Report,
@@ -48,6 +51,7 @@ from bitpeak_async.provisioning.files import (
     read_settings,
     read_specs,
 )
+from bitpeak_async.redis import RedisPaceStore
 from bitpeak_async.sandbox import (
     Dialect,
     Fault,
@@ -173,6 +177,18 @@ def hooks(telemetry: Telemetry, event: Event) -> None:
     hook: Hook = telemetry
     assert_type(BitPeak(hooks=[hook, print]), BitPeak)
     assert_type(SyncBitPeak(hooks=[telemetry]), SyncBitPeak)
+
+
+async def shared_pace(store: RedisPaceStore) -> None:
+    """A pace store of one's own is any that leads to counters."""
+    assert_type(BitPeak(pace_store=store), BitPeak)
+    own: PaceStore = store
+    async with own.connect() as counters:
+        assert_type(counters, PaceCounters)
+        assert_type(await counters.incr("a", 60), int)
+        assert_type(await counters.get("a"), int)
+        assert_type(await counters.clear("a"), None)
+    assert_type(own.connect(), AbstractAsyncContextManager[PaceCounters])
 
 
 def records(handler: NotificationHandler, page: Page[NotificationHandler]) -> None:
