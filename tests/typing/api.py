@@ -179,10 +179,9 @@ def hooks(telemetry: Telemetry, event: Event) -> None:
     assert_type(SyncBitPeak(hooks=[telemetry]), SyncBitPeak)
 
 
-async def shared_pace(store: RedisPaceStore) -> None:
+async def shared_pace(store: RedisPaceStore, own: PaceStore) -> None:
     """A pace store of one's own is any that leads to counters."""
     assert_type(BitPeak(pace_store=store), BitPeak)
-    own: PaceStore = store
     async with own.connect() as counters:
         assert_type(counters, PaceCounters)
         assert_type(await counters.incr("a", 60), int)
