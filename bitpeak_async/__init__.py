@@ -7,7 +7,7 @@ from bitpeak_async._version import __version__
 
 if TYPE_CHECKING:
     from bitpeak_async._creation import CreateOutcome
-    from bitpeak_async._pace_group import PaceCounters, PaceStore
+    from bitpeak_async._pace_store import PaceCounters, PaceStore
     from bitpeak_async.client import BitPeak
     from bitpeak_async.errors import (
         APIError,
@@ -161,7 +161,7 @@ __all__ = [
 #: Where the names live, what is light to import first.
 _HOMES = (
     *("errors", "settings", "records", "options", "events"),
-    *("provisioning", "client", "notification_handlers", "_creation", "_pace_group", "sync"),
+    *("provisioning", "client", "notification_handlers", "_creation", "_pace_store", "sync"),
 )
 
 if not TYPE_CHECKING:

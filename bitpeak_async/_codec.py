@@ -9,11 +9,9 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, Final, TypeVar
 
-from attrs import field, frozen, has
-from attrs.validators import ge
+from attrs import has
 from cattrs import ClassValidationError, Converter, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, override
 
@@ -25,38 +23,8 @@ from bitpeak_async.settings import CLASSES, FIELDS, Settings, UnknownSettings
 T = TypeVar("T")
 
 
-class ShapeError(ValueError):
-    """JSON that is not of the promised shape: where, and what stood there."""
-
-    def __init__(self, path: str, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
-        self.path = path
-        self.problem = problem
-
-
-@frozen
-class HandlerReply:
-    """The body of a retrieve."""
-
-    data: NotificationHandler
-
-
-@frozen
-class HandlerId:
-    """The id in the body of a create or update."""
-
-    id: int = field(validator=ge(1))
-
-
-@frozen
-class IdReply:
-    """The body of a create or update."""
-
-    data: HandlerId
-
-
-def _kind(value: object) -> str:
-    """Name a JSON kind; a value itself may be a secret and is never shown."""
+def kind(value: object) -> str:
+    """Return the name of a JSON kind; a value itself may be a secret and is never shown."""
     return {
         dict: "an object",
         list: "an array",
@@ -69,7 +37,7 @@ def _kind(value: object) -> str:
 
 
 def _unexpected(expected: str, value: object) -> ValueError:
-    return ValueError(f"expected {expected}, got {_kind(value)}")
+    return ValueError(f"expected {expected}, got {kind(value)}")
 
 
 def _int(value: Any, _: object) -> int:
@@ -216,7 +184,13 @@ def _all(
     return structure_all
 
 
-def _converter(timezone: dt.tzinfo, *, detailed: bool) -> Converter:
+def converter_of(timezone: dt.tzinfo, *, detailed: bool) -> Converter:
+    """Return a converter for an assumed timezone; compiling it takes milliseconds.
+
+    Args:
+        timezone: of the wire's datetimes.
+        detailed: whether its errors tell the place, for ``first_problem``; a third of the speed.
+    """
     converter = Converter(detailed_validation=detailed)
     converter.register_structure_hook_factory(has, lambda cls: _object_hook(cls, converter))
     converter.register_structure_hook(int, _int)
@@ -239,8 +213,8 @@ def _converter(timezone: dt.tzinfo, *, detailed: bool) -> Converter:
     return converter
 
 
-def _first_problem(error: BaseException, path: str) -> tuple[str, str]:
-    """Follow cattrs' error tree to its first leaf: (path in the JSON, problem)."""
+def first_problem(error: BaseException, path: str) -> tuple[str, str]:
+    """Follow a detailed converter's error tree to its first leaf: (path in the JSON, problem)."""
     if isinstance(error, ClassValidationError):
         noted, others = error.group_exceptions()
         if not noted:
@@ -248,64 +222,10 @@ def _first_problem(error: BaseException, path: str) -> tuple[str, str]:
         inner, note = noted[0]
         wires = FIELDS.get(error.cl, {})
         name = wires[note.name].name if note.name in wires else note.name.rstrip("_")
-        return _first_problem(inner, f"{path}.{name}")
+        return first_problem(inner, f"{path}.{name}")
     if isinstance(error, IterableValidationError):
         inner, item = error.group_exceptions()[0][0]
-        return _first_problem(inner, f"{path}[{item.index}]")
+        return first_problem(inner, f"{path}[{item.index}]")
     if isinstance(error, KeyError):
         return path, "missing"
     return path, str(error)
-
-
-class Decoder:
-    """JSON values → records, quickly; a failure is looked at again for its place and reason."""
-
-    def __init__(self, timezone: dt.tzinfo) -> None:
-        self._timezone = timezone
-        self._fast = _converter(timezone, detailed=False)
-        self._structure_handler = self._fast.get_structure_hook(NotificationHandler)
-
-    def decode(self, raw: object, shape: type[T]) -> T:
-        """Return ``raw`` as ``shape``.
-
-        Raises:
-            ShapeError: it does not fit; the error names the path and the problem, no value.
-        """
-        try:
-            return self._fast.structure(raw, shape)
-        except Exception:  # noqa: BLE001 - whatever it is, _explain() says why
-            problem = self._explain(raw, shape)
-        raise problem
-
-    def handler(self, raw: Any) -> NotificationHandler:
-        """Return the handler in the body of a retrieve; raise ShapeError as ``decode()``."""
-        try:
-            handler: NotificationHandler = self._structure_handler(raw["data"], None)
-        except Exception:  # noqa: BLE001 - decode() says what it is
-            return self.decode(raw, HandlerReply).data
-        return handler
-
-    def handler_id(self, raw: Any) -> int:
-        """Return the id in the body of a create or update; raise ShapeError as ``decode()``."""
-        try:
-            handler_id = raw["data"]["id"]
-        except (LookupError, TypeError):
-            handler_id = None
-        if type(handler_id) is int and handler_id > 0:
-            return handler_id
-        return self.decode(raw, IdReply).data.id
-
-    def _explain(self, raw: object, shape: type[T]) -> ShapeError:
-        if type(raw) is not dict:
-            return ShapeError("$", f"expected an object, got {_kind(raw)}")
-        try:
-            _converter(self._timezone, detailed=True).structure(raw, shape)
-        except Exception as error:  # noqa: BLE001 - any failure of a hook is one of shape
-            return ShapeError(*_first_problem(error, "$"))
-        raise AssertionError("the detailed converter accepts what the fast one refused")
-
-
-@lru_cache(maxsize=8)
-def decoder(timezone: dt.tzinfo) -> Decoder:
-    """Return the decoder for an assumed timezone; compiling one takes milliseconds."""
-    return Decoder(timezone)

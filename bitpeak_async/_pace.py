@@ -231,6 +231,9 @@ class Gate:
         if self._waiting:
             self._admit_waiting()
 
+    async def close(self) -> None:
+        """Give up whatever is shared with other processes: here, nothing."""
+
     def _admit_waiting(self) -> None:
         if self._timer is not None:
             self._timer.cancel()

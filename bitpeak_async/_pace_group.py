@@ -8,12 +8,12 @@ members there are is counted anew each second. All times are durations, kept by 
 from __future__ import annotations
 
 import math
-from contextlib import AbstractAsyncContextManager
 from random import randrange
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final
 
 from attrs import define, field
 
+from bitpeak_async._pace_store import PaceCounters
 from bitpeak_async._shared_pace import SharedPacer
 
 _KEPT: Final = 86_400  # seconds; what expires earlier than it should is only measured anew
@@ -25,33 +25,6 @@ _CENSUS: Final = 0.25  # seconds between looks at the count
 _MICRO: Final = 1_000_000  # counters are whole numbers
 LAST_RETRY: Final = 2.0  # seconds at most between tries to reach a lost store
 _RETURN: Final = LAST_RETRY + 1.0  # seconds after which all that will come back are back
-
-
-class PaceCounters(Protocol):
-    """Counters that expire: what each asynchronous storage of the ``limits`` library is.
-
-    Whatever a method raises means that the store is lost for now.
-    """
-
-    async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Add to a counter and return it; a new one expires after ``expiry`` seconds."""
-        ...
-
-    async def get(self, key: str) -> int:
-        """Return a counter, or 0."""
-        ...
-
-    async def clear(self, key: str) -> None:
-        """Forget a counter."""
-        ...
-
-
-class PaceStore(Protocol):
-    """Leads to the counters that the processes of a key share."""
-
-    def connect(self) -> AbstractAsyncContextManager[PaceCounters]:
-        """Yield the counters to one event loop; what belongs to them is closed at the end."""
-        ...
 
 
 @define(eq=False)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from bitpeak_async._codec import ShapeError
+from bitpeak_async._decoder import ShapeError
 
 # A PHP warning or a byte-order mark may stand before the JSON object: look for its first key.
 _ENVELOPE: Final = re.compile(rb'\{\s*"(?:data|errors|error|message)"\s*:')

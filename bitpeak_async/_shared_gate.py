@@ -11,7 +11,8 @@ from typing import Final
 
 from bitpeak_async._emitter import Emitter
 from bitpeak_async._pace import Gate, Permit
-from bitpeak_async._pace_group import LAST_RETRY, Group, PaceStore
+from bitpeak_async._pace_group import LAST_RETRY, Group
+from bitpeak_async._pace_store import PaceStore
 from bitpeak_async._shared_pace import SharedPacer
 from bitpeak_async.errors import NotSentError
 from bitpeak_async.events import PaceStoreLost, PaceStoreRestored, RateChanged

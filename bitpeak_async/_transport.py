@@ -19,9 +19,8 @@ from bitpeak_async._connections import Connections, open_session
 from bitpeak_async._emitter import Emitter, harmless
 from bitpeak_async._failures import FAILURES, transport_error
 from bitpeak_async._pace import Gate, Pacer, Permit
-from bitpeak_async._pace_group import PaceStore
+from bitpeak_async._pace_store import PaceStore
 from bitpeak_async._retry import Attempts, Budget, throttles, was_not_executed
-from bitpeak_async._shared_gate import SharedGate
 from bitpeak_async._timeouts import Timeouts
 from bitpeak_async._wire import Call, Repeat, Reply, Request, Wire
 from bitpeak_async.errors import (
@@ -169,6 +168,8 @@ class Transport:
         max_pause = self._retry.max_delay
         if self._pace_store is None:
             return Gate(Pacer(self._pace, clock, max_pause, slots), slots)
+        from bitpeak_async._shared_gate import SharedGate  # noqa: PLC0415 - few clients need it
+
         # The store is to know the place, and not the key.
         secret = f"{self.wire.base_url}\0{self.wire.api_key}".encode()
         place = hashlib.sha256(secret).hexdigest()
@@ -182,7 +183,7 @@ class Transport:
         if self._loop is not None:
             self._timeouts.close()
         try:
-            if self._loop is not None and isinstance(self._gate, SharedGate):
+            if self._loop is not None:
                 await self._gate.close()
         finally:
             if self._owns_session and self._session is not None:

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from attrs import define, field, frozen
 from yarl import URL
 
-from bitpeak_async._codec import Decoder, ShapeError
+from bitpeak_async._decoder import Decoder, ShapeError
 from bitpeak_async._multipart import encode_multipart
 from bitpeak_async._reply import error_titles, excerpt, retry_after
 from bitpeak_async.errors import (

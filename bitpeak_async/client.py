@@ -23,9 +23,9 @@ from bitpeak_async._checks import (
     checked_url,
     environment_proxy,
 )
-from bitpeak_async._codec import decoder
 from bitpeak_async._creation import Creation
-from bitpeak_async._pace_group import PaceStore
+from bitpeak_async._decoder import decoder
+from bitpeak_async._pace_store import PaceStore
 from bitpeak_async._pagination import SeenIds
 from bitpeak_async._transport import CallOptions, Transport
 from bitpeak_async._version import __version__

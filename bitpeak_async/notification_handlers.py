@@ -8,8 +8,8 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from bitpeak_async import _form
-from bitpeak_async._codec import Decoder
 from bitpeak_async._creation import CreateOutcome, Creation
+from bitpeak_async._decoder import Decoder
 from bitpeak_async._pagination import all_pages
 from bitpeak_async._reply import parse_json
 from bitpeak_async._transport import CallOptions, Transport

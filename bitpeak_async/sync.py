@@ -21,7 +21,7 @@ from typing import Any, Final, Self, TypeVar
 from bitpeak_async import _portal
 from bitpeak_async._caller import Caller
 from bitpeak_async._creation import CreateOutcome
-from bitpeak_async._pace_group import PaceStore
+from bitpeak_async._pace_store import PaceStore
 from bitpeak_async._portal import Portal, shutdown
 from bitpeak_async._stream import Stream
 from bitpeak_async.client import MAX_REPLY_BYTES, BitPeak

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from bitpeak_async import NotificationHandler
 from bitpeak_async._assembly import handler_assembler
-from bitpeak_async._codec import _converter
+from bitpeak_async._codec import converter_of
 from bitpeak_async.settings import CLASSES, FIELDS
 
 SAMPLES = sorted((Path(__file__).parent / "samples" / "handlers").glob("*.json"))
-GENERAL = _converter(dt.UTC, detailed=False)
+GENERAL = converter_of(dt.UTC, detailed=False)
 MOMENTS = st.sampled_from(
     [
         "2025-12-05 14:25:37",

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bitpeak_async._codec import HandlerId, HandlerReply, IdReply, ShapeError, decoder
+from bitpeak_async._decoder import HandlerId, HandlerReply, IdReply, ShapeError, decoder
 from bitpeak_async.records import NotificationHandler, Page, PageLinks, PageMeta
 from bitpeak_async.settings import (
     DiscordSettings,

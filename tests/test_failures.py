@@ -13,7 +13,7 @@ from aiohttp.client_reqrep import ConnectionKey, RequestInfo
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from bitpeak_async._codec import decoder
+from bitpeak_async._decoder import decoder
 from bitpeak_async._failures import FAILURES, transport_error
 from bitpeak_async._transport import CallOptions, Transport
 from bitpeak_async._wire import Call, Repeat, Wire

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from bitpeak_async._codec import ShapeError
+from bitpeak_async._decoder import ShapeError
 from bitpeak_async._reply import error_titles, excerpt, parse_json, retry_after
 
 BOM = b"\xef\xbb\xbf"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 from yarl import URL
 
-from bitpeak_async._codec import HandlerId, HandlerReply, IdReply, decoder
+from bitpeak_async._decoder import HandlerId, HandlerReply, IdReply, decoder
 from bitpeak_async._reply import parse_json
 from bitpeak_async._wire import Call, Repeat, Reply, Wire
 from bitpeak_async.errors import (

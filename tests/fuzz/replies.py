@@ -13,7 +13,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 with atheris.instrument_imports(include=["bitpeak_async"]):
     from bitpeak_async import notification_handlers as resource
-    from bitpeak_async._codec import Decoder
+    from bitpeak_async._decoder import Decoder
     from bitpeak_async._wire import Call, Repeat, Reply, Wire
     from bitpeak_async.errors import BitPeakError
 
