@@ -16,7 +16,6 @@ from cattrs import ClassValidationError, Converter, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, override
 
 from bitpeak_async._assembly import handler_assembler
-from bitpeak_async._garbage import uncollected
 from bitpeak_async.records import NotificationHandler, PageLinks
 from bitpeak_async.settings import CLASSES, FIELDS, Settings, UnknownSettings
 
@@ -178,8 +177,7 @@ def _all(
     """Structure a page's handlers without asking for the hook of each."""
 
     def structure_all(raws: Any, cls: object) -> tuple[NotificationHandler, ...]:
-        with uncollected():
-            return tuple([structure(raw, cls) for raw in raws])
+        return tuple([structure(raw, cls) for raw in raws])
 
     return structure_all
 

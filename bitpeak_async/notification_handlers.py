@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from bitpeak_async import _form
 from bitpeak_async._creation import CreateOutcome, Creation
 from bitpeak_async._decoder import Decoder
+from bitpeak_async._garbage import uncollected
 from bitpeak_async._pagination import all_pages
 from bitpeak_async._reply import parse_json
 from bitpeak_async._transport import CallOptions, Transport
@@ -232,7 +233,8 @@ _PAGE: Final = Page[NotificationHandler]  # dear to make anew each time
 
 
 def _read_page(decoder: Decoder, body: bytes) -> Page[NotificationHandler]:
-    return decoder.decode(parse_json(body), _PAGE)
+    with uncollected():
+        return decoder.decode(parse_json(body), _PAGE)
 
 
 def _read_handler(decoder: Decoder, body: bytes) -> NotificationHandler:
