@@ -306,7 +306,7 @@ async def test_cancelling_at_any_moment_leaks_nothing():
         assert 0 == len(await bitpeak.notification_handlers.list())
         gate = bitpeak._transport._gate
         connector = bitpeak._transport.open().connector
-        assert 16 == gate._slots._value
+        assert 16 == gate._free
         assert not gate._turn.locked()
         assert isinstance(connector, aiohttp.TCPConnector)
         assert 0 == len(connector._acquired)
