@@ -307,7 +307,7 @@ async def test_cancelling_at_any_moment_leaks_nothing():
         gate = bitpeak._transport._gate
         connector = bitpeak._transport.open().connector
         assert 16 == gate._free
-        assert not gate._turn.locked()
+        assert not gate._waiting
         assert isinstance(connector, aiohttp.TCPConnector)
         assert 0 == len(connector._acquired)
 
