@@ -8,6 +8,7 @@ from typing import Final
 import aiohttp
 
 from bitpeak_async._pace import Gate, Pacer
+from bitpeak_async._pace_link import Link
 
 # Common servers drop an idle connection after 5 s at the earliest. A create that meets one just
 # dropped has an unknown outcome, so ours are dropped before.
@@ -34,7 +35,12 @@ class Connections:
 
     Args:
         limit: requests at once, of all transports together; ``gate`` has to see to it.
+
+    Attributes:
+        link: to the pace store of all transports, or None.
     """
+
+    link: Link | None = None
 
     def __init__(self, limit: int) -> None:
         self.limit = limit

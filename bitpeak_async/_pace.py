@@ -205,6 +205,11 @@ class Gate:
         self._waiting: deque[asyncio.Future[Permit]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def is_paced(self) -> bool:
+        """Whether the pace alone holds a task up."""
+        return self._timer is not None
+
     def try_enter(self) -> Permit | None:
         """Return a permit if nothing stands in the way; ``leave()`` must follow."""
         if self._waiting or not self._free or self.pacer.wait() > 0:

@@ -13,7 +13,7 @@ from attrs import define, field
 
 from bitpeak_async._pace import Pacer, Permit, _Cycle
 
-_NAP: Final = 0.05  # seconds at most between looks at a pause that another member may end
+_NAP: Final = 0.05  # seconds
 _NEWS: Final = 0.05  # seconds until all members know of a pause
 _ALONE: Final = 1 / 3  # of the last rate: what the others do is not known any more
 _OTHERS: Final = Permit(-math.inf)  # stands for a probe that another member sends
@@ -32,12 +32,14 @@ class SharedPacer(Pacer):
         parts: the group's rate is so many times this member's.
         group_rate: requests per second of all members when the cycle began, or infinite.
         resumed: whether a pause ended here and the others do not know it.
+        nap: seconds at most between looks at a pause that another member may end.
     """
 
     on_turn: Callable[[], object] = field(kw_only=True)
     parts: float = field(init=False, default=1.0)
     group_rate: float = field(init=False, default=math.inf)
     resumed: bool = field(init=False, default=False)
+    nap: float = field(init=False, default=_NAP)
     _unreported: int = field(init=False, default=0)
     _is_alone: bool = field(init=False, default=True)
 
@@ -63,7 +65,7 @@ class SharedPacer(Pacer):
 
     def wait(self) -> float:
         """Return the seconds until the next request may start, or until to ask again."""
-        return min(super().wait(), _NAP)
+        return min(super().wait(), self.nap)
 
     def let_through(self, permit: Permit) -> bool:
         """Count an answer that is not a 429; return whether it ended a pause."""

@@ -10,7 +10,7 @@ import ssl as tls
 from collections.abc import Callable, Coroutine, Iterable
 from functools import cached_property
 from itertools import count
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import aiohttp
 from attrs import frozen
@@ -19,6 +19,7 @@ from bitpeak_async._connections import Connections, open_session
 from bitpeak_async._emitter import Emitter, harmless
 from bitpeak_async._failures import FAILURES, transport_error
 from bitpeak_async._pace import Gate, Pacer, Permit
+from bitpeak_async._pace_link import Link
 from bitpeak_async._pace_store import PaceStore
 from bitpeak_async._retry import Attempts, Budget, throttles, was_not_executed
 from bitpeak_async._timeouts import Timeouts
@@ -43,6 +44,9 @@ from bitpeak_async.events import (
     Retrying,
 )
 from bitpeak_async.options import Pace, Retry, Timeout
+
+if TYPE_CHECKING:
+    from bitpeak_async._shared_gate import SharedGate
 
 T = TypeVar("T")
 
@@ -109,7 +113,7 @@ class Transport:
         self._ssl: tls.SSLContext | bool = True if ssl is None else ssl
         self._jitter = jitter
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._gate: Gate
+        self._gate: Gate | SharedGate
         self._timeouts: Timeouts
         self._closed = False
 
@@ -155,26 +159,27 @@ class Transport:
         self._loop = loop
         slots = self.slots
         self._timeouts = Timeouts(loop)
+        self._gate = self._new_gate(loop.time, slots)
         if self._shared is not None:
             self._session = self._shared.open()
-            pacer = Pacer(self._pace, loop.time, self._retry.max_delay, slots)
-            self._gate = self._shared.gate(pacer, slots)
-            return
-        self._gate = self._new_gate(loop.time, slots)
-        if self._owns_session:
+        elif self._owns_session:
             self._session = open_session(slots, self.wire.headers)
 
-    def _new_gate(self, clock: Callable[[], float], slots: int) -> Gate:
-        max_pause = self._retry.max_delay
-        if self._pace_store is None:
-            return Gate(Pacer(self._pace, clock, max_pause, slots), slots)
+    def _new_gate(self, clock: Callable[[], float], slots: int) -> Gate | SharedGate:
+        pace, max_pause = self._pace, self._retry.max_delay
+        gate: Callable[[Pacer, int], Gate] = Gate
+        link = None if self._pace_store is None else Link(self._pace_store)
+        if self._shared is not None:
+            gate, link = self._shared.gate, self._shared.link
+        if link is None:
+            return gate(Pacer(pace, clock, max_pause, slots), slots)
         from bitpeak_async._shared_gate import SharedGate  # noqa: PLC0415 - few clients need it
 
         # The store is to know the place, and not the key.
         secret = f"{self.wire.base_url}\0{self.wire.api_key}".encode()
         place = hashlib.sha256(secret).hexdigest()
         return SharedGate(
-            self._pace, clock, max_pause, slots, store=self._pace_store, place=place, emit=self.emit
+            pace, clock, max_pause, slots, link=link, place=place, emit=self.emit, gate=gate
         )
 
     async def close(self) -> None:

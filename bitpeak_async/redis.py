@@ -29,9 +29,9 @@ _CONNECT: Final = 0.5  # seconds
 class RedisPaceStore:
     """Lets all processes that are given it share the pace of a key: ``BitPeak(pace_store=)``.
 
-    It is not connected before the first request, and each client has connections of its own, so
-    one store may serve any number of clients, event loops and forked processes. Redis sees a
-    digest of base URL and key, counters that expire within a day, and nothing else.
+    It is not connected before the first request, and each client or fleet has connections of its
+    own, so one store may serve any number of them, of event loops and of forked processes. Redis
+    sees a digest of base URL and key, counters that expire within a day, and nothing else.
 
     Args:
         url: ``redis://``, ``rediss://`` (TLS) or ``unix://``, with user and password if need be:

@@ -10,6 +10,8 @@ import virtual_time
 from limits.aio.storage import MemoryStorage, memory
 
 from bitpeak_async._emitter import Emitter
+from bitpeak_async._pace import Gate
+from bitpeak_async._pace_link import Link
 from bitpeak_async._shared_gate import SharedGate
 from bitpeak_async.options import Pace
 
@@ -105,7 +107,9 @@ class Server:
 class Member:
     """A process with tasks that ask the server as fast as they may."""
 
-    def __init__(self, number: int, store, server: Server, *, slots=16, **pace) -> None:
+    def __init__(
+        self, number: int, store, server: Server, *, slots=16, gate=Gate, link=None, **pace
+    ) -> None:
         self.number = number
         self.server = server
         self.slots = slots
@@ -116,9 +120,10 @@ class Member:
             clock,
             60.0,
             slots,
-            store=store,
+            link=link or Link(store),
             place="place",
             emit=Emitter([self.events.append]),
+            gate=gate,
         )
 
     async def request(self) -> bool:

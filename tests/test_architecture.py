@@ -34,6 +34,7 @@ LAYERS = (
     "_retry",
     "_pace",
     "_pace_store",
+    "_pace_link",
     "_shared_pace",
     "_pace_group",
     "_shared_gate",

@@ -8,7 +8,10 @@ from itertools import count
 import pytest
 from shared_pace import Member, Server, Store, run
 
-from bitpeak_async import NotSentError, PaceStoreLost, PaceStoreRestored
+from bitpeak_async import ClosedError, NotSentError, PaceStoreLost, PaceStoreRestored
+from bitpeak_async._pace import Gate
+from bitpeak_async._pace_link import KeptLink, Link
+from bitpeak_async.fleet._cap import CappedConnections
 from bitpeak_async.sandbox import FixedWindow, TokenBucket
 
 LIMIT = 200.0
@@ -19,10 +22,15 @@ def simulate(monkeypatch):
     return partial(run, monkeypatch=monkeypatch)
 
 
-async def work_together(store, server, requests, members=3):
+def capped(limit):
+    """Make gates of fleets, each with one key."""
+    return lambda: CappedConnections(limit).gate
+
+
+async def work_together(store, server, requests, members=3, gates=lambda: Gate):
     """Let members do so many requests together; return the seconds it takes."""
     todo = iter(range(requests))
-    team = [Member(number, store, server) for number in range(members)]
+    team = [Member(number, store, server, gate=gates()) for number in range(members)]
     await asyncio.gather(*(member.work(todo) for member in team))
     return asyncio.get_running_loop().time()
 
@@ -36,6 +44,13 @@ def test_three_processes_keep_to_one_limit_and_use_it(simulate, burst, latency):
     assert server.share_of_429s <= 0.03
     done = [server.let_through(member=number) for number in range(3)]
     assert min(done) >= 0.9 * max(done)
+
+
+def test_shards_of_fleets_do_so_under_their_caps(simulate):
+    server = Server(TokenBucket(LIMIT, burst=50), latency=0.01)
+    seconds = simulate(work_together(Store(), server, 6000, gates=capped(8)))
+    assert 0.8 <= (6000 - 50) / seconds / LIMIT <= 1.0
+    assert server.share_of_429s <= 0.03
 
 
 @pytest.mark.parametrize("members", [1, 2, 10])
@@ -291,17 +306,18 @@ def test_closing_frees_its_part_and_leaves_no_task(simulate):
     simulate(scene())
 
 
+@pytest.mark.parametrize("gates", [lambda: Gate, capped(1)])
 @pytest.mark.parametrize("cancel_at", [0.0, 0.0002, 0.001, 0.01])
-def test_a_request_cancelled_while_it_waits_for_the_group_leaks_nothing(simulate, cancel_at):
+def test_a_request_cancelled_while_it_waits_for_the_group_leaks_nothing(simulate, cancel_at, gates):
     async def scene():
         server, store = Server(TokenBucket(LIMIT, burst=50)), Store()
-        member = Member(0, store, server, slots=2)
+        member = Member(0, store, server, slots=2, gate=gates())
         tasks = [asyncio.create_task(member.request()) for _ in range(6)]
         await asyncio.sleep(cancel_at)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        assert not member.gate._is_busy
+        assert 0 == member.gate._under_way
         assert all(await asyncio.gather(*(member.request() for _ in range(4))))
         await member.gate.close()
         assert 0 == store.connections
@@ -317,3 +333,72 @@ def test_the_rate_is_unlimited_until_one_is_refused(simulate):
         return [member.gate.pacer.rate for member in team]
 
     assert [math.inf] * 3 == simulate(scene())
+
+
+def test_many_keys_of_a_process_ask_the_store_seldom(simulate):
+    """As many as there are: each asks the rarer; one alone is not slowed down."""
+
+    async def commands(count):
+        store = Store()
+        link = Link(store)
+        server = Server(TokenBucket(1000.0, burst=1000), latency=5.0)
+        team = [Member(n, store, server, gate=capped(100)(), link=link) for n in range(count)]
+        for member in team:
+            member.gate._place = str(member.number)
+        tasks = [asyncio.create_task(member.request()) for member in team]
+        await asyncio.sleep(1.0)
+        before = store.commands
+        await asyncio.sleep(3.0)
+        asked = (store.commands - before) / 3.0
+        await asyncio.gather(*tasks, *(member.gate.close() for member in team))
+        assert not link._wishes
+        return asked
+
+    assert simulate(commands(1)) < 30
+    assert simulate(commands(500)) < 1000
+
+
+def test_one_of_many_keys_that_is_quiet_tells_at_once_when_it_is_not(simulate):
+    async def scene():
+        store = Store()
+        link = Link(store)
+        server = Server(TokenBucket(1000.0, burst=1000), latency=3.0)
+        member = Member(0, store, server, link=link)
+        for other in range(1000):  # which wish for more than is allowed
+            link.interval(other, 0.05)
+        await member.request()
+        await asyncio.sleep(0.1)
+        return member.gate.pacer._unreported
+
+    assert 0 == simulate(scene())
+
+
+def test_a_kept_link_that_was_closed_leads_nowhere(simulate):
+    async def scene():
+        store = Store()
+        link = KeptLink(store)
+        await asyncio.gather(link.open(), link.open())
+        assert 1 == store.connections
+        await link.close()
+        await link.close()
+        assert 0 == store.connections
+        with pytest.raises(ClosedError):
+            await link.open()
+
+    simulate(scene())
+
+
+@pytest.mark.parametrize("wrong", ["fails", "hangs"])
+def test_a_kept_link_that_cannot_be_opened_leaves_nothing_open(simulate, wrong):
+    async def scene():
+        store = Store()
+        link = KeptLink(store)
+        setattr(store, wrong, True)
+        with pytest.raises(NotSentError, match=r"Store\(\) cannot be reached: (Conn|no answer)"):
+            await link.open()
+        assert 0 == store.connections
+        setattr(store, wrong, False)
+        await link.open()
+        await link.close()
+
+    simulate(scene())

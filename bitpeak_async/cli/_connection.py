@@ -52,7 +52,7 @@ class Connection:
         pace = Pace(in_flight=in_flight, requests_per_minute=self.rate)
         if not self.sandbox:
             async with BitPeak(
-                self._key(), base_url=self.base_url, pace=pace, pace_store=self._pace_store()
+                self._key(), base_url=self.base_url, pace=pace, pace_store=self.pace_store()
             ) as bitpeak:
                 yield bitpeak.with_options(deadline=self.deadline)
             return
@@ -66,7 +66,12 @@ class Connection:
             _output.err.print(f"Sandbox at {server.base_url}")
             yield bitpeak.with_options(deadline=self.deadline)
 
-    def _pace_store(self) -> PaceStore | None:
+    def pace_store(self) -> PaceStore | None:
+        """Return what shares the pace with other processes, or None.
+
+        Raises:
+            ConfigurationError: the URL is unusable, or the extra is missing.
+        """
         if not self.redis:
             return None
         # Only this needs the extra.

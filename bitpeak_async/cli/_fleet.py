@@ -115,7 +115,9 @@ async def _open(connection: Connection, accounts: list[Account]) -> AsyncGenerat
     if connection.concurrency is not None:
         fleet_of = partial(fleet_of, in_flight=connection.concurrency)
     if not connection.sandbox:
-        async with fleet_of(accounts, base_url=connection.base_url) as fleet:
+        async with fleet_of(
+            accounts, base_url=connection.base_url, pace_store=connection.pace_store()
+        ) as fleet:
             yield fleet
         return
     # Starting a server costs what only this needs.

@@ -13,6 +13,7 @@ from typing import Final
 
 from bitpeak_async._connections import Connections
 from bitpeak_async._pace import Gate, Pacer, Permit
+from bitpeak_async._pace_link import KeptLink
 
 _SLOW: Final = 2.0  # seconds; a request that took longer probably met a server that hangs
 _SLOW_SHARE: Final = 4  # a quarter, while others want the rest
@@ -141,6 +142,12 @@ class CappedGate(Gate):
         self._slots = asyncio.Semaphore(slots)
         self._turn = asyncio.Lock()
         self._share = share
+        self._is_paced = False
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether the pace alone holds a task up."""
+        return self._is_paced
 
     def try_enter(self) -> None:
         """Return None: a place under the cap has to be asked for."""
@@ -151,8 +158,7 @@ class CappedGate(Gate):
         try:
             async with self._turn:
                 while True:
-                    while (delay := self.pacer.wait()) > 0:  # noqa: ASYNC110 - the pacer has no loop
-                        await asyncio.sleep(delay)
+                    await self._wait_for_the_pace()
                     await self._share.take()
                     if self.pacer.wait() <= 0:
                         return self.pacer.admit()
@@ -160,6 +166,14 @@ class CappedGate(Gate):
         except BaseException:
             self._slots.release()
             raise
+
+    async def _wait_for_the_pace(self) -> None:
+        try:
+            while (delay := self.pacer.wait()) > 0:
+                self._is_paced = True
+                await asyncio.sleep(delay)
+        finally:
+            self._is_paced = False
 
     def leave(self, permit: Permit) -> None:
         """Give slot and place back."""
@@ -169,12 +183,42 @@ class CappedGate(Gate):
 
 
 class CappedConnections(Connections):
-    """One session for all keys of a fleet, as many connections as the cap has places."""
+    """One session for all keys of a fleet, as many connections as the cap has places.
 
-    def __init__(self, limit: int) -> None:
+    Args:
+        limit: how many.
+        link: to what shares the pace of each key with other processes, or None.
+    """
+
+    def __init__(self, limit: int, link: KeptLink | None = None) -> None:
         super().__init__(limit)
+        self.link = self._kept = link
         self.cap = Cap(limit)
 
     def gate(self, pacer: Pacer, slots: int) -> Gate:
         """Return a key's gate."""
         return CappedGate(pacer, slots, self.cap.share())
+
+    async def room(self) -> None:
+        """Wait until one more key may begin: those that did have met their groups, or may not."""
+        if self.link is not None and not self.link.is_lost:
+            async with self.link.turns:
+                pass
+        await self.cap.room()
+
+    async def reach(self) -> None:
+        """Make sure that the pace is shared.
+
+        Raises:
+            NotSentError: the pace store does not answer.
+        """
+        if self._kept is not None:
+            await self._kept.open()
+
+    async def close(self) -> None:
+        """Close all connections. Closing twice is fine."""
+        try:
+            await super().close()
+        finally:
+            if self._kept is not None:
+                await self._kept.close()

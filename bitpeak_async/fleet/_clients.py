@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from weakref import WeakValueDictionary
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 
+from bitpeak_async._checks import check_store
+from bitpeak_async._pace_link import KeptLink
+from bitpeak_async._pace_store import PaceStore
 from bitpeak_async.client import BitPeak
 from bitpeak_async.errors import ClosedError
-from bitpeak_async.fleet._cap import Cap, CappedConnections
+from bitpeak_async.fleet._cap import CappedConnections
 from bitpeak_async.fleet._desired import Desired, KeyOf
 from bitpeak_async.options import Pace
 
@@ -20,21 +24,29 @@ class Clients:
         in_flight: requests under way at once, of all clients together.
         make: makes a client from an ``api_key`` and the keywords ``base_url`` and ``pace``.
         pace: of accounts that tell none.
+        pace_store: where all processes that use a key meet, or None.
     """
 
-    def __init__(self, in_flight: int, make: Callable[..., BitPeak], pace: Pace) -> None:
-        self._connections = CappedConnections(in_flight)
+    def __init__(
+        self,
+        in_flight: int,
+        make: Callable[..., BitPeak],
+        pace: Pace,
+        pace_store: PaceStore | None = None,
+    ) -> None:
+        check_store(pace_store)
+        link = None if pace_store is None else KeptLink(pace_store)
+        self._connections = CappedConnections(in_flight, link)
         self._make = make
         self._pace = pace
-        # A client lives as long as one of its accounts is worked on: memory stays flat.
-        self._clients = WeakValueDictionary[KeyOf, BitPeak]()
+        self._clients = dict[KeyOf, BitPeak]()
+        self._users = Counter[KeyOf]()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
-    @property
-    def cap(self) -> Cap:
-        """What all requests have to pass."""
-        return self._connections.cap
+    async def room(self) -> None:
+        """Wait until one more account may begin."""
+        await self._connections.room()
 
     def open(self) -> None:
         """Belong to the running loop.
@@ -49,6 +61,14 @@ class Clients:
         if self._loop is not loop:
             raise ClosedError("the fleet belongs to another event loop; make one for each loop")
 
+    async def reach_store(self) -> None:
+        """Make sure that the pace store answers, before anything is sent.
+
+        Raises:
+            NotSentError: it does not.
+        """
+        await self._connections.reach()
+
     async def close(self) -> None:
         """Close all connections. Closing twice is fine."""
         self._closed = True
@@ -58,12 +78,24 @@ class Clients:
         """Raise ConfigurationError unless a key and its options can be used."""
         self._new(key, pace)
 
-    def of(self, one: Desired) -> BitPeak:
-        """Return the client of an account: one for all that share its key."""
-        client = self._clients.get(one.key)
+    @asynccontextmanager
+    async def of(self, one: Desired) -> AsyncGenerator[BitPeak, None]:
+        """Yield the client of an account: one for all that share its key.
+
+        It is closed as soon as none of its accounts is worked on: memory stays flat.
+        """
+        key = one.key
+        client = self._clients.get(key)
         if client is None:
-            client = self._clients[one.key] = self._new(one.key, one.account.pace)
-        return client
+            client = self._clients[key] = self._new(key, one.account.pace)
+        self._users[key] += 1
+        try:
+            yield client
+        finally:
+            self._users[key] -= 1
+            if not self._users[key]:
+                del self._users[key], self._clients[key]
+                await client.close()
 
     def _new(self, key: KeyOf, pace: Pace | None) -> BitPeak:
         pace = self._pace if pace is None else pace

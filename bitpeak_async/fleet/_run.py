@@ -11,7 +11,6 @@ from attrs import define, field
 
 from bitpeak_async._emitter import notify
 from bitpeak_async.errors import BitPeakError
-from bitpeak_async.fleet._cap import Cap
 from bitpeak_async.fleet.report import AccountReport, FleetReport
 from bitpeak_async.provisioning.apply import Outcome, Report
 
@@ -21,12 +20,14 @@ _OPEN: Final = 1000  # accounts at once, also where all wait for their servers: 
 
 
 async def run_all(
-    groups: Iterable[Iterable[T]], work: Callable[[T], Awaitable[None]], cap: Cap
+    groups: Iterable[Iterable[T]],
+    work: Callable[[T], Awaitable[None]],
+    room: Callable[[], Awaitable[None]],
 ) -> None:
     """Await ``work(item)`` for all items: groups at once, the items of one in their order.
 
-    A group begins when what has begun leaves room under the cap: so few are in memory at once,
-    and one that waits for its server keeps no other from beginning.
+    A group begins when what has begun leaves room, as ``room()`` tells: so few are in memory at
+    once, and one that waits for its server keeps no other from beginning.
 
     An exception of ``work`` is raised when all that was begun has ended. When cancelled, what is
     under way is cancelled too, once more for each further cancellation, and waited for.
@@ -47,7 +48,7 @@ async def run_all(
     try:
         for group in groups:
             await places.acquire()
-            await cap.room()
+            await room()
             if failures:
                 break
             task = asyncio.create_task(go(group))

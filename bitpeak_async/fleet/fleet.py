@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from bitpeak_async._checks import check_type, checked_base_url, checked_hooks
+from bitpeak_async._pace_store import PaceStore
 from bitpeak_async.client import MAX_REPLY_BYTES, BitPeak, check_application
 from bitpeak_async.errors import BitPeakError, ConfigurationError
 from bitpeak_async.events import Hook
@@ -48,6 +49,8 @@ class Fleet:
         pace: of each key whose account tells none.
         timeout: of one attempt, in seconds. It begins when the request may leave.
         retry: when to try again.
+        pace_store: where all processes meet that use one of the keys. Unless it answers, nothing
+            is begun: NotSentError.
         proxy: and all others: as for ``BitPeak``.
 
     Raises:
@@ -68,6 +71,7 @@ class Fleet:
         max_reply_bytes: int = MAX_REPLY_BYTES,
         allow_insecure: bool = False,
         hooks: Iterable[Hook] = (),
+        pace_store: PaceStore | None = None,
         timezone: dt.tzinfo = dt.UTC,
     ) -> None:
         check_number("Fleet(in_flight=)", in_flight, 1, integer=True)
@@ -87,6 +91,7 @@ class Fleet:
                 timezone=timezone,
             ),
             pace,
+            pace_store,
         )
         # All options are checked here, not by the first account.
         self._clients.check(KeyOf(self._base_url, Hidden("key")))
@@ -160,11 +165,12 @@ class Fleet:
 
         async def read(one: Desired) -> None:
             try:
-                plans[one.account.name] = await self._clients.of(one).plan(one.specs, prune=prune)
+                async with self._clients.of(one) as client:
+                    plans[one.account.name] = await client.plan(one.specs, prune=prune)
             except BitPeakError as error:
                 errors[one.account.name] = error
 
-        await run_all(groups, read, self._clients.cap)
+        await run_all(groups, read, self._clients.room)
         return FleetPlan(plans, errors)
 
     async def apply(
@@ -226,15 +232,16 @@ class Fleet:
             BitPeakError: and all others: as ``BitPeak.provision``.
         """
         [[one]] = await self._desired([account], prunes=prune is not None)
-        return await self._clients.of(one).provision(
-            one.specs,
-            prune=prune,
-            on_outcome=on_outcome,
-            remove_duplicates=remove_duplicates,
-            max_deletes=max_deletes,
-            force=force,
-            grace=grace,
-        )
+        async with self._clients.of(one) as client:
+            return await client.provision(
+                one.specs,
+                prune=prune,
+                on_outcome=on_outcome,
+                remove_duplicates=remove_duplicates,
+                max_deletes=max_deletes,
+                force=force,
+                grace=grace,
+            )
 
     async def close(self) -> None:
         """Close all connections. Closing twice is fine."""
@@ -260,9 +267,11 @@ class Fleet:
     ) -> list[list[Desired]]:
         self._clients.open()
         # Thousands of files would hold up the loop.
-        return await asyncio.to_thread(
+        groups = await asyncio.to_thread(
             desired, accounts, self._base_url, self._clients.check, prunes=prunes
         )
+        await self._clients.reach_store()
+        return groups
 
     async def _write(
         self, groups: Iterable[Iterable[Desired]], write: Write, ledger: Ledger
@@ -270,7 +279,8 @@ class Fleet:
         async def work(one: Desired) -> None:
             name = one.account.name
             try:
-                ledger.done(name, await write(self._clients.of(one), one, ledger.telling(name)))
+                async with self._clients.of(one) as client:
+                    ledger.done(name, await write(client, one, ledger.telling(name)))
             except ProvisionCancelledError as cancelled:
                 ledger.done(name, cancelled.report)
                 raise
@@ -278,7 +288,7 @@ class Fleet:
                 ledger.failed(name, error)
 
         try:
-            await run_all(groups, work, self._clients.cap)
+            await run_all(groups, work, self._clients.room)
         except asyncio.CancelledError:
             raise FleetCancelledError(ledger.report()) from None
         return ledger.report()

@@ -9,6 +9,8 @@ import os
 import sys
 from collections import Counter
 
+import pytest
+
 from bitpeak_async.sandbox import Sandbox
 from bitpeak_async.sandbox.limits import TokenBucket
 
@@ -40,15 +42,39 @@ print(json.dumps(events))
 """
 
 
+FLEET_WORKER = """
+import asyncio, json, os, sys
+from bitpeak_async import EmailSettings, HandlerSpec, Retry
+from bitpeak_async.fleet import Account, EnvironmentKey, Fleet
+from bitpeak_async.redis import RedisPaceStore
+
+number, count, url = sys.argv[1:]
+specs = [HandlerSpec(f"{number}-{i}", EmailSettings("a@example.com")) for i in range(int(count))]
+account = Account("acme", EnvironmentKey("BITPEAK_API_KEY"), specs)
+
+async def main():
+    retry = Retry(throttled_attempts=50)
+    async with Fleet([account], pace_store=RedisPaceStore(url), retry=retry) as fleet:
+        await fleet.plan()
+        print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+        report = await fleet.provision()
+        report.raise_for_failures()
+
+asyncio.run(main())
+print("[]")
+"""
+
+
 class Worker:
     """A process that provisions handlers of its own with the sandbox's one key."""
 
     @classmethod
-    async def start(cls, sandbox, url, number, count):
+    async def start(cls, sandbox, url, number, count, code=WORKER):
         self = cls()
         environ = {"BITPEAK_API_KEY": sandbox.api_key, "BITPEAK_BASE_URL": sandbox.base_url}
         self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-c", WORKER, str(number), str(count), url),
+            *(sys.executable, "-P", "-c", code, str(number), str(count), url),
             env={**os.environ, **environ},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -66,8 +92,8 @@ class Worker:
         return events
 
 
-async def start_workers(sandbox, url, count):
-    return await asyncio.gather(*(Worker.start(sandbox, url, n, count) for n in range(3)))
+async def start_workers(sandbox, url, count, code=WORKER):
+    return await asyncio.gather(*(Worker.start(sandbox, url, n, count, code) for n in range(3)))
 
 
 def assert_nothing_lost(sandbox, count):
@@ -75,11 +101,12 @@ def assert_nothing_lost(sandbox, count):
     assert {f"{n}-{i}": 1 for n in range(3) for i in range(count)} == names
 
 
-async def test_three_processes_keep_to_one_limit_and_use_it(redis_server):
+@pytest.mark.parametrize("code", [WORKER, FLEET_WORKER], ids=["client", "shards of a fleet"])
+async def test_three_processes_keep_to_one_limit_and_use_it(redis_server, code):
     """Three percent answered 429 at most, 80 % of the limit used at least."""
     count = 2000 if FULL else 300
     async with Sandbox(limit=TokenBucket(LIMIT, burst=BURST)) as sandbox:
-        workers = await start_workers(sandbox, redis_server.url, count)
+        workers = await start_workers(sandbox, redis_server.url, count, code)
         began = len(sandbox.requests)
         await asyncio.gather(*(worker.finish() for worker in workers))
         assert_nothing_lost(sandbox, count)

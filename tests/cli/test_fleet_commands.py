@@ -53,6 +53,20 @@ def test_apply_does_all_accounts_and_nothing_a_second_time(
     assert CANARY not in result.output + again.output
 
 
+def test_each_key_shares_its_pace_through_a_redis_or_nothing_is_begun(
+    run: Run, folder, accounts, threaded_sandbox, redis_server
+):
+    arguments = ("apply", folder, "--accounts", accounts, "--redis", redis_server.url)
+    assert Exit.DONE == run(*arguments).exit_code
+    assert 2 == len(redis_server.ask("--scan", "--pattern", "bitpeak:*:state").split())
+    redis_server.kill()
+    before = len(threaded_sandbox.requests)
+    refused = run(*arguments)
+    assert Exit.ERROR == refused.exit_code
+    assert "cannot be reached" in refused.stderr
+    assert before == len(threaded_sandbox.requests)
+
+
 def test_plan_shows_each_account_and_writes_nothing(run: Run, folder, accounts, threaded_sandbox):
     result = run("plan", folder, "--accounts", accounts, "--exit-code")
     assert Exit.HAS_CHANGES == result.exit_code

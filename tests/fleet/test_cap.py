@@ -174,9 +174,9 @@ def test_groups_begin_as_the_cap_has_room():
             await asyncio.gather(*(request(gate, 1.0) for _ in range(4)))
             is_open.remove(number)
 
-        await run_all([[number] for number in range(1000)], work, cap)
+        await run_all([[number] for number in range(1000)], work, cap.room)
         waiting = asyncio.get_running_loop().time()
-        await run_all([[number] for number in range(500)], lambda _: asyncio.sleep(60), cap)
+        await run_all([[number] for number in range(500)], lambda _: asyncio.sleep(60), cap.room)
         return most, waiting, asyncio.get_running_loop().time() - waiting
 
     most, capped, uncapped = virtual_time.run(main())
@@ -194,7 +194,7 @@ def test_an_unforeseen_error_is_raised_when_all_that_was_begun_has_ended():
         ended.append(number)
 
     with pytest.raises(RuntimeError, match="a mistake"):
-        virtual_time.run(run_all([[3, 4], [1, 2]], work, Cap(1)))
+        virtual_time.run(run_all([[3, 4], [1, 2]], work, Cap(1).room))
     assert [3, 4] == ended
 
 
@@ -210,7 +210,7 @@ def test_a_second_cancellation_goes_to_what_is_under_way_too():
         raise asyncio.CancelledError
 
     async def main():
-        task = asyncio.create_task(run_all([[1], [2]], work, Cap(1)))
+        task = asyncio.create_task(run_all([[1], [2]], work, Cap(1).room))
         await asyncio.sleep(1)
         task.cancel()
         await asyncio.sleep(1)
