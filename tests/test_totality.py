@@ -11,7 +11,7 @@ from types import FunctionType
 import pytest
 
 import bitpeak_async
-from bitpeak_async import HandlerType, sandbox, telemetry
+from bitpeak_async import HandlerType, fleet, sandbox, telemetry
 from bitpeak_async.provisioning import files
 from bitpeak_async.sandbox.handler_types import FIELDS as SANDBOX_FIELDS
 from bitpeak_async.settings import CLASSES, FIELDS
@@ -43,7 +43,7 @@ def test_nobody_knows_a_type_that_is_none():
 def public_callables() -> set[str]:
     """Each public function, and each public method and property of each public class."""
     names = set()
-    for module in (bitpeak_async, sandbox, files, telemetry):
+    for module in (bitpeak_async, fleet, sandbox, files, telemetry):
         for name in module.__all__:
             each = getattr(module, name)
             if inspect.isfunction(each):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, assert_never, assert_type
@@ -44,6 +44,19 @@ from bitpeak_async import (
     Update,
     WebhookSettings,
     XSettings,
+)
+from bitpeak_async.fleet import (
+    Account,
+    AccountReport,
+    EnvironmentKey,
+    FileKey,
+    Fleet,
+    FleetCancelledError,
+    FleetPlan,
+    FleetReport,
+    KeySource,
+    LiteralKey,
+    read_accounts,
 )
 from bitpeak_async.provisioning.files import (
     dump_environ,
@@ -114,6 +127,42 @@ def plans(plan: Plan, report: Report, specs: list[HandlerSpec]) -> None:
     assert_type(report.ok, bool)
     assert_type(report.unresolved, tuple[Outcome, ...])
     assert_type(report.raise_for_failures(), None)
+
+
+async def fleets(fleet: Fleet, own_key: KeySource, specs: list[HandlerSpec]) -> None:
+    """A fleet, its accounts and their keys have exact types."""
+    keys: list[KeySource] = [EnvironmentKey("KEY"), FileKey("acme.key"), LiteralKey("key"), own_key]
+    assert_type([key.resolve() for key in keys], list[str])
+    assert_type(EnvironmentKey("KEY").resolve(), str)
+    assert_type(read_accounts("a.yaml", Path("specs"), environ={}), list[Account])
+    account = Account("acme", own_key, [*specs, "specs/acme.yaml"])
+    assert_type(account.title, str)
+    assert_type(account.with_specs(specs), Account)
+    assert_type(await fleet.plan(prune="team-a *"), FleetPlan)
+    assert_type(await fleet.apply(await fleet.plan()), FleetReport)
+    assert_type(await fleet.provision(on_outcome=print, keep_outcomes=False), FleetReport)
+    assert_type(await fleet.provision_account(account, on_outcome=print), Report)
+    assert_type(await fleet.close(), None)
+    async with Fleet([account], in_flight=50) as entered:
+        assert_type(entered, Fleet)
+    Account("acme", specs=specs)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Fleet(["acme"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+
+
+def fleet_reports(plan: FleetPlan, report: FleetReport, cancelled: FleetCancelledError) -> None:
+    """So has what is told of them."""
+    assert_type(plan.is_empty, bool)
+    assert_type(plan.summary, str)
+    assert_type(iter(report), Iterator[AccountReport])
+    assert_type(report.ok, bool)
+    assert_type(report.failed, tuple[AccountReport, ...])
+    assert_type(report.totals, Mapping[Result, int])
+    assert_type(report.summary, str)
+    assert_type(report.raise_for_failures(), None)
+    assert_type(report.accounts["acme"].ok, bool)
+    assert_type(report.accounts["acme"].errors, tuple[BitPeakError, ...])
+    assert_type(report.accounts["acme"].summary, str)
+    assert_type(cancelled.report, FleetReport)
 
 
 def faults() -> None:
