@@ -176,6 +176,9 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure; never fails on time by itself."""
-    install(session, "bench", extras="cli,speed")
-    session.run("python", "tests/benchmarks/run.py", *session.posargs)
+    """Measure; never fails on time by itself. ``-- fleet_sizing.py`` runs another script."""
+    install(session, "bench", extras="cli,redis,speed")
+    script, arguments = "run.py", session.posargs
+    if arguments and arguments[0].endswith(".py"):
+        script, *arguments = arguments
+    session.run("python", f"tests/benchmarks/{script}", *arguments)

@@ -12,14 +12,11 @@ Usage: python tests/benchmarks/run.py [--quick] [--check] [--only WORD] [--write
 from __future__ import annotations
 
 import argparse
-import datetime as dt
-import os
-import platform
 import sys
 from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from machine import machine
 from report import markdown, svg
 from results import Result, as_json
 from rows import FULL, GROUPS, QUICK, Size
@@ -58,23 +55,6 @@ def line(result: Result) -> str:
     return f"{figure:28} {wanted:8} {result.name}{mark}"
 
 
-def installed(name: str) -> str:
-    """Return the version of a package, or that there is none."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-def machine() -> str:
-    """Name what it was measured on."""
-    versions = ", ".join(f"{name} {installed(name)}" for name in PACKAGES)
-    return (
-        f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {os.cpu_count()} cores ({platform.machine()}), "
-        f"{platform.system()}, CPython {platform.python_version()}; {versions}"
-    )
-
-
 def main() -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -83,7 +63,7 @@ def main() -> int:
     parser.add_argument("--only", default="")
     options = parser.parse_args()
     size = QUICK if options.quick else FULL
-    print(machine())
+    print(machine(*PACKAGES))
     results = []
     for group in GROUPS:
         if options.only not in group.__name__:
@@ -97,7 +77,7 @@ def main() -> int:
     if options.write:
         (DOCS / "benchmarks.json").write_text(as_json(results) + "\n", encoding="utf-8")
         (DOCS / "benchmarks.svg").write_text(svg(results), encoding="utf-8")
-        (DOCS / "benchmarks.md").write_text(markdown(results, machine()), encoding="utf-8")
+        (DOCS / "benchmarks.md").write_text(markdown(results, machine(*PACKAGES)), encoding="utf-8")
     missed = sum(not row.holds for row in results if row.ratio)
     unmeasured = sum(row.ratio is None for row in results)
     print(f"{len(results)} rows, {missed} bars not reached, {unmeasured} not measured")
