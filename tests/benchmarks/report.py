@@ -26,6 +26,27 @@ all calls, requests one for each thread.
 """
 
 
+_OUTRO = """
+## Where the time goes
+
+Of the rows that miss their bar, or come close to it, by timing the parts alone in a process of their
+own (CPython 3.11):
+
+- **A page of 1,000** costs 2.3 ms: 0.5 orjson, 1.3 the records (two objects, two dates, six lookups
+  for each handler), 0.25 the garbage collector, the rest aiohttp. Raw aiohttp and orjson take 0.7.
+  Only a decoder in C would change that.
+- **`provision` of what is in place** takes 2.6 µs a handler to list, as every listing, 1.3 to check
+  the spec (half of it the pattern for URLs), 0.65 to compare, 0.9 for its outcome, 0.25 to look for
+  names that are nearly the same; in a process with a large heap the collector adds as much again. Not to
+  check what is in place would save a quarter, and tell of a bad spec only after the listing.
+- **`create_many`** makes two outcomes and passes two queues for each handler: some 8 µs beside the
+  100 of the request.
+- **A synchronous call** wakes two threads. A loop that does nothing else reached 0.64 here.
+- **Importing** compiles some sixty attrs classes, 0.6 ms each. cattrs is left to the first client.
+  Annotations that cannot be resolved at run time would let provisioning wait too.
+"""
+
+
 def markdown(results: list[Result], machine: str) -> str:
     """Return the page."""
     lines = [
@@ -41,7 +62,7 @@ def markdown(results: list[Result], machine: str) -> str:
         bar += "" if row.holds else " (missed)"
         quartiles = f"{ratio.low:.2f} to {ratio.high:.2f}"
         lines.append(f"| {row.name} | {ratio.median:.2f} | {quartiles} | {bar} | {row.unit} |")
-    return _INTRO + "\n".join(lines) + f"\n\nMeasured on {machine}.\n"
+    return _INTRO + "\n".join(lines) + f"\n\nMeasured on {machine}.\n" + _OUTRO
 
 
 def svg(results: list[Result]) -> str:
