@@ -13,8 +13,8 @@ nox.options.sessions = ["lint", "typing", "tests"]
 nox.options.error_on_external_run = True
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-EXTRAS = "cli,otel,redis"
-ALL_EXTRAS = "cli,otel,redis,speed"
+EXTRAS = "cli,dask,otel,redis"
+ALL_EXTRAS = "cli,dask,otel,redis,speed"
 
 
 def install(session: nox.Session, *groups: str, extras: str = EXTRAS) -> None:

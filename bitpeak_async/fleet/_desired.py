@@ -71,6 +71,18 @@ def read_specs_of(
     return specs, problems
 
 
+def key_of(account: Account, base_url: str, check: Check) -> KeyOf:
+    """Return an account's key, resolved and checked; see ``desired``.
+
+    Raises:
+        ConfigurationError: there is none, or it or the URL is unusable.
+    """
+    url = (account.base_url or base_url).rstrip("/")
+    key = KeyOf(url, Hidden(account.key.resolve()))
+    check(key, account.pace)
+    return key
+
+
 def desired(
     accounts: Sequence[Account], base_url: str, check: Check, *, prunes: bool
 ) -> list[list[Desired]]:
@@ -89,9 +101,7 @@ def desired(
     all_specs, problems = read_specs_of(accounts)
     for account, specs in zip(accounts, all_specs, strict=True):
         try:
-            url = (account.base_url or base_url).rstrip("/")
-            key = KeyOf(url, Hidden(account.key.resolve()))
-            check(key, account.pace)
+            key = key_of(account, base_url, check)
         except ConfigurationError as error:
             problems.append(f"{account.title}: {error}")
         else:

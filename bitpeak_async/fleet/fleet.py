@@ -17,7 +17,7 @@ from bitpeak_async.client import MAX_REPLY_BYTES, BitPeak, check_application
 from bitpeak_async.errors import BitPeakError, ConfigurationError
 from bitpeak_async.events import Hook
 from bitpeak_async.fleet._clients import Clients
-from bitpeak_async.fleet._desired import Desired, KeyOf, desired
+from bitpeak_async.fleet._desired import Desired, KeyOf, desired, key_of
 from bitpeak_async.fleet._run import Ledger, run_all
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.report import AccountReport, FleetCancelledError, FleetPlan, FleetReport
@@ -261,6 +261,9 @@ class Fleet:
 
     def __repr__(self) -> str:
         return f"Fleet({len(getattr(self, 'accounts', ()))} accounts)"
+
+    def _key_of(self, account: Account) -> KeyOf:
+        return key_of(account, self._base_url, self._clients.check)
 
     async def _desired(
         self, accounts: Sequence[Account], *, prunes: bool = False

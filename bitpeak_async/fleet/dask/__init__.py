@@ -1,0 +1,16 @@
+"""A fleet on many processes and machines, by Dask; what it needs comes with the extra ``dask``."""
+
+from __future__ import annotations
+
+from bitpeak_async.errors import ConfigurationError
+
+try:
+    import distributed  # noqa: F401
+except ModuleNotFoundError as _error:
+    raise ConfigurationError(
+        "a fleet on Dask needs distributed: pip install 'bitpeak_async[dask]'"
+    ) from _error
+
+from bitpeak_async.fleet.dask.fleet import DaskFleet
+
+__all__ = ["DaskFleet"]
