@@ -1,14 +1,16 @@
 """A Dask cluster of real processes, each of which can be killed; its logs are kept."""
 
+import asyncio
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -62,8 +64,11 @@ class DaskCluster:
 
     def page(self, path: str) -> str:
         """Return a page of the scheduler's dashboard."""
-        with urlopen(f"{self.dashboard}/{path}") as reply:
-            return reply.read().decode()
+        try:
+            with urlopen(f"{self.dashboard}/{path}") as reply:
+                return reply.read().decode()
+        except HTTPError as error:
+            pytest.fail(f"{path}: {error}")
 
     def logs(self) -> str:
         return "".join(path.read_text() for path in sorted(self.folder.glob("*.log")))
@@ -96,3 +101,10 @@ def cluster_of(folder: Path, environ: dict[str, str], workers: int = 3) -> Itera
         yield cluster
     finally:
         cluster.close()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for what happens in another process or thread."""
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 - nothing here could tell
+            await asyncio.sleep(0.01)

@@ -1,16 +1,24 @@
 """A fleet on Dask: a scheduler, workers and a server, each in a process or thread of its own."""
 
+import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
-from dask_cluster import DaskCluster, cluster_of
+from dask_cluster import DaskCluster, cluster_of, until
 
 from bitpeak_async import (
     AuthenticationError,
+    ClosedError,
+    ConfigurationError,
     EmailSettings,
     HandlerSpec,
+    Pace,
+    PlanError,
     Result,
     Retry,
 )
@@ -19,14 +27,28 @@ from bitpeak_async.fleet import (
     AccountReport,
     EnvironmentKey,
     FileKey,
+    FleetCancelledError,
     FleetReport,
 )
 from bitpeak_async.fleet.dask import DaskFleet
-from bitpeak_async.sandbox import Sandbox
+from bitpeak_async.fleet.dask._worker import Job
+from bitpeak_async.sandbox import Fault, Sandbox
 
 CANARY = "canary-4711"
 COUNT = 12
 KEYS = {f"KEY_{n}": f"{CANARY}-{n}" for n in range(COUNT)}
+PAGES = (
+    "info/main/workers.html",
+    "info/main/exceptions.html",
+    "info/main/logs.html",
+    "json/counts.json",
+    "json/identity.json",
+    "metrics",
+    "status",
+    "tasks",
+    "graph",
+    "system",
+)
 AT_ONCE = Retry(base_delay=0, settle=0, sweep=0)
 
 
@@ -140,3 +162,176 @@ async def test_a_bad_key_fails_its_account_alone(cluster, server, tmp_path: Path
     assert "stranger" == failed.account
     assert isinstance(failed.error, AuthenticationError)
     assert 9 == report.totals[Result.CREATED]
+
+
+async def test_a_cancelled_run_tells_how_far_it_came(cluster, server):
+    server.inject(Fault.stall(), method="POST", api_key=KEYS["KEY_1"], times=None)
+    ended = asyncio.Event()
+    async with fleet_on(cluster, server, accounts(2), pace=Pace(in_flight=1)) as fleet:
+        run = asyncio.create_task(fleet.provision(on_account=lambda _: ended.set(), grace=0.1))
+        await ended.wait()
+        await until(lambda: server.in_flight)
+        run.cancel()
+        with pytest.raises(FleetCancelledError) as raised:
+            await run
+        report = raised.value.report
+        assert {Result.CREATED: 3} == report.accounts["account-0"].counts
+        assert {Result.UNRESOLVED: 1} == report.accounts["account-1"].counts
+        server.clear_faults()
+        again = await fleet.provision()
+    assert {Result.UNCHANGED: 3, Result.CREATED: 3} == again.totals
+    assert ["n0", "n1", "n2"] == names(server, "KEY_1")
+
+
+async def test_accounts_of_one_key_run_one_after_another(cluster, server):
+    some = [
+        Account("one", EnvironmentKey("KEY_0"), specs(5, "a")),
+        Account("other", EnvironmentKey("SAME_KEY"), specs(5, "b")),
+    ]
+    report = await provisioned(fleet_on(cluster, server, some, pace=Pace(in_flight=1)))
+    assert {Result.CREATED: 10} == report.totals
+    assert 1 == server.peak_in_flight
+
+
+# What goes wrong before anything is sent
+
+
+async def problems_of(fleet: DaskFleet) -> tuple[str, ...]:
+    with pytest.raises(PlanError) as raised:
+        await provisioned(fleet)
+    return raised.value.problems
+
+
+async def test_a_key_that_one_worker_lacks_is_told(cluster, server):
+    some = [*accounts(2), Account("poor", EnvironmentKey("RARE_KEY"), specs(1))]
+    cluster.add_worker("rich", RARE_KEY=KEYS["KEY_2"])
+    try:
+        problems = await problems_of(fleet_on(cluster, server, some))
+    finally:
+        cluster.kill("rich")
+    assert 3 == len(problems)
+    problem = "account 'poor': the environment variable RARE_KEY is not set (on worker tcp://"
+    assert all(each.startswith(problem) for each in problems)
+    assert 0 == server.counts.total()
+
+
+async def test_a_key_that_differs_between_workers_is_told(cluster, server):
+    cluster.add_worker("other", KEY_1=KEYS["KEY_2"])
+    try:
+        problems = await problems_of(fleet_on(cluster, server, accounts(2)))
+    finally:
+        cluster.kill("other")
+    assert ("account 'account-1': its key is not the same on all workers",) == problems
+    assert 0 == server.counts.total()
+
+
+async def test_all_that_is_wrong_with_accounts_and_files_is_told(cluster, server, tmp_path: Path):
+    (tmp_path / "specs.json").write_text('[{"name": "n", "type": "emial"}]')
+    some = [
+        *accounts(1),
+        Account("same", EnvironmentKey("SAME_KEY"), specs(1)),
+        Account("wrong", EnvironmentKey("KEY_2"), tmp_path / "specs.json"),
+    ]
+    text = "\n".join(await problems_of(fleet_on(cluster, server, some)))
+    assert "account 'same' and 'account-0' have the same key and both describe 'n0'" in text
+    assert f"account 'wrong': {tmp_path / 'specs.json'}" in text
+    assert 0 == server.counts.total()
+
+
+async def test_keys_themselves_travel_only_where_that_is_allowed(cluster, server):
+    some = [Account("literal", KEYS["KEY_0"], specs())]
+    with pytest.raises(ConfigurationError, match=r"account 'literal': the key itself.*send_keys"):
+        fleet_on(cluster, server, some)
+    assert (await provisioned(fleet_on(cluster, server, some, send_keys=True))).ok
+
+
+async def test_a_scheduler_that_does_not_answer_is_told(unused_tcp_port: int):
+    fleet = DaskFleet(
+        accounts(1), scheduler=f"tcp://127.0.0.1:{unused_tcp_port}", connect_timeout=1
+    )
+    with pytest.raises(ConfigurationError, match=r"no Dask scheduler answers at tcp://127\.0"):
+        await provisioned(fleet)
+
+
+async def test_an_address_that_is_none_is_told():
+    with pytest.raises(ConfigurationError, match="no Dask scheduler answers at nonsense://x"):
+        await provisioned(DaskFleet(accounts(1), scheduler="nonsense://x", connect_timeout=1))
+
+
+async def test_a_worker_of_another_version_is_told(cluster, server, tmp_path: Path):
+    metadata = tmp_path / "bitpeak_async-9.9.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.1\nName: bitpeak_async\nVersion: 9.9\n")
+    cluster.add_worker("newer", PYTHONPATH=str(tmp_path))
+    try:
+        with pytest.raises(
+            ConfigurationError, match=r"worker tcp://\S+ has bitpeak_async 9\.9, no"
+        ):
+            await provisioned(fleet_on(cluster, server, accounts(1)))
+    finally:
+        cluster.kill("newer")
+    assert 0 == server.counts.total()
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"workers": 0}, "workers"),
+        ({"shard_size": 0}, "shard_size"),
+        ({"connect_timeout": 0}, "connect_timeout"),
+        ({"workers": 1, "scheduler": "tcp://127.0.0.1:1"}, "leave out workers"),
+        ({"in_flight": 0}, "in_flight"),
+    ],
+)
+def test_unusable_options_are_refused(options, problem):
+    with pytest.raises(ConfigurationError, match=problem):
+        DaskFleet(accounts(1), **options)
+
+
+async def test_it_has_to_be_entered():
+    with pytest.raises(ClosedError, match="async with"):
+        await DaskFleet(accounts(1)).provision()
+
+
+def test_without_the_extra_it_says_what_to_install():
+    code = "import sys; sys.modules['distributed'] = None; import bitpeak_async.fleet.dask"
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert "pip install 'bitpeak_async[dask]'" in run.stderr
+
+
+# Secrets
+
+
+async def test_no_key_shows_in_names_logs_pages_or_reports(cluster, server):
+    """Neither by reference nor sent, of tasks that run, ended and failed."""
+    literal = [
+        Account(f"literal-{n}", key, specs(2, "literal")) for n, key in enumerate(KEYS.values())
+    ]
+    bad = Account("bad", f"{CANARY}-bad", specs(2))
+    server.inject(Fault.stall(), method="POST", api_key=KEYS["KEY_0"], times=1)
+    pages: list[str] = []
+    async with fleet_on(cluster, server, [*literal, bad], send_keys=True) as fleet:
+        run = asyncio.create_task(fleet.provision(grace=0.1))
+        await until(lambda: server.counts["POST", 200] == 23)
+        tasks = await fleet._client.run_on_scheduler(
+            lambda dask_scheduler: [
+                (str(ts.key), repr(ts.run_spec)) for ts in dask_scheduler.tasks.values()
+            ]
+        )
+        pages.append(repr(tasks))
+        [running] = [key for key, _ in tasks if "-literal-0-" in key]
+        paths = [*PAGES, f"info/task/{quote(running)}.html"]
+        for worker in fleet._client.scheduler_info(n_workers=-1)["workers"]:
+            kinds = ("worker", "logs")
+            paths += [f"info/{kind}/{quote(worker, safe='')}.html" for kind in kinds]
+        pages += [await asyncio.to_thread(cluster.page, path) for path in paths]
+        run.cancel()
+        with pytest.raises(FleetCancelledError) as raised:
+            await run
+        report = raised.value.report
+    shown = "\n".join([*pages, cluster.logs(), str(report), repr(report), repr(report.accounts)])
+    assert "literal-0" in shown
+    assert "Job('literal-0')" == repr(Job("run", (literal[0],)))
+    assert CANARY not in shown

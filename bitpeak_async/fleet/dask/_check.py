@@ -47,7 +47,7 @@ async def checked_jobs(
 
     async def count(numbered: tuple[int, Batch]) -> tuple[dict[str, int], tuple[str, ...]]:
         number, batch = numbered
-        key = (f"check-{run}", number)
+        key = f"check-{run}-{number}"
         future = client.submit(count_specs, run, batch, prunes=prunes, key=key)
         return await future  # type: ignore[no-any-return]
 

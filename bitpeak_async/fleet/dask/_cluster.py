@@ -49,10 +49,12 @@ async def connected(
 
 async def _reached(scheduler: str, patience: float) -> Any:
     """Return a client of the scheduler."""
+    client: Any = Client(scheduler, asynchronous=True, timeout=patience, set_as_default=False)
     try:
-        return await Client(scheduler, asynchronous=True, timeout=patience, set_as_default=False)
+        return await client
     except (OSError, ValueError) as error:  # a TimeoutError is an OSError
         reason = str(error).strip() or type(error).__name__
+    await client.close()
     raise ConfigurationError(f"no Dask scheduler answers at {scheduler}: {reason}")
 
 

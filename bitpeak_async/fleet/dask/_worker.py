@@ -39,9 +39,9 @@ class Job:
     shards: int = 1
 
     @property
-    def key(self) -> tuple[str, str, int]:
-        """What Dask calls the task."""
-        return f"provision-{self.run}", self.accounts[0].name, self.shard
+    def key(self) -> str:
+        """What Dask calls the task; in its pages they are all of the kind ``provision``."""
+        return f"provision-{self.run}-{self.accounts[0].name}-{self.shard}"
 
     def __repr__(self) -> str:
         first, *others = self.accounts
@@ -138,7 +138,7 @@ class WorkerFleet(WorkerPlugin):
             task.uncancel()
         finally:
             self.jobs.discard(task)
-        await self.scheduler.event_clear(name=_begun(job))
+        await self.scheduler.event_clear(name=job.key)
         return tuple(ledger.report())
 
     async def _begin(self, job: Job) -> None:
@@ -146,10 +146,10 @@ class WorkerFleet(WorkerPlugin):
 
         What that had sent may still be on its way, and would be missing in a listing.
         """
-        if await self.scheduler.event_is_set(name=_begun(job)):
+        if await self.scheduler.event_is_set(name=job.key):
             await asyncio.sleep(self.orders.settle)
         else:
-            await self.scheduler.event_set(name=_begun(job))
+            await self.scheduler.event_set(name=job.key)
 
     async def _provision(self, account: Account, job: Job, ledger: Ledger) -> None:
         try:
@@ -226,7 +226,3 @@ def shard(job: Job, size: int, count: int) -> list[Job]:
         return jobs
     parts = (account.with_specs(account.specs[each.shard :: shards]) for each in jobs)
     return [evolve(each, accounts=(part,)) for each, part in zip(jobs, parts, strict=True)]
-
-
-def _begun(job: Job) -> str:
-    return "-".join(map(str, job.key))

@@ -177,12 +177,13 @@ class DaskFleet:
         orders = Orders(
             run, self._options, arguments, keep_outcomes, self._settle, secrets.token_bytes(32)
         )
-        await self._client.register_plugin(WorkerFleet(orders), name=run)
+        client = self._client
+        await client.register_plugin(WorkerFleet(orders), name=run)
         try:
             yield run
         finally:
             with suppress(OSError, ValueError):  # the scheduler is lost, or it is gone already
-                await self._client.unregister_worker_plugin(run)
+                await client.unregister_worker_plugin(run)
 
     @property
     def _client(self) -> Client:
