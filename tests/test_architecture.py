@@ -133,6 +133,7 @@ def modules_of_the_sdk() -> set[str]:
         "click",
         "rich",
         "yaml",
+        "distributed",
         "opentelemetry",
         "limits",
         "redis",
