@@ -23,6 +23,7 @@ import bitpeak_async
 from bitpeak_async import fleet, redis, telemetry
 from bitpeak_async.cli import _handler_commands, _provision_commands  # noqa: F401 - they register
 from bitpeak_async.cli._app import app
+from bitpeak_async.fleet import dask
 from bitpeak_async.provisioning import files
 from bitpeak_async.sandbox import Sandbox
 
@@ -148,7 +149,7 @@ def test_commands_and_their_options_exist(arguments: list[str]):
 
 
 @pytest.mark.parametrize(
-    "module", [bitpeak_async, files, fleet, bitpeak_async.sandbox, telemetry, redis]
+    "module", [bitpeak_async, files, fleet, dask, bitpeak_async.sandbox, telemetry, redis]
 )
 def test_the_reference_has_all_that_is_public(module: ModuleType):
     reference = set(re.findall(r"^\.\. \w+(?::\w+)?:: ([\w.]+)", API, re.MULTILINE))

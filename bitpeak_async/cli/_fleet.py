@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 import typer
+from attrs import evolve
 
 from bitpeak_async import Pace, PlanError
 from bitpeak_async.cli import _output
 from bitpeak_async.cli._connection import Connection, ask, is_interactive
+from bitpeak_async.cli._dask import Dask
 from bitpeak_async.cli._exit import Exit, is_refused
 from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.fleet import (
@@ -48,7 +50,7 @@ async def plan(
     as_json: bool,
 ) -> Exit:
     """Show what applying would change in each account."""
-    async with _open(connection, _read(files, accounts)) as fleet:
+    async with _there(connection, _read(files, accounts)) as there, _fleet(*there) as fleet:
         planned = await fleet.plan(prune=prune)
     _show_plan(planned, as_json=as_json)
     if planned.errors:
@@ -67,11 +69,16 @@ async def apply(
     remove_duplicates: bool,
     yes: bool,
     as_json: bool,
+    dask: Dask,
 ) -> Exit:
     """Bring each account to the state that is described."""
-    async with _open(connection, _read(files, accounts)) as fleet:
+    must_ask = is_interactive() and not (yes or connection.sandbox)
+    if dask.is_wanted and must_ask:
+        raise PlanError("see 'bitpeak plan --accounts' first, then add --yes to --dask")
+    open_fleet = dask.open if dask.is_wanted else _fleet
+    async with _there(connection, _read(files, accounts)) as there, open_fleet(*there) as fleet:
         planned = None
-        if is_interactive() and not (yes or connection.sandbox):
+        if must_ask and isinstance(fleet, Fleet):
             if as_json:
                 raise PlanError("somebody has to see the plan first: add --yes to --json")
             planned = await fleet.plan(prune=prune)
@@ -79,8 +86,8 @@ async def apply(
             if not planned.is_empty and not ask(lambda: typer.confirm("Apply?", err=True)):
                 _output.complain("nothing was changed")
                 return Exit.ERROR
-        write = partial(fleet.provision, prune=prune)
-        if planned is not None:
+        write: Callable[..., Awaitable[FleetReport]] = partial(fleet.provision, prune=prune)
+        if planned is not None and isinstance(fleet, Fleet):
             write = partial(fleet.apply, planned)
         try:
             with _output.progress(len(fleet.accounts)) as on_account:
@@ -106,19 +113,16 @@ def _read(files: Sequence[Path], accounts: Path) -> list[Account]:
 
 
 @asynccontextmanager
-async def _open(connection: Connection, accounts: list[Account]) -> AsyncGenerator[Fleet, None]:
+async def _there(
+    connection: Connection, accounts: list[Account]
+) -> AsyncGenerator[tuple[Connection, list[Account]], None]:
+    """Yield both, with the server and the keys of a sandbox where one is wanted."""
     if connection.deadline is not None:
         raise ConfigurationError(
             "a deadline would count the waits for other accounts too; leave it out with --accounts"
         )
-    fleet_of = partial(Fleet, pace=Pace(requests_per_minute=connection.rate))
-    if connection.concurrency is not None:
-        fleet_of = partial(fleet_of, in_flight=connection.concurrency)
     if not connection.sandbox:
-        async with fleet_of(
-            accounts, base_url=connection.base_url, pace_store=connection.pace_store()
-        ) as fleet:
-            yield fleet
+        yield connection, accounts
         return
     # Starting a server costs what only this needs.
     from bitpeak_async.sandbox import Sandbox  # noqa: PLC0415
@@ -128,12 +132,18 @@ async def _open(connection: Connection, accounts: list[Account]) -> AsyncGenerat
         Account(account.name, key, account.spec_files, pace=account.pace, place=account.place)
         for account, key in zip(accounts, keys, strict=True)
     ]
-    async with (
-        Sandbox(api_keys=keys) as server,
-        fleet_of(there, base_url=server.base_url) as fleet,
-    ):
+    async with Sandbox(api_keys=keys) as server:
         _output.err.print(f"Sandbox at {server.base_url}")
-        yield fleet
+        yield evolve(connection, base_url=server.base_url, redis=None), there
+
+
+def _fleet(connection: Connection, accounts: list[Account]) -> Fleet:
+    fleet_of = partial(
+        Fleet, accounts, base_url=connection.base_url, pace_store=connection.pace_store()
+    )
+    if connection.concurrency is not None:
+        fleet_of = partial(fleet_of, in_flight=connection.concurrency)
+    return fleet_of(pace=Pace(requests_per_minute=connection.rate))
 
 
 def _show_plan(planned: FleetPlan, *, as_json: bool) -> None:

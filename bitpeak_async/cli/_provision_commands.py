@@ -17,6 +17,7 @@ from bitpeak_async._comparison import is_masked
 from bitpeak_async.cli import _export, _fleet, _output
 from bitpeak_async.cli._app import Json, Yes, command
 from bitpeak_async.cli._connection import Connection, ask, is_interactive
+from bitpeak_async.cli._dask import Dask
 from bitpeak_async.cli._exit import Exit, code_of
 from bitpeak_async.provisioning.files import Format, dump_environ, dump_specs, read_specs
 
@@ -83,11 +84,28 @@ async def apply(
         bool,
         typer.Option("--remove-duplicates", help="Delete copies that late creates of this made."),
     ] = False,
+    dask: Annotated[
+        bool, typer.Option("--dask", help="Do the accounts on several processes, by Dask.")
+    ] = False,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="A Dask scheduler, such as tcp://host:8786.", metavar="ADDRESS"),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="How many processes to start without a scheduler.", min=1)
+    ] = None,
+    send_keys: Annotated[
+        bool,
+        typer.Option("--send-keys", help="Let keys that stand in FILE travel to the workers."),
+    ] = False,
     yes: Yes = False,
     as_json: Json = False,
     connection: Connection,
 ) -> Exit:
     """Bring the server to the state FILES describe. Running it again changes nothing."""
+    where = Dask(is_wanted=dask, scheduler=scheduler, workers=workers, send_keys=send_keys)
+    if dask and accounts is None:
+        raise PlanError("--dask is for many accounts: add --accounts")
     if accounts is not None:
         if reviewed is not None:
             raise PlanError("--plan is for one account; leave it out with --accounts")
@@ -101,6 +119,7 @@ async def apply(
             remove_duplicates=remove_duplicates,
             yes=yes,
             as_json=as_json,
+            dask=where,
         )
     specs = read_specs(*files)
     async with connection.open() as bitpeak:

@@ -17,6 +17,7 @@ from bitpeak_async import (
     ConfigurationError,
     EmailSettings,
     HandlerSpec,
+    NotSentError,
     Pace,
     PlanError,
     Result,
@@ -32,6 +33,7 @@ from bitpeak_async.fleet import (
 )
 from bitpeak_async.fleet.dask import DaskFleet
 from bitpeak_async.fleet.dask._worker import Job
+from bitpeak_async.redis import RedisPaceStore
 from bitpeak_async.sandbox import Fault, Sandbox
 
 CANARY = "canary-4711"
@@ -42,7 +44,6 @@ PAGES = (
     "info/main/exceptions.html",
     "info/main/logs.html",
     "json/counts.json",
-    "json/identity.json",
     "metrics",
     "status",
     "tasks",
@@ -273,6 +274,16 @@ async def test_a_worker_of_another_version_is_told(cluster, server, tmp_path: Pa
     assert 0 == server.counts.total()
 
 
+async def test_a_pace_store_that_the_workers_cannot_reach_is_told(
+    cluster, server, unused_tcp_port: int
+):
+    store = RedisPaceStore(f"redis://:{CANARY}@127.0.0.1:{unused_tcp_port}/0")
+    with pytest.raises(NotSentError) as raised:
+        await provisioned(fleet_on(cluster, server, accounts(2), pace_store=store))
+    assert CANARY not in str(raised.value) + cluster.logs()
+    assert 0 == server.counts.total()
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
@@ -323,7 +334,9 @@ async def test_no_key_shows_in_names_logs_pages_or_reports(cluster, server):
         pages.append(repr(tasks))
         [running] = [key for key, _ in tasks if "-literal-0-" in key]
         paths = [*PAGES, f"info/task/{quote(running)}.html"]
-        for worker in fleet._client.scheduler_info(n_workers=-1)["workers"]:
+        identity = fleet._client.scheduler_info(n_workers=-1)
+        pages.append(repr(identity))
+        for worker in identity["workers"]:
             kinds = ("worker", "logs")
             paths += [f"info/{kind}/{quote(worker, safe='')}.html" for kind in kinds]
         pages += [await asyncio.to_thread(cluster.page, path) for path in paths]

@@ -13,6 +13,7 @@ from distributed import CancelledError as FutureCancelledError
 from distributed import Client
 
 from bitpeak_async._checks import check_listener
+from bitpeak_async._pace_store import PaceStore
 from bitpeak_async.client import MAX_REPLY_BYTES, check_application
 from bitpeak_async.errors import (
     ClosedError,
@@ -50,6 +51,7 @@ class DaskFleet:
         shard_size: how many handlers of one account a task does at most; by default all. The
             tasks of one account run on several workers, each of which paces its requests alone.
         send_keys: let keys that stand in the accounts themselves travel to the workers.
+        pace_store: shares the pace of each key between all workers; it has to pickle.
         connect_timeout: seconds to wait for the scheduler, and for its first worker.
         base_url: and all others: as for ``Fleet``, whose ``in_flight`` is that of one worker.
 
@@ -79,6 +81,7 @@ class DaskFleet:
         proxy: str | None = None,
         max_reply_bytes: int = MAX_REPLY_BYTES,
         allow_insecure: bool = False,
+        pace_store: PaceStore | None = None,
         timezone: dt.tzinfo = dt.UTC,
     ) -> None:
         self._options: dict[str, Any] = {
@@ -90,6 +93,7 @@ class DaskFleet:
             "proxy": proxy,
             "max_reply_bytes": max_reply_bytes,
             "allow_insecure": allow_insecure,
+            "pace_store": pace_store,
             "timezone": timezone,
         }
         here = Fleet(accounts, **self._options)  # it checks all of them

@@ -1,0 +1,61 @@
+"""The command ``apply`` for many accounts, on Dask."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from bitpeak_async import Pace, PlanError
+from bitpeak_async.cli import _output
+from bitpeak_async.cli._connection import Connection
+from bitpeak_async.fleet import Account
+
+if TYPE_CHECKING:
+    from bitpeak_async.fleet.dask import DaskFleet
+
+
+@frozen(kw_only=True)
+class Dask:
+    """Where the workers are.
+
+    Attributes:
+        is_wanted: whether Dask is to be used at all.
+        scheduler: the address of one, or None to start processes here.
+        workers: how many of those.
+        send_keys: whether keys that stand in the accounts' file may travel.
+    """
+
+    is_wanted: bool = False
+    scheduler: str | None = None
+    workers: int | None = None
+    send_keys: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if not self.is_wanted and (self.scheduler or self.workers or self.send_keys):
+            raise PlanError("--scheduler, --workers and --send-keys are for --dask: add it")
+
+    @asynccontextmanager
+    async def open(
+        self, connection: Connection, accounts: list[Account]
+    ) -> AsyncGenerator[DaskFleet, None]:
+        """Yield a fleet, and tell where its dashboard is."""
+        from bitpeak_async.fleet.dask import DaskFleet  # noqa: PLC0415 - it may be missing an extra
+
+        fleet_of = partial(
+            DaskFleet,
+            accounts,
+            scheduler=self.scheduler,
+            workers=self.workers,
+            send_keys=self.send_keys or connection.sandbox,
+            base_url=connection.base_url,
+            pace_store=connection.pace_store(),
+        )
+        if connection.concurrency is not None:
+            fleet_of = partial(fleet_of, in_flight=connection.concurrency)
+        async with fleet_of(pace=Pace(requests_per_minute=connection.rate)) as fleet:
+            _output.err.print(f"Dask's dashboard at {fleet.dashboard}")
+            yield fleet

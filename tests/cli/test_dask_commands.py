@@ -1,0 +1,79 @@
+"""apply with --dask."""
+
+import json
+from pathlib import Path
+
+import pytest
+from command_line import CANARY, Run, Terminal, piped
+
+from bitpeak_async.cli._exit import Exit
+from bitpeak_async.sandbox import Sandbox
+
+SPECS = "- {name: Mail, type: email, settings: {email: a@example.com}}\n"
+
+
+@pytest.fixture
+def threaded_sandbox():
+    with Sandbox(api_keys=[CANARY]) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> list[object]:
+    folder = tmp_path / "specs"
+    folder.mkdir()
+    (folder / "acme.yaml").write_text(SPECS)
+    accounts = tmp_path / "accounts.yaml"
+    accounts.write_text("- {name: acme, api_key: '${ACME_KEY}'}\n")
+    return ["apply", folder, "--accounts", accounts]
+
+
+def test_apply_on_processes_of_its_own(arguments, server, threaded_sandbox):
+    result = piped(*arguments, "--dask", "--workers", 1, "--json", **server, ACME_KEY=CANARY)
+    assert Exit.DONE == result.returncode, result.stderr
+    done = json.loads(result.stdout)
+    [outcome] = done["accounts"]["acme"]["report"]["outcomes"]
+    assert ("Mail", "created") == (outcome["name"], outcome["result"])
+    assert "Dask's dashboard at http://127.0.0.1:" in result.stderr
+    assert CANARY not in result.stdout + result.stderr
+    assert ["Mail"] == [each["name"] for each in threaded_sandbox.handlers_of(CANARY)]
+
+
+def test_keys_that_the_workers_lack_are_told(arguments, server, threaded_sandbox):
+    result = piped(*arguments, "--dask", "--workers", 1, **server)
+    assert Exit.ERROR == result.returncode
+    assert "account 'acme': the environment variable ACME_KEY is not set" in result.stderr
+    assert 0 == threaded_sandbox.counts.total()
+
+
+def test_a_scheduler_that_cannot_be_is_told(run: Run, arguments):
+    result = run(*arguments, "--dask", "--scheduler", "nonsense://x", ACME_KEY=CANARY)
+    assert Exit.ERROR == result.exit_code
+    assert "no Dask scheduler answers at nonsense://x" in result.output
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        (["--workers", 2], "are for --dask: add it"),
+        (["--send-keys"], "are for --dask: add it"),
+        (["--dask", "--workers", 2, "--scheduler", "tcp://x"], "leave out workers"),
+    ],
+)
+def test_what_does_not_go_together_says_so(run: Run, arguments, more, problem):
+    result = run(*arguments, *more)
+    assert Exit.ERROR == result.exit_code
+    assert problem in result.output
+
+
+def test_dask_needs_accounts(run: Run, arguments):
+    result = run(*arguments[:2], "--dask")
+    assert Exit.ERROR == result.exit_code
+    assert "--dask is for many accounts: add --accounts" in result.output
+
+
+def test_a_person_has_to_say_yes(arguments, server, threaded_sandbox):
+    terminal = Terminal(*map(str, arguments), "--dask", **server)
+    assert Exit.ERROR == terminal.end()
+    assert "then add --yes to --dask" in terminal.screen
+    assert 0 == threaded_sandbox.counts.total()
