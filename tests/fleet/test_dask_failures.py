@@ -51,12 +51,13 @@ def each_once(server: Sandbox) -> bool:
 
 async def test_what_a_killed_worker_had_sent_is_not_made_twice(cluster, server):
     """Its creates are carried out a second after it died; the next one waits, and finds them."""
+    cluster.add_worker("worker-1")
     server.inject(Fault.slow(1.0), method="POST", times=len(SPECS))
     async with fleet_on(cluster, server, settle=2.0) as fleet:
         run = asyncio.create_task(fleet.provision())
         await under_way(server)
-        cluster.kill("worker-0")
-        await asyncio.to_thread(cluster.add_worker, "worker-1")
+        [busy] = [worker for worker, tasks in (await fleet._client.processing()).items() if tasks]
+        cluster.kill(fleet._client.scheduler_info(n_workers=-1)["workers"][busy]["name"])
         report: FleetReport = await run
     assert {Result.UNCHANGED: len(SPECS)} == report.totals
     assert each_once(server)
