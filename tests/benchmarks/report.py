@@ -29,7 +29,7 @@ all calls, requests one for each thread.
 _OUTRO = """
 ## Where the time goes
 
-Of the rows that miss their bar, or come close to it, by timing the parts alone in a process of their
+Of the rows that miss their bar, or come close, by timing the parts alone in a process of their
 own (CPython 3.11):
 
 - **A page of 1,000** costs 2.3 ms: 0.5 orjson, 1.3 the records (two objects, two dates, six lookups
