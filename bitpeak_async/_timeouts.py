@@ -69,8 +69,9 @@ class Timeouts:
         return False
 
     def close(self) -> None:
-        """Stop the timer."""
-        self._ring_at(math.inf)
+        """Stop the timer, unless something still runs: on a given session it may go on."""
+        if not self._running:
+            self._ring_at(math.inf)
 
     def _ring_at(self, when: float) -> None:
         if self._timer is not None:

@@ -86,6 +86,16 @@ def test_many_share_a_timer():
     assert timer.cancelled()
 
 
+def test_what_runs_when_all_is_closed_still_ends_in_time():
+    async def main(timeouts):
+        task = asyncio.create_task(ended(timeouts, 2, 10))
+        await asyncio.sleep(1)
+        timeouts.close()
+        return await task
+
+    assert (2.0, "late") == run(main)
+
+
 def test_the_timer_rests_when_nothing_runs():
     async def main():
         loop = Loop()
