@@ -30,7 +30,7 @@ class Link:
         self.store = store
         self.was_reached = False
         self.is_lost = False
-        self.turns = asyncio.Semaphore(_AT_ONCE)
+        self.turns: asyncio.Semaphore = asyncio.Semaphore(_AT_ONCE)
         self._wishes: dict[object, float] = {}
         self._wished = 0.0
 

@@ -97,7 +97,7 @@ class Transport:
         pace_store: PaceStore | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self.emit = Emitter(hooks)
+        self.emit: Emitter = Emitter(hooks)
         self.wire = wire
         self._pace = pace
         self._pace_store = pace_store

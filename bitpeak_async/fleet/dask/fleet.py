@@ -97,7 +97,7 @@ class DaskFleet:
             "timezone": timezone,
         }
         here = Fleet(accounts, **self._options)  # it checks all of them
-        self.accounts = here.accounts
+        self.accounts: tuple[Account, ...] = here.accounts
         self._options["base_url"] = here._base_url  # noqa: SLF001 - the environment's is this one's
         if scheduler is not None and workers is not None:
             raise ConfigurationError("a scheduler has workers of its own; leave out workers")
