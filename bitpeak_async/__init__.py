@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from bitpeak_async._version import __version__
 
 if TYPE_CHECKING:
-    from bitpeak_async._creation import CreateOutcome
-    from bitpeak_async._pace_store import PaceCounters, PaceStore
+    from bitpeak_async._bulk.create_run import CreateOutcome
+    from bitpeak_async._rate.store import PaceCounters, PaceStore
     from bitpeak_async.client import BitPeak
     from bitpeak_async.errors import (
         APIError,
@@ -158,27 +158,55 @@ __all__ = [
     "__version__",
 ]
 
-#: Where the names live, what is light to import first.
-_HOMES = (
-    *("errors", "settings", "records", "options", "events"),
-    *("provisioning", "client", "notification_handlers", "_creation", "_pace_store", "sync"),
-)
+# Public name → the module that defines it, imported on first use.
+_HOMES = {
+    name: module
+    for module, names in {
+        "_bulk.create_run": "CreateOutcome",
+        "_rate.store": "PaceCounters PaceStore",
+        "client": "BitPeak",
+        "errors": (
+            "APIError AuthenticationError BitPeakError ClosedError ConfigurationError "
+            "DuplicateError InvalidRequestError NotFoundError NotSentError "
+            "OutcomeUnknownError PermissionDeniedError PlanError ProvisionError "
+            "RateLimitError RedirectError ReplyError RequestTimeoutError ServerError "
+            "TransportError ValidationError"
+        ),
+        "events": (
+            "Event Hook OutcomeKnown PaceStoreLost PaceStoreRestored Paused RateChanged "
+            "ReplyReceived RequestAbandoned RequestFailed RequestSent Retrying"
+        ),
+        "notification_handlers": "NotificationHandlers",
+        "options": "Pace Retry Timeout",
+        "provisioning": (
+            "Change Conflict Create Delete Difference Outcome Plan "
+            "ProvisionCancelledError Report Result Unchanged Update"
+        ),
+        "records": "HandlerSpec NotificationHandler Page PageLinks PageMeta",
+        "settings": (
+            "DiscordSettings EmailSettings GoogleChatSettings HandlerType "
+            "InternalNotificationSettings KnownSettings MicrosoftTeamsSettings Settings "
+            "SettingsFields SlackSettings TelegramSettings UnknownSettings "
+            "WebhookSettings XSettings"
+        ),
+        "sync": "Stream SyncBitPeak SyncNotificationHandlers",
+    }.items()
+    for name in names.split()
+}
 
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        """Import a name where it is first asked for.
+        """Import a public name on first use.
 
-        pytest loads the plugin, and with it this package, in every run where it is installed:
-        those that never use it shall not wait for aiohttp.
+        pytest loads the plugin, and with it this package, in every run where it is installed.
+        Runs that never use it do not wait for aiohttp.
         """
         if name in _HOMES:
+            module = import_module(f"{__name__}.{_HOMES[name]}")
+            return globals().setdefault(name, getattr(module, name))
+        if name in _HOMES.values():
             return import_module(f"{__name__}.{name}")
-        if name in __all__:
-            for home in _HOMES:
-                found = vars(import_module(f"{__name__}.{home}"))
-                if name in found:
-                    return globals().setdefault(name, found[name])
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__() -> list[str]:

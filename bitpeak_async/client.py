@@ -13,6 +13,7 @@ from typing import Final, Self
 
 import aiohttp
 
+from bitpeak_async._bulk.create_run import CreateRun
 from bitpeak_async._checks import (
     check_listener,
     check_store,
@@ -23,13 +24,12 @@ from bitpeak_async._checks import (
     checked_url,
     environment_proxy,
 )
-from bitpeak_async._creation import Creation
-from bitpeak_async._decoder import decoder
-from bitpeak_async._pace_store import PaceStore
-from bitpeak_async._pagination import SeenIds
-from bitpeak_async._transport import CallOptions, Transport
+from bitpeak_async._http.decode import decoder
+from bitpeak_async._http.pagination import SeenIds
+from bitpeak_async._http.protocol import Wire
+from bitpeak_async._http.transport import CallOptions, Transport
+from bitpeak_async._rate.store import PaceStore
 from bitpeak_async._version import __version__
-from bitpeak_async._wire import Wire
 from bitpeak_async.events import Hook
 from bitpeak_async.notification_handlers import NotificationHandlers
 from bitpeak_async.options import Pace, Retry, Timeout, check_number
@@ -189,8 +189,9 @@ class BitPeak:
     ) -> Report:
         """Carry out a plan concurrently. One failed change never stops the others.
 
-        The list is read again first. A create whose reply was lost is settled at the end, by
-        ``Retry.settle`` and another listing: adopted if it happened, sent again if not.
+        The list is read again first. A create whose reply was lost is resolved at the end: after
+        ``Retry.unknown_outcome_delay`` another listing shows whether it happened. If so it is
+        adopted, if not it is sent again.
         Deletions come last, and only if all other changes were made.
 
         Args:
@@ -259,8 +260,8 @@ class BitPeak:
         async with aclosing(self.notification_handlers.iterate()) as existing:
             return await make_plan(specs, existing, seen, prune=prune, server=server, salt=salt)
 
-    def _creation(self, *, remove_duplicates: bool) -> Creation:
-        return Creation.over(
+    def _creation(self, *, remove_duplicates: bool) -> CreateRun:
+        return CreateRun.over(
             self._transport,
             self._options,
             self.notification_handlers,

@@ -1,4 +1,4 @@
-"""What the SDK tells hooks and the log: no body, no key, no header but harmless ones.
+"""What the SDK tells hooks and the log: no body, no key, no header but those on a list.
 
 Each event is also logged under ``bitpeak_async``: the loss of a pace store as WARNING, its return,
 pauses and rates as INFO, all others as DEBUG.
@@ -6,8 +6,9 @@ pauses and rates as INFO, all others as DEBUG.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol, TypeAlias
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 from attrs import frozen
 
@@ -27,6 +28,8 @@ __all__ = [
     "RequestSent",
     "Retrying",
 ]
+
+T = TypeVar("T")
 
 
 @frozen
@@ -62,7 +65,7 @@ class ReplyReceived:
         attempt: as in ``RequestSent``.
         status: the HTTP status.
         seconds: from the request to the last byte of the reply.
-        headers: of the reply, those on a list of harmless ones.
+        headers: of the reply, those that may be logged.
         exchange: as in ``RequestSent``.
     """
 
@@ -201,3 +204,60 @@ class Hook(Protocol):
 
     def __call__(self, event: Event, /) -> object:  # noqa: D102 - the class says it
         ...
+
+
+_LOG: Final = logging.getLogger("bitpeak_async")
+_LEVELS: Final = {
+    PaceStoreLost: logging.WARNING,
+    PaceStoreRestored: logging.INFO,
+    Paused: logging.INFO,
+    RateChanged: logging.INFO,
+}
+_LOGGABLE: Final = frozenset(
+    {
+        "cf-ray",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "date",
+        "retry-after",
+        "retry-after-ms",
+        "server",
+        "x-ratelimit-limit",
+        "x-ratelimit-remaining",
+        "x-ratelimit-reset",
+        "x-request-id",
+    }
+)
+
+
+def loggable_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that may be logged, by lower-case name."""
+    return {name.lower(): value for name, value in headers.items() if name.lower() in _LOGGABLE}
+
+
+def notify(listener: Callable[[T], object], subject: T) -> None:
+    """Call a listener. What it raises is logged only: it must not fail a request half-way."""
+    try:
+        listener(subject)
+    except Exception:  # noqa: BLE001 - whatever it raises, it is not the request's
+        name = getattr(listener, "__qualname__", type(listener).__qualname__)
+        _LOG.exception("%s failed on %s", name, type(subject).__name__)
+
+
+class Emitter:
+    """Hands each event to the log and to every hook."""
+
+    def __init__(self, hooks: Iterable[Hook] = ()) -> None:
+        self._hooks = tuple(hooks)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody listens to the events of each request; making them costs time."""
+        return bool(self._hooks) or _LOG.isEnabledFor(logging.DEBUG)
+
+    def __call__(self, event: Event) -> None:
+        """Tell everybody."""
+        _LOG.log(_LEVELS.get(type(event), logging.DEBUG), "%s", event)
+        for hook in self._hooks:
+            notify(hook, event)

@@ -7,14 +7,14 @@ from contextlib import aclosing
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
-from bitpeak_async import _form
-from bitpeak_async._creation import CreateOutcome, Creation
-from bitpeak_async._decoder import Decoder
-from bitpeak_async._garbage import uncollected
-from bitpeak_async._pagination import all_pages
-from bitpeak_async._reply import parse_json
-from bitpeak_async._transport import CallOptions, Transport
-from bitpeak_async._wire import Call, Repeat
+from bitpeak_async._bulk.create_run import CreateOutcome, CreateRun
+from bitpeak_async._gc import gc_paused
+from bitpeak_async._http.decode import Decoder
+from bitpeak_async._http.form import create_form, update_form
+from bitpeak_async._http.pagination import all_pages
+from bitpeak_async._http.protocol import Call, RetrySafety
+from bitpeak_async._http.replies import parse_json
+from bitpeak_async._http.transport import CallOptions, Transport
 from bitpeak_async.errors import InvalidRequestError
 from bitpeak_async.records import HandlerSpec, NotificationHandler, Page
 from bitpeak_async.settings import Settings, SettingsFields, masked
@@ -58,7 +58,7 @@ class NotificationHandlers:
                 f"list notification handlers, page {page}",
                 "GET",
                 f"{_COLLECTION}/?{urlencode(query)}",
-                Repeat.READ,
+                RetrySafety.READ,
                 _read_page,
             )
         )
@@ -108,7 +108,7 @@ class NotificationHandlers:
                 f"get notification handler {handler_id!r}",
                 "GET",
                 _item(handler_id),
-                Repeat.READ,
+                RetrySafety.READ,
                 _read_handler,
             )
         )
@@ -130,9 +130,9 @@ class NotificationHandlers:
                 f"create notification handler {name!r}",
                 "POST",
                 _COLLECTION,
-                Repeat.CREATE,
+                RetrySafety.CREATE,
                 _read_id,
-                form=_form.create_form(name, settings),
+                form=create_form(name, settings),
                 name=name,
             )
         )
@@ -167,9 +167,9 @@ class NotificationHandlers:
                 f"update notification handler {handler_id!r}",
                 "POST",
                 _item(handler_id),
-                Repeat.IDEMPOTENT,
+                RetrySafety.IDEMPOTENT,
                 _read_id,
-                form=_form.update_form(name, settings, is_enabled),
+                form=update_form(name, settings, is_enabled),
             )
         )
 
@@ -185,7 +185,7 @@ class NotificationHandlers:
                 f"delete notification handler {handler_id!r}",
                 "DELETE",
                 _item(handler_id),
-                Repeat.IDEMPOTENT,
+                RetrySafety.IDEMPOTENT,
                 _ignore,
             )
         )
@@ -202,9 +202,9 @@ class NotificationHandlers:
         stops the others: it stands in its outcome. Names need not be unique here; to bring
         handlers to a desired state, use ``BitPeak.provision``.
 
-        The list is read once before the first create. A create whose reply was lost is settled
-        at the end, by ``Retry.settle`` and another listing: adopted if it happened, sent again
-        if not.
+        The list is read once before the first create. A create whose reply was lost is resolved
+        at the end: after ``Retry.unknown_outcome_delay`` another listing shows whether it
+        happened. If so it is adopted, if not it is sent again.
 
         Args:
             specs: any iterable; an asynchronous one too.
@@ -220,7 +220,7 @@ class NotificationHandlers:
                 f"specs must be an iterable of HandlerSpec, not {type(specs).__name__}",
                 argument="specs",
             )
-        creation = Creation.over(
+        creation = CreateRun.over(
             self._transport, self._options, self, remove_duplicates=remove_duplicates
         )
         return creation.run(specs)
@@ -233,7 +233,7 @@ _PAGE: Final = Page[NotificationHandler]  # dear to make anew each time
 
 
 def _read_page(decoder: Decoder, body: bytes) -> Page[NotificationHandler]:
-    with uncollected():
+    with gc_paused():
         return decoder.decode(parse_json(body), _PAGE)
 
 

@@ -67,11 +67,11 @@ class Retry:
         max_delay: the longest wait, also where the server asks for more.
         budget: retries all calls of a client may make in a row without a success between; each
             success gives a tenth of a retry back, so an outage does not multiply the traffic.
-        settle: how long a bulk operation waits before it looks for what became of creates whose
-            reply was lost. Longer than a request may linger on the server's side. It doubles
-            with each look that settles nothing.
-        sweep: how long it waits, after creates thought lost were sent again, before it looks
-            once more for copies that the server made late.
+        unknown_outcome_delay: how long a bulk operation waits before it lists what became of
+            creates whose reply was lost. It should exceed the time that a request may still
+            linger at the server. It doubles with each listing that resolves nothing.
+        duplicate_check_delay: how long it waits, after creates thought lost were sent again,
+            before it lists once more to find duplicates that the server created late.
     """
 
     attempts: int = field(default=5, validator=_number(1, integer=True))
@@ -79,8 +79,8 @@ class Retry:
     base_delay: float = field(default=0.5, validator=_number(0))
     max_delay: float = field(default=60.0, validator=_number(0))
     budget: int = field(default=50, validator=_number(0, integer=True))
-    settle: float = field(default=5.0, validator=_number(0))
-    sweep: float = field(default=15.0, validator=_number(0))
+    unknown_outcome_delay: float = field(default=5.0, validator=_number(0))
+    duplicate_check_delay: float = field(default=15.0, validator=_number(0))
 
 
 @frozen(kw_only=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["bitpeak", "bitpeak_sandbox", "sync_bitpeak"]
 
 _MARKER: Final = "bitpeak_fault"
-_AT_ONCE: Final = {"base_delay": 0, "settle": 0, "sweep": 0}
+_AT_ONCE: Final = {"base_delay": 0, "unknown_outcome_delay": 0, "duplicate_check_delay": 0}
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from bitpeak_async._pace_store import PaceCounters
+from bitpeak_async._rate.store import PaceCounters
 from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.settings import Hidden
 

@@ -39,7 +39,10 @@ def connect() -> Callable[..., BitPeak]:
     """Make a client of a sandbox that retries without waiting."""
 
     def connect(sandbox: Sandbox, **options: Any) -> BitPeak:
-        options = {"retry": Retry(base_delay=0, settle=0, sweep=0), **options}
+        options = {
+            "retry": Retry(base_delay=0, unknown_outcome_delay=0, duplicate_check_delay=0),
+            **options,
+        }
         return BitPeak(sandbox.api_key, base_url=sandbox.base_url, **options)
 
     return connect
@@ -149,7 +152,10 @@ def connect_sync() -> Callable[..., SyncBitPeak]:
     """Make a synchronous client of a sandbox that retries without waiting."""
 
     def connect_sync(sandbox: Sandbox, **options: Any) -> SyncBitPeak:
-        options = {"retry": Retry(base_delay=0, settle=0, sweep=0), **options}
+        options = {
+            "retry": Retry(base_delay=0, unknown_outcome_delay=0, duplicate_check_delay=0),
+            **options,
+        }
         return SyncBitPeak(sandbox.api_key, base_url=sandbox.base_url, **options)
 
     return connect_sync

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager, suppress
 import virtual_time
 from limits.aio.storage import MemoryStorage, memory
 
-from bitpeak_async._emitter import Emitter
-from bitpeak_async._pace import Gate
-from bitpeak_async._pace_link import Link
-from bitpeak_async._shared_gate import SharedGate
+from bitpeak_async._rate.limiter import Limiter
+from bitpeak_async._rate.link import Link
+from bitpeak_async._rate.shared_limiter import SharedLimiter
+from bitpeak_async.events import Emitter
 from bitpeak_async.options import Pace
 
 ROUND_TRIP = 0.0005  # seconds of one command
@@ -108,14 +108,14 @@ class Member:
     """A process with tasks that ask the server as fast as they may."""
 
     def __init__(
-        self, number: int, store, server: Server, *, slots=16, gate=Gate, link=None, **pace
+        self, number: int, store, server: Server, *, slots=16, gate=Limiter, link=None, **pace
     ) -> None:
         self.number = number
         self.server = server
         self.slots = slots
         self.events: list[object] = []
         clock = asyncio.get_running_loop().time
-        self.gate = SharedGate(
+        self.gate = SharedLimiter(
             Pace(**pace),
             clock,
             60.0,

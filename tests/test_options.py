@@ -22,8 +22,8 @@ OPTIONS = [
     (Retry, "base_delay", "a number of at least 0"),
     (Retry, "max_delay", "a number of at least 0"),
     (Retry, "budget", "a whole number of at least 0"),
-    (Retry, "settle", "a number of at least 0"),
-    (Retry, "sweep", "a number of at least 0"),
+    (Retry, "unknown_outcome_delay", "a number of at least 0"),
+    (Retry, "duplicate_check_delay", "a number of at least 0"),
     (Pace, "in_flight", "a whole number of at least 1"),
     (Pace, "requests_per_minute", "a number above 0"),
 ]

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from bitpeak_async import BitPeak, HandlerSpec, Plan, PlanError
-from bitpeak_async._comparison import is_masked
+from bitpeak_async._bulk.comparison import is_masked
 from bitpeak_async.cli import _export, _fleet, _output
 from bitpeak_async.cli._app import Json, Yes, command
 from bitpeak_async.cli._connection import Connection, ask, is_interactive

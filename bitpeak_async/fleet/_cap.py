@@ -11,16 +11,17 @@ import asyncio
 from collections import deque
 from typing import Final
 
-from bitpeak_async._connections import Connections
-from bitpeak_async._pace import Gate, Pacer, Permit
-from bitpeak_async._pace_link import KeptLink
+from bitpeak_async._http.session import Connections
+from bitpeak_async._rate.controller import Permit, RateController
+from bitpeak_async._rate.limiter import Limiter
+from bitpeak_async._rate.link import KeptLink
 
 _SLOW: Final = 2.0  # seconds; a request that took longer probably met a server that hangs
 _SLOW_SHARE: Final = 4  # a quarter, while others want the rest
 _PATIENCE: Final = 0.01  # seconds; a key asks for one place after the other
 
 
-class Cap:
+class FairLimiter:
     """A number of places, and who gets the next one.
 
     Args:
@@ -30,7 +31,7 @@ class Cap:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._free = limit
-        self._waiting: dict[Share, asyncio.Future[None]] = {}
+        self._waiting: dict[KeyQuota, asyncio.Future[None]] = {}
         self._newcomers: deque[asyncio.Future[None]] = deque()
         self._slow = 0
         self._surplus: asyncio.TimerHandle | None = None
@@ -49,11 +50,11 @@ class Cap:
             self._newcomers.remove(waiter)
             self._hand_out()
 
-    def share(self) -> Share:
+    def share(self) -> KeyQuota:
         """Return a key's share."""
-        return Share(self)
+        return KeyQuota(self)
 
-    async def take(self, share: Share) -> None:
+    async def take(self, share: KeyQuota) -> None:
         """Wait for a place; a share may only wait once at a time."""
         waiter = self._waiting[share] = asyncio.get_running_loop().create_future()
         self._hand_out()
@@ -64,7 +65,7 @@ class Cap:
                 self.give_back(share, is_slow=share.is_slow)
             raise
 
-    def give_back(self, share: Share, *, is_slow: bool) -> None:
+    def give_back(self, share: KeyQuota, *, is_slow: bool) -> None:
         """Take a place back; tell whether the share's requests last long."""
         self._count(share, -1)
         if share.is_slow != is_slow:
@@ -72,7 +73,7 @@ class Cap:
             share.is_slow = is_slow
         self._hand_out()
 
-    def _count(self, share: Share, change: int) -> None:
+    def _count(self, share: KeyQuota, change: int) -> None:
         share.in_flight += change
         self._free -= change
         self._slow += change * share.is_slow
@@ -89,13 +90,13 @@ class Cap:
             loop = asyncio.get_running_loop()
             self._surplus = loop.call_later(_PATIENCE, self._give_surplus)
 
-    def _next(self) -> Share | None:
+    def _next(self) -> KeyQuota | None:
         """Return who gets the next place at once; of equals, who came first."""
         may_all = self._slow < max(1, self.limit // _SLOW_SHARE)
         wanting = (share for share in self._waiting if may_all or not share.is_slow)
         return min(wanting, key=_in_flight, default=None)
 
-    def _give(self, share: Share) -> None:
+    def _give(self, share: KeyQuota) -> None:
         self._count(share, 1)
         self._waiting.pop(share).set_result(None)
 
@@ -107,7 +108,7 @@ class Cap:
         self._hand_out()
 
 
-class Share:
+class KeyQuota:
     """What one key has of a cap.
 
     Attributes:
@@ -115,7 +116,7 @@ class Share:
         is_slow: whether its latest request took long.
     """
 
-    def __init__(self, cap: Cap) -> None:
+    def __init__(self, cap: FairLimiter) -> None:
         self.in_flight = 0
         self.is_slow = False
         self._cap = cap
@@ -130,14 +131,14 @@ class Share:
         self._cap.give_back(self, is_slow=is_slow)
 
 
-def _in_flight(share: Share) -> int:
+def _in_flight(share: KeyQuota) -> int:
     return share.in_flight
 
 
-class CappedGate(Gate):
+class CappedLimiter(Limiter):
     """A key's gate whose tasks also need a place under the cap; one of them waits for it."""
 
-    def __init__(self, pacer: Pacer, slots: int, share: Share) -> None:
+    def __init__(self, pacer: RateController, slots: int, share: KeyQuota) -> None:
         super().__init__(pacer, slots)
         self._slots = asyncio.Semaphore(slots)
         self._turn = asyncio.Lock()
@@ -193,11 +194,11 @@ class CappedConnections(Connections):
     def __init__(self, limit: int, link: KeptLink | None = None) -> None:
         super().__init__(limit)
         self.link = self._kept = link
-        self.cap = Cap(limit)
+        self.cap = FairLimiter(limit)
 
-    def gate(self, pacer: Pacer, slots: int) -> Gate:
+    def gate(self, pacer: RateController, slots: int) -> Limiter:
         """Return a key's gate."""
-        return CappedGate(pacer, slots, self.cap.share())
+        return CappedLimiter(pacer, slots, self.cap.share())
 
     async def room(self) -> None:
         """Wait until one more key may begin: those that did have met their groups, or may not."""

@@ -8,12 +8,12 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from bitpeak_async._checks import check_store
-from bitpeak_async._pace_link import KeptLink
-from bitpeak_async._pace_store import PaceStore
+from bitpeak_async._rate.link import KeptLink
+from bitpeak_async._rate.store import PaceStore
 from bitpeak_async.client import BitPeak
 from bitpeak_async.errors import ClosedError
 from bitpeak_async.fleet._cap import CappedConnections
-from bitpeak_async.fleet._desired import Desired, KeyOf
+from bitpeak_async.fleet._desired import Credentials, ResolvedAccount
 from bitpeak_async.options import Pace
 
 
@@ -39,8 +39,8 @@ class Clients:
         self._connections = CappedConnections(in_flight, link)
         self._make = make
         self._pace = pace
-        self._clients = dict[KeyOf, BitPeak]()
-        self._users = Counter[KeyOf]()
+        self._clients = dict[Credentials, BitPeak]()
+        self._users = Counter[Credentials]()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
@@ -74,12 +74,12 @@ class Clients:
         self._closed = True
         await self._connections.close()
 
-    def check(self, key: KeyOf, pace: Pace | None = None) -> None:
+    def check(self, key: Credentials, pace: Pace | None = None) -> None:
         """Raise ConfigurationError unless a key and its options can be used."""
         self._new(key, pace)
 
     @asynccontextmanager
-    async def of(self, one: Desired) -> AsyncGenerator[BitPeak, None]:
+    async def of(self, one: ResolvedAccount) -> AsyncGenerator[BitPeak, None]:
         """Yield the client of an account: one for all that share its key.
 
         It is closed as soon as none of its accounts is worked on: memory stays flat.
@@ -97,7 +97,7 @@ class Clients:
                 del self._users[key], self._clients[key]
                 await client.close()
 
-    def _new(self, key: KeyOf, pace: Pace | None) -> BitPeak:
+    def _new(self, key: Credentials, pace: Pace | None) -> BitPeak:
         pace = self._pace if pace is None else pace
         client = self._make(key.api_key.value, base_url=key.base_url, pace=pace)
         client._transport.share(self._connections)  # noqa: SLF001 - not for users to do

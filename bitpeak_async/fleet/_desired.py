@@ -22,7 +22,7 @@ _NAMED: Final = 3  # accounts that one problem of a shared file names
 
 
 @frozen
-class KeyOf:
+class Credentials:
     """What the requests of some accounts have in common, and so their pace.
 
     Attributes:
@@ -35,7 +35,7 @@ class KeyOf:
 
 
 @frozen
-class Desired:
+class ResolvedAccount:
     """One account and what it should have.
 
     Attributes:
@@ -45,11 +45,11 @@ class Desired:
     """
 
     account: Account
-    key: KeyOf
+    key: Credentials
     specs: tuple[HandlerSpec, ...]
 
 
-Check: TypeAlias = Callable[[KeyOf, Pace | None], object]
+Check: TypeAlias = Callable[[Credentials, Pace | None], object]
 
 
 def read_specs_of(
@@ -71,21 +71,21 @@ def read_specs_of(
     return specs, problems
 
 
-def key_of(account: Account, base_url: str, check: Check) -> KeyOf:
+def key_of(account: Account, base_url: str, check: Check) -> Credentials:
     """Return an account's key, resolved and checked; see ``desired``.
 
     Raises:
         ConfigurationError: there is none, or it or the URL is unusable.
     """
     url = (account.base_url or base_url).rstrip("/")
-    key = KeyOf(url, Hidden(account.key.resolve()))
+    key = Credentials(url, Hidden(account.key.resolve()))
     check(key, account.pace)
     return key
 
 
 def desired(
     accounts: Sequence[Account], base_url: str, check: Check, *, prunes: bool
-) -> list[list[Desired]]:
+) -> list[list[ResolvedAccount]]:
     """Return what is to be done, the accounts of one key together: they must not run at once.
 
     Args:
@@ -97,7 +97,7 @@ def desired(
     Raises:
         PlanError: accounts or their files are unusable; its ``problems`` are all there are.
     """
-    groups = defaultdict[KeyOf, list[Desired]](list)
+    groups = defaultdict[Credentials, list[ResolvedAccount]](list)
     all_specs, problems = read_specs_of(accounts)
     for account, specs in zip(accounts, all_specs, strict=True):
         try:
@@ -105,7 +105,7 @@ def desired(
         except ConfigurationError as error:
             problems.append(f"{account.title}: {error}")
         else:
-            groups[key].append(Desired(account, key, specs))
+            groups[key].append(ResolvedAccount(account, key, specs))
     for group in groups.values():
         if len(group) > 1:
             problems += _conflicts(group, prunes=prunes)
@@ -121,7 +121,7 @@ def _spec_problems(account: Account, specs: tuple[HandlerSpec, ...]) -> list[str
     return []
 
 
-def _conflicts(group: Sequence[Desired], *, prunes: bool) -> list[str]:
+def _conflicts(group: Sequence[ResolvedAccount], *, prunes: bool) -> list[str]:
     """Return why accounts cannot have one key."""
     first, *others = group
     problems: list[str] = []

@@ -9,8 +9,8 @@ from typing import Final, TypeVar
 
 from attrs import define, field
 
-from bitpeak_async._emitter import notify
 from bitpeak_async.errors import BitPeakError
+from bitpeak_async.events import notify
 from bitpeak_async.fleet.report import AccountReport, FleetReport
 from bitpeak_async.provisioning.apply import Outcome, Report
 

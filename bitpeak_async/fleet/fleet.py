@@ -12,12 +12,12 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from bitpeak_async._checks import check_type, checked_base_url, checked_hooks
-from bitpeak_async._pace_store import PaceStore
+from bitpeak_async._rate.store import PaceStore
 from bitpeak_async.client import MAX_REPLY_BYTES, BitPeak, check_application
 from bitpeak_async.errors import BitPeakError, ConfigurationError
 from bitpeak_async.events import Hook
 from bitpeak_async.fleet._clients import Clients
-from bitpeak_async.fleet._desired import Desired, KeyOf, desired, key_of
+from bitpeak_async.fleet._desired import Credentials, ResolvedAccount, desired, key_of
 from bitpeak_async.fleet._run import Ledger, run_all
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.report import AccountReport, FleetCancelledError, FleetPlan, FleetReport
@@ -31,7 +31,7 @@ __all__ = ["Fleet"]
 OnOutcome: TypeAlias = Callable[[str, Outcome], object]
 OnAccount: TypeAlias = Callable[[AccountReport], object]
 Write: TypeAlias = Callable[
-    [BitPeak, Desired, Callable[[Outcome], object] | None], Coroutine[Any, Any, Report]
+    [BitPeak, ResolvedAccount, Callable[[Outcome], object] | None], Coroutine[Any, Any, Report]
 ]
 
 
@@ -94,7 +94,7 @@ class Fleet:
             pace_store,
         )
         # All options are checked here, not by the first account.
-        self._clients.check(KeyOf(self._base_url, Hidden("key")))
+        self._clients.check(Credentials(self._base_url, Hidden("key")))
 
     async def provision(
         self,
@@ -134,7 +134,7 @@ class Fleet:
         check_application(on_outcome, max_deletes, grace)
 
         def write(
-            client: BitPeak, one: Desired, tell: Callable[[Outcome], object] | None
+            client: BitPeak, one: ResolvedAccount, tell: Callable[[Outcome], object] | None
         ) -> Coroutine[Any, Any, Report]:
             return client.provision(
                 one.specs,
@@ -163,7 +163,7 @@ class Fleet:
         plans: dict[str, Plan] = {}
         errors: dict[str, BitPeakError] = {}
 
-        async def read(one: Desired) -> None:
+        async def read(one: ResolvedAccount) -> None:
             try:
                 async with self._clients.of(one) as client:
                     plans[one.account.name] = await client.plan(one.specs, prune=prune)
@@ -194,7 +194,7 @@ class Fleet:
         check_application(on_outcome, max_deletes, grace)
 
         def write(
-            client: BitPeak, one: Desired, tell: Callable[[Outcome], object] | None
+            client: BitPeak, one: ResolvedAccount, tell: Callable[[Outcome], object] | None
         ) -> Coroutine[Any, Any, Report]:
             return client.apply(
                 plan.plans[one.account.name],
@@ -262,12 +262,12 @@ class Fleet:
     def __repr__(self) -> str:
         return f"Fleet({len(getattr(self, 'accounts', ()))} accounts)"
 
-    def _key_of(self, account: Account) -> KeyOf:
+    def _key_of(self, account: Account) -> Credentials:
         return key_of(account, self._base_url, self._clients.check)
 
     async def _desired(
         self, accounts: Sequence[Account], *, prunes: bool = False
-    ) -> list[list[Desired]]:
+    ) -> list[list[ResolvedAccount]]:
         self._clients.open()
         # Thousands of files would hold up the loop.
         groups = await asyncio.to_thread(
@@ -277,9 +277,9 @@ class Fleet:
         return groups
 
     async def _write(
-        self, groups: Iterable[Iterable[Desired]], write: Write, ledger: Ledger
+        self, groups: Iterable[Iterable[ResolvedAccount]], write: Write, ledger: Ledger
     ) -> FleetReport:
-        async def work(one: Desired) -> None:
+        async def work(one: ResolvedAccount) -> None:
             name = one.account.name
             try:
                 async with self._clients.of(one) as client:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Final
 
-from bitpeak_async._form import name_problems, settings_problems
+from bitpeak_async._http.form import name_problems, settings_problems
 from bitpeak_async.provisioning._document import Node, Place, Problems
 from bitpeak_async.provisioning._node_reader import NodeReader, same_name
 from bitpeak_async.records import HandlerSpec

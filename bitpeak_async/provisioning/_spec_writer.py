@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from bitpeak_async._form import name_problems, settings_fields, spec_problems
+from bitpeak_async._http.form import name_problems, settings_fields, spec_problems
 from bitpeak_async.provisioning._document import Place, refuse
 from bitpeak_async.provisioning._dump import Entry, Format
 from bitpeak_async.provisioning._spec_reader import misspelt

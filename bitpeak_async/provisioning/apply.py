@@ -9,10 +9,9 @@ from enum import StrEnum
 
 from attrs import define, field, frozen
 
-from bitpeak_async._bulk import work_through
-from bitpeak_async._creation import CreateOutcome, Creation
-from bitpeak_async._emitter import notify
-from bitpeak_async._garbage import uncollected
+from bitpeak_async._bulk.create_run import CreateOutcome, CreateRun
+from bitpeak_async._bulk.workers import work_through
+from bitpeak_async._gc import gc_paused
 from bitpeak_async.errors import (
     BitPeakError,
     DuplicateError,
@@ -21,7 +20,7 @@ from bitpeak_async.errors import (
     PlanError,
     ProvisionError,
 )
-from bitpeak_async.events import OutcomeKnown
+from bitpeak_async.events import OutcomeKnown, notify
 from bitpeak_async.notification_handlers import NotificationHandlers
 from bitpeak_async.provisioning.changes import (
     Change,
@@ -148,7 +147,7 @@ class ProvisionCancelledError(asyncio.CancelledError):
 async def apply_plan(
     handlers: NotificationHandlers,
     plan: Plan,
-    creation: Creation,
+    creation: CreateRun,
     *,
     on_outcome: Callable[[Outcome], object] | None = None,
     grace: float = 0.0,
@@ -179,7 +178,7 @@ class _Run:
 
     handlers: NotificationHandlers
     plan: Plan
-    creation: Creation
+    creation: CreateRun
     on_outcome: Callable[[Outcome], object] | None
     _places: dict[str | int, int] = field(init=False, factory=dict)
     _outcomes: list[Outcome | None] = field(init=False, factory=list)
@@ -187,7 +186,7 @@ class _Run:
 
     def leave(self) -> None:
         """Record what writes nothing, and where the outcomes of the rest belong."""
-        with uncollected():
+        with gc_paused():
             self._outcomes = [_left(change) for change in self.plan.changes]
         for place, outcome in enumerate(self._outcomes):
             if outcome is None:

@@ -10,8 +10,8 @@ import attrs
 import orjson
 from attrs import frozen
 
-from bitpeak_async._comparison import differences
-from bitpeak_async._form import settings_fields
+from bitpeak_async._bulk.comparison import differences
+from bitpeak_async._http.form import settings_fields
 from bitpeak_async.records import HandlerSpec, NotificationHandler
 from bitpeak_async.settings import WIRE_FIELDS, Settings, mask
 

@@ -10,9 +10,9 @@ from typing import Final, Self
 
 from attrs import evolve, field, frozen
 
-from bitpeak_async._form import name_problems, spec_problems
-from bitpeak_async._garbage import uncollected
-from bitpeak_async._pagination import SeenIds
+from bitpeak_async._gc import gc_paused
+from bitpeak_async._http.form import name_problems, spec_problems
+from bitpeak_async._http.pagination import SeenIds
 from bitpeak_async.errors import PlanError
 from bitpeak_async.provisioning import _plan_json
 from bitpeak_async.provisioning.changes import (
@@ -121,7 +121,7 @@ async def make_plan(
         PlanError: specs that cannot be sent or share a name, all of them named; or pruning with
             no specs at all.
     """
-    with uncollected():
+    with gc_paused():
         desired = usable(specs)
     if prune is not None:
         for _, problem in name_problems(prune):
@@ -144,7 +144,7 @@ async def make_plan(
             deletes.append(deletion(handler, salt))
         else:
             near.compare(handler.name)
-    with uncollected():
+    with gc_paused():
         changes = [change_of(spec, by_name[spec.name], salt) for spec in desired]
     deletes.sort(key=lambda change: change.handler_id)
     return Plan((*changes, *deletes), tuple(near.warnings), prune, reached, server, salt)

@@ -40,11 +40,11 @@ from bitpeak_async import (
     Page,
     SlackSettings,
     SyncBitPeak,
-    _portal,
 )
-from bitpeak_async._decoder import decoder
-from bitpeak_async._reply import parse_json
+from bitpeak_async._http.decode import decoder
+from bitpeak_async._http.replies import parse_json
 from bitpeak_async.provisioning.plan import make_plan
+from bitpeak_async.sync import portal
 
 
 @frozen
@@ -339,11 +339,11 @@ async def everything(stage: Stage) -> list[NotificationHandler]:
 @contextmanager
 def alone_on_a_thread(base_url: str) -> Iterator[SyncBitPeak]:
     """Make a client that shares its loop thread with none."""
-    client, portal = SyncBitPeak(KEY, base_url=base_url), _portal.Portal()
-    client._bridge.portal = lambda: portal
+    client, own = SyncBitPeak(KEY, base_url=base_url), portal.Portal()
+    client._bridge.portal = lambda: own
     yield client
-    portal.run(client._bitpeak.close)
-    portal.stop()
+    own.run(client._bitpeak.close)
+    own.stop()
 
 
 def get(client: SyncBitPeak, calls: int) -> None:

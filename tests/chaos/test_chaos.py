@@ -36,8 +36,8 @@ from bitpeak_async import (
     ServerError,
     Timeout,
 )
-from bitpeak_async._transport import Transport
-from bitpeak_async._wire import Reply
+from bitpeak_async._http.protocol import Reply
+from bitpeak_async._http.transport import Transport
 from bitpeak_async.sandbox import Fault, Sandbox
 from bitpeak_async.sandbox.limits import TokenBucket
 
@@ -61,7 +61,9 @@ def specs(count: int) -> list[HandlerSpec]:
 def connect(sandbox: Sandbox, *, port: int | None = None, **options) -> BitPeak:
     base_url = f"http://127.0.0.1:{port}/api" if port else sandbox.base_url
     options = {
-        "retry": Retry(base_delay=0.01, settle=0.1, sweep=0.1, budget=10**6),
+        "retry": Retry(
+            base_delay=0.01, unknown_outcome_delay=0.1, duplicate_check_delay=0.1, budget=10**6
+        ),
         "timeout": Timeout(total=1.0),
         **options,
     }
@@ -120,7 +122,7 @@ async def test_connections_broken_at_any_byte_lose_and_double_nothing():
 async def test_late_commits_are_waited_for_or_named(settle: float):
     count, late = (5_000, 3.0) if FULL else (200, 0.6)
     settle = settle if FULL else settle / 4
-    retry = Retry(base_delay=0, settle=settle, sweep=late * 1.5)
+    retry = Retry(base_delay=0, unknown_outcome_delay=settle, duplicate_check_delay=late * 1.5)
     async with Sandbox(seed=SEED) as sandbox, connect(sandbox, retry=retry) as bitpeak:
         sandbox.inject(Fault.late_commit(late), method="POST", times=count // 50, after=20)
         report = await bitpeak.provision(specs(count))

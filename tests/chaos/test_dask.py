@@ -66,7 +66,7 @@ async def test_a_worker_killed_half_way_loses_and_doubles_nothing(
         accounts,
         scheduler=cluster.address,
         base_url=base_url,
-        retry=Retry(settle=1.0),
+        retry=Retry(unknown_outcome_delay=1.0),
         connect_timeout=30,
     )
     async with fleet:

@@ -5,18 +5,18 @@ import asyncio
 import pytest
 import virtual_time
 
-from bitpeak_async._pace import Pacer
-from bitpeak_async.fleet._cap import Cap, CappedGate
+from bitpeak_async._rate.controller import RateController
+from bitpeak_async.fleet._cap import CappedLimiter, FairLimiter
 from bitpeak_async.fleet._run import run_all
 from bitpeak_async.options import Pace
 
 
-def gate_of(cap: Cap, slots: int = 16) -> CappedGate:
-    pacer = Pacer(Pace(), asyncio.get_running_loop().time, 60.0, slots)
-    return CappedGate(pacer, slots, cap.share())
+def gate_of(cap: FairLimiter, slots: int = 16) -> CappedLimiter:
+    pacer = RateController(Pace(), asyncio.get_running_loop().time, 60.0, slots)
+    return CappedLimiter(pacer, slots, cap.share())
 
 
-async def request(gate: CappedGate, seconds: float) -> None:
+async def request(gate: CappedLimiter, seconds: float) -> None:
     permit = await gate.enter()
     try:
         await asyncio.sleep(seconds)
@@ -24,12 +24,12 @@ async def request(gate: CappedGate, seconds: float) -> None:
         gate.leave(permit)
 
 
-async def keep_busy(gate: CappedGate, seconds: float) -> None:
+async def keep_busy(gate: CappedLimiter, seconds: float) -> None:
     while True:
         await request(gate, seconds)
 
 
-def busy(gate: CappedGate, seconds: float) -> list[asyncio.Task[None]]:
+def busy(gate: CappedLimiter, seconds: float) -> list[asyncio.Task[None]]:
     return [asyncio.create_task(keep_busy(gate, seconds)) for _ in range(16)]
 
 
@@ -41,7 +41,7 @@ async def stop(*tasks: asyncio.Task[None]) -> None:
 
 def test_no_more_places_are_given_than_there_are():
     async def main():
-        cap = Cap(3)
+        cap = FairLimiter(3)
         gates = [gate_of(cap) for _ in range(4)]
         await asyncio.gather(*(request(gate, 1) for gate in gates for _ in range(3)))
         return asyncio.get_running_loop().time(), cap._free
@@ -51,7 +51,7 @@ def test_no_more_places_are_given_than_there_are():
 
 def test_a_key_alone_may_have_all_places_and_hands_them_over_one_by_one():
     async def main():
-        cap = Cap(8)
+        cap = FairLimiter(8)
         first, second = gate_of(cap), gate_of(cap)
         tasks = busy(first, 1.0)
         await asyncio.sleep(0.5)
@@ -69,7 +69,7 @@ def test_a_key_that_comes_later_does_not_queue_behind_all_requests_of_others():
     """With places in the order of asking, its first request would be the 17th."""
 
     async def main():
-        cap = Cap(1)
+        cap = FairLimiter(1)
         tasks = busy(gate_of(cap), 1.0)
         await asyncio.sleep(0.5)
         late = gate_of(cap)
@@ -84,7 +84,7 @@ def test_keys_that_hang_share_a_quarter_while_others_want_the_rest():
     """Once each has hung: before, nobody knows."""
 
     async def main():
-        cap = Cap(8)
+        cap = FairLimiter(8)
         hanging = [gate_of(cap) for _ in range(12)]
         await asyncio.gather(*(request(gate, 30.0) for gate in hanging))
         tasks = [task for gate in hanging for task in busy(gate, 30.0)]
@@ -101,7 +101,7 @@ def test_keys_that_hang_share_a_quarter_while_others_want_the_rest():
 
 def test_keys_that_hang_have_all_places_that_nobody_wants():
     async def main():
-        cap = Cap(8)
+        cap = FairLimiter(8)
         gates = [gate_of(cap) for _ in range(2)]
         tasks = [task for gate in gates for task in busy(gate, 30.0)]
         await asyncio.sleep(100.0)
@@ -114,7 +114,7 @@ def test_keys_that_hang_have_all_places_that_nobody_wants():
 
 def test_a_key_in_a_pause_holds_no_place():
     async def main():
-        cap = Cap(1)
+        cap = FairLimiter(1)
         paused, other = gate_of(cap), gate_of(cap)
         permit = await paused.enter()
         paused.pacer.refused(permit, 10.0)
@@ -130,7 +130,7 @@ def test_a_key_in_a_pause_holds_no_place():
 
 def test_a_pause_that_begins_while_a_task_waits_for_a_place_holds_it():
     async def main():
-        cap = Cap(2)
+        cap = FairLimiter(2)
         key, other = gate_of(cap), gate_of(cap)
         permit = await key.enter()
         held = await other.enter()
@@ -148,7 +148,7 @@ def test_a_pause_that_begins_while_a_task_waits_for_a_place_holds_it():
 
 def test_cancelling_who_waits_for_a_place_loses_none():
     async def main():
-        cap = Cap(1)
+        cap = FairLimiter(1)
         gates = [gate_of(cap) for _ in range(3)]
         for late in (0.0, 1.0):  # before a place is free, and in the moment it is
             tasks = [asyncio.create_task(request(gate, 1.0)) for gate in gates]
@@ -163,7 +163,7 @@ def test_groups_begin_as_the_cap_has_room():
     """Of a thousand, few are open at once; those that wait elsewhere keep none from beginning."""
 
     async def main():
-        cap = Cap(4)
+        cap = FairLimiter(4)
         is_open, most = set[int](), 0
 
         async def work(number: int) -> None:
@@ -194,7 +194,7 @@ def test_an_unforeseen_error_is_raised_when_all_that_was_begun_has_ended():
         ended.append(number)
 
     with pytest.raises(RuntimeError, match="a mistake"):
-        virtual_time.run(run_all([[3, 4], [1, 2]], work, Cap(1).room))
+        virtual_time.run(run_all([[3, 4], [1, 2]], work, FairLimiter(1).room))
     assert [3, 4] == ended
 
 
@@ -210,7 +210,7 @@ def test_a_second_cancellation_goes_to_what_is_under_way_too():
         raise asyncio.CancelledError
 
     async def main():
-        task = asyncio.create_task(run_all([[1], [2]], work, Cap(1).room))
+        task = asyncio.create_task(run_all([[1], [2]], work, FairLimiter(1).room))
         await asyncio.sleep(1)
         task.cancel()
         await asyncio.sleep(1)

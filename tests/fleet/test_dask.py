@@ -50,7 +50,7 @@ PAGES = (
     "graph",
     "system",
 )
-AT_ONCE = Retry(base_delay=0, settle=0, sweep=0)
+AT_ONCE = Retry(base_delay=0, unknown_outcome_delay=0, duplicate_check_delay=0)
 
 
 def specs(count: int = 3, prefix: str = "n") -> list[HandlerSpec]:

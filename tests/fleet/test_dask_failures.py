@@ -30,7 +30,7 @@ def server() -> Iterator[Sandbox]:
 
 
 def fleet_on(cluster: DaskCluster, server: Sandbox, settle: float = 0.0) -> DaskFleet:
-    retry = Retry(base_delay=0, settle=settle, sweep=0)
+    retry = Retry(base_delay=0, unknown_outcome_delay=settle, duplicate_check_delay=0)
     return DaskFleet(
         ACCOUNTS,
         scheduler=cluster.address,

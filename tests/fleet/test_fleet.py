@@ -35,7 +35,7 @@ from bitpeak_async.fleet import (
 from bitpeak_async.sandbox import Fault, FixedWindow, Sandbox
 
 KEYS = [f"key-{n}" for n in range(12)]
-AT_ONCE = Retry(base_delay=0, settle=0, sweep=0)
+AT_ONCE = Retry(base_delay=0, unknown_outcome_delay=0, duplicate_check_delay=0)
 
 
 def specs(count: int, prefix: str = "n") -> list[HandlerSpec]:

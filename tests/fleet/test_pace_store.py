@@ -56,7 +56,7 @@ async def test_every_key_has_a_group_and_nothing_stays_open(server, redis_server
         assert {Result.CREATED: 36} == report.totals
         assert {Result.UNCHANGED: 36} == (await fleet.provision()).totals
         assert 12 == len(redis_server.ask("--scan", "--pattern", "bitpeak:*:state").split())
-        assert not [task for task in asyncio.all_tasks() if "SharedGate._stay" in repr(task)]
+        assert not [task for task in asyncio.all_tasks() if "SharedLimiter._stay" in repr(task)]
     assert 1 == len(redis_server.ask("client", "list").splitlines())  # who asks
     assert not fleet._clients._clients
 
@@ -102,7 +102,11 @@ async def test_a_store_lost_on_the_way_is_told_once_and_stops_no_account(server,
         return [type(event) for event in told if isinstance(event, kinds)]
 
     server.inject(Fault.slow(0.1), times=None)
-    options = {"in_flight": 4, "hooks": [told.append], "retry": Retry(settle=0, sweep=0)}
+    options = {
+        "in_flight": 4,
+        "hooks": [told.append],
+        "retry": Retry(unknown_outcome_delay=0, duplicate_check_delay=0),
+    }
     async with fleet_of(server, redis_server.url, **options) as fleet:
         report = await fleet.provision(on_outcome=lambda *_: redis_server.kill())
         assert {Result.CREATED: 36} == report.totals
@@ -127,7 +131,7 @@ async def test_a_fleet_cancelled_leaves_no_member_behind(server, redis_server, w
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert not [task for task in asyncio.all_tasks() if "SharedGate._stay" in repr(task)]
+        assert not [task for task in asyncio.all_tasks() if "SharedLimiter._stay" in repr(task)]
     assert 1 == len(redis_server.ask("client", "list").splitlines())
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import virtual_time
 
-from bitpeak_async._pace import Pacer
-from bitpeak_async.fleet._cap import Cap, CappedGate
+from bitpeak_async._rate.controller import RateController
+from bitpeak_async.fleet._cap import CappedLimiter, FairLimiter
 from bitpeak_async.fleet._run import run_all
 from bitpeak_async.options import Pace
 
@@ -45,12 +45,12 @@ async def really(accounts: list[int], process: Any, cost: float) -> tuple[float,
     a lock.
     """
     loop = asyncio.get_running_loop()
-    cap, processor = Cap(process.in_flight), asyncio.Lock()
+    cap, processor = FairLimiter(process.in_flight), asyncio.Lock()
     limit = None if math.isinf(process.per_minute) else process.per_minute
     pace = Pace(in_flight=process.slots, requests_per_minute=limit)
     under_way = most = 0
 
-    async def request(gate: CappedGate) -> None:
+    async def request(gate: CappedLimiter) -> None:
         permit = await gate.enter()
         try:
             async with processor:
@@ -64,7 +64,9 @@ async def really(accounts: list[int], process: Any, cost: float) -> tuple[float,
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
-        gate = CappedGate(Pacer(pace, loop.time, 60.0, process.slots), process.slots, cap.share())
+        gate = CappedLimiter(
+            RateController(pace, loop.time, 60.0, process.slots), process.slots, cap.share()
+        )
         await request(gate)
         left = iter(range(after_listing))
 

@@ -1,7 +1,7 @@
 """Any reply is a result or an error of the tree; atheris looks for one that is neither.
 
 Run by ``nox -s fuzz``. The first two bytes of an input are the status and the call, the rest is
-the body. A finding becomes a case of ``tests/test_wire.py``.
+the body. A finding becomes a case of ``tests/_http/test_protocol.py``.
 """
 
 import datetime as dt
@@ -13,24 +13,24 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 with atheris.instrument_imports(include=["bitpeak_async"]):
     from bitpeak_async import notification_handlers as resource
-    from bitpeak_async._decoder import Decoder
-    from bitpeak_async._wire import Call, Repeat, Reply, Wire
+    from bitpeak_async._http.decode import Decoder
+    from bitpeak_async._http.protocol import Call, Reply, RetrySafety, Wire
     from bitpeak_async.errors import BitPeakError
 
 SECRETS = ("canary-key", "https://hooks.example.com/canary")
 STATUSES = (200, 200, 200, 201, 204, 301, 400, 401, 403, 404, 422, 429, 500, 503, 520, 999)
 CALLS = [
-    Call("list", "GET", "/notification-handlers/", Repeat.READ, resource._PAGE),
-    Call("get", "GET", "/notification-handlers/1", Repeat.READ, resource._HANDLER),
+    Call("list", "GET", "/notification-handlers/", RetrySafety.READ, resource._PAGE),
+    Call("get", "GET", "/notification-handlers/1", RetrySafety.READ, resource._HANDLER),
     Call(
         "create",
         "POST",
         "/notification-handlers",
-        Repeat.CREATE,
+        RetrySafety.CREATE,
         resource._ID,
         form={"name": "Ops", "type": "slack", "slack": SECRETS[1]},
     ),
-    Call("delete", "DELETE", "/notification-handlers/1", Repeat.IDEMPOTENT, resource._ignore),
+    Call("delete", "DELETE", "/notification-handlers/1", RetrySafety.IDEMPOTENT, resource._ignore),
 ]
 WIRE = Wire(
     base_url="https://bitpeak.ru/api",

@@ -23,7 +23,7 @@ from bitpeak_async import (
     WebhookSettings,
     XSettings,
 )
-from bitpeak_async._form import settings_fields
+from bitpeak_async._http.form import settings_fields
 from bitpeak_async.sandbox import Sandbox
 
 TEXT = st.text(

@@ -26,7 +26,7 @@ from bitpeak_async import (
     UnknownSettings,
     XSettings,
 )
-from bitpeak_async._form import settings_fields, spec_problems
+from bitpeak_async._http.form import settings_fields, spec_problems
 from bitpeak_async.provisioning._dump import DUMPERS
 from bitpeak_async.provisioning.files import dump_environ, dump_specs, read_specs
 from bitpeak_async.settings import FIELDS, WIRE_FIELDS, Format

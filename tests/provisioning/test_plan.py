@@ -29,7 +29,7 @@ from bitpeak_async import (
     Update,
     WebhookSettings,
 )
-from bitpeak_async._pagination import SeenIds
+from bitpeak_async._http.pagination import SeenIds
 from bitpeak_async.provisioning.changes import digest
 from bitpeak_async.provisioning.plan import make_plan, refuse_unsafe, still_valid
 from bitpeak_async.settings import Format

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from distributed import Client
 
-from bitpeak_async._bulk import as_finished
+from bitpeak_async._bulk.workers import as_finished
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.dask._worker import Batch, Job, KeysSeen, count_specs, look_at_keys, shard
 from bitpeak_async.provisioning._document import refuse

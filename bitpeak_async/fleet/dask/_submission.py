@@ -9,7 +9,7 @@ from attrs import define, field
 from distributed import CancelledError as FutureCancelledError
 from distributed import Client, KilledWorker
 
-from bitpeak_async._bulk import work_through
+from bitpeak_async._bulk.workers import work_through
 from bitpeak_async.errors import OutcomeUnknownError
 from bitpeak_async.fleet.dask._tally import Tally
 from bitpeak_async.fleet.dask._worker import Job, carry_out

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from bitpeak_async._emitter import notify
 from bitpeak_async.errors import BitPeakError
+from bitpeak_async.events import notify
 from bitpeak_async.fleet.dask._worker import Job
 from bitpeak_async.fleet.report import AccountReport, FleetReport
 from bitpeak_async.provisioning.apply import Report, Result

@@ -74,7 +74,7 @@ class KeysSeen:
 
 
 @frozen(repr=False)
-class Orders:
+class WorkerConfig:
     """What all workers of a run need to know.
 
     Attributes:
@@ -101,7 +101,7 @@ class WorkerFleet(WorkerPlugin):
         orders: of the run.
     """
 
-    def __init__(self, orders: Orders) -> None:
+    def __init__(self, orders: WorkerConfig) -> None:
         self.name = orders.run
         self.orders = orders
         self.is_stopped = False

@@ -13,7 +13,7 @@ from distributed import CancelledError as FutureCancelledError
 from distributed import Client
 
 from bitpeak_async._checks import check_listener
-from bitpeak_async._pace_store import PaceStore
+from bitpeak_async._rate.store import PaceStore
 from bitpeak_async.client import MAX_REPLY_BYTES, check_application
 from bitpeak_async.errors import (
     ClosedError,
@@ -25,7 +25,7 @@ from bitpeak_async.fleet.dask._check import checked_jobs
 from bitpeak_async.fleet.dask._cluster import connected
 from bitpeak_async.fleet.dask._submission import Submission
 from bitpeak_async.fleet.dask._tally import Tally
-from bitpeak_async.fleet.dask._worker import Orders, WorkerFleet
+from bitpeak_async.fleet.dask._worker import WorkerConfig, WorkerFleet
 from bitpeak_async.fleet.fleet import Fleet, OnAccount
 from bitpeak_async.fleet.keys import LiteralKey
 from bitpeak_async.fleet.report import FleetReport
@@ -109,7 +109,7 @@ class DaskFleet:
             _refuse_keys(self.accounts)
         self._cluster = connected(scheduler, workers, connect_timeout)
         self._shard_size = shard_size
-        self._settle = retry.settle
+        self._settle = retry.unknown_outcome_delay
         self._exit = AsyncExitStack()
         self._entered: Client | None = None
         self.dashboard: str | None = None
@@ -127,8 +127,8 @@ class DaskFleet:
     ) -> FleetReport:
         """Bring all accounts to their desired states; see ``Fleet.provision``.
 
-        A task whose worker died is done again by another, ``Retry.settle`` seconds later: what
-        the dead one had sent is seen by then. Running all again writes nothing.
+        A task whose worker died is done again by another, ``Retry.unknown_outcome_delay``
+        seconds later: what the dead one had sent is seen by then. Running all again writes nothing.
 
         Args:
             prune: a pattern of names, in each account; then no account is split.
@@ -178,7 +178,7 @@ class DaskFleet:
     ) -> AsyncGenerator[str, None]:
         """Yield the id of a run that all workers know."""
         run = secrets.token_hex(8)
-        orders = Orders(
+        orders = WorkerConfig(
             run, self._options, arguments, keep_outcomes, self._settle, secrets.token_bytes(32)
         )
         client = self._client

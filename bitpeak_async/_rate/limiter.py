@@ -1,0 +1,66 @@
+"""Slots and the queue of tasks that wait for the rate."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from bitpeak_async._rate.controller import Permit, RateController
+
+
+class Limiter:
+    """Admits requests in their order, as the pacer allows, never more than ``slots`` at once."""
+
+    def __init__(self, pacer: RateController, slots: int) -> None:
+        self.pacer = pacer
+        self._free = slots
+        self._waiting: deque[asyncio.Future[Permit]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether the pace alone holds a task up."""
+        return self._timer is not None
+
+    def try_enter(self) -> Permit | None:
+        """Return a permit if nothing stands in the way; ``leave()`` must follow."""
+        if self._waiting or not self._free or self.pacer.wait() > 0:
+            return None
+        self._free -= 1
+        return self.pacer.admit()
+
+    async def enter(self) -> Permit:
+        """Wait for a slot and for the pace; ``leave()`` must follow."""
+        turn: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        self._admit_waiting()
+        try:
+            return await turn
+        except BaseException:
+            if not turn.cancel() and not turn.cancelled():
+                self.leave(turn.result())
+            raise
+
+    def leave(self, permit: Permit) -> None:
+        """Give the slot back."""
+        self.pacer.released(permit)
+        self._free += 1
+        if self._waiting:
+            self._admit_waiting()
+
+    async def close(self) -> None:
+        """Give up whatever is shared with other processes: here, nothing."""
+
+    def _admit_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._waiting and self._free:
+            turn = self._waiting[0]
+            if not turn.done() and (delay := self.pacer.wait()) > 0:
+                self._timer = turn.get_loop().call_later(delay, self._admit_waiting)
+                return
+            self._waiting.popleft()
+            if not turn.done():
+                self._free -= 1
+                turn.set_result(self.pacer.admit())

@@ -1,0 +1,121 @@
+"""The thread that made a blocking call: it waits, and meanwhile runs what is its own."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from contextlib import suppress
+from enum import Enum
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any, Final, TypeVar
+
+from attrs import frozen
+
+from bitpeak_async._checks import check_listener
+from bitpeak_async.events import notify
+
+T = TypeVar("T")
+
+_POLL: Final = 0.1 if sys.platform == "win32" else None  # there only a timed wait sees Ctrl-C
+
+
+class End(Enum):
+    """The last message of a call."""
+
+    END = "the call has ended"
+
+
+END: Final = End.END
+
+
+@frozen
+class Job:
+    """Something of the caller's for its thread to run."""
+
+    run: Callable[[], object]
+
+
+class CallerMailbox:
+    """What the loop thread sends to a thread that waits for it.
+
+    The caller's iterators and callbacks may make blocking calls themselves, or belong to their
+    thread as database connections do. So they run in the caller's thread, never on the loop's.
+    """
+
+    def __init__(self) -> None:
+        self._inbox = SimpleQueue[Any]()
+        self._has_ended = False
+        self._items: Iterable[Any] = ()
+        self._iterator: Iterator[Any] | None = None
+
+    def send(self, message: object) -> None:
+        """Put a message; from any thread."""
+        self._inbox.put(message)
+
+    def end(self) -> None:
+        """Put the last message."""
+        self._has_ended = True
+        self.send(END)
+
+    def receive(self) -> Any:
+        """Wait for the next message and return it; at the end ``END``, time and again.
+
+        That it has ended is a state too: Ctrl-C may lose the message that was just taken.
+        """
+        while True:
+            try:
+                message = self._inbox.get(not self._has_ended, _POLL)
+            except Empty:
+                message = END if self._has_ended else None
+            if message is END:
+                self._inbox.put(END)  # for who waits in another thread
+            if message is not None:
+                return message
+
+    def telling(self, listener: Callable[[T], object] | None) -> Callable[[T], None] | None:
+        """Return what has ``listener`` called in the caller's thread."""
+        check_listener("on_outcome", listener)
+        if listener is None:
+            return None
+        return lambda subject: self.send(Job(partial(notify, listener, subject)))
+
+    def pulling(self, items: Iterable[T]) -> AsyncGenerator[T, None]:
+        """Iterate, on the loop thread, over what the caller's thread takes from ``items``."""
+        self._items = items
+        return self._pull()
+
+    async def _pull(self) -> AsyncGenerator[Any, None]:
+        loop = asyncio.get_running_loop()
+        while True:
+            taken = loop.create_future()
+            self.send(Job(partial(self._take, taken)))
+            if (item := await taken) is END:
+                return
+            yield item
+
+    def _take(self, taken: asyncio.Future[Any]) -> None:
+        if taken.cancelled():
+            return
+        try:
+            if self._iterator is None:
+                self._iterator = iter(self._items)
+            tell = partial(_tell, taken, next(self._iterator, END))
+        except Exception as error:  # noqa: BLE001 - the caller's own, on its way back to it
+            tell = partial(_tell, taken, error=error)
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            taken.get_loop().call_soon_threadsafe(tell)
+
+    def release(self) -> None:
+        """Let go of the caller's iterator, so that a generator is closed in its own thread."""
+        self._items, self._iterator = (), None
+
+
+def _tell(taken: asyncio.Future[Any], item: object = END, error: Exception | None = None) -> None:
+    if taken.cancelled():
+        return
+    if error is None:
+        taken.set_result(item)
+    else:
+        taken.set_exception(error)

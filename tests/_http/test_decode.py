@@ -1,0 +1,358 @@
+"""JSON → records: exactly what the samples say, leniently, and failures by their place."""
+
+import datetime as dt
+import gc
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import get_origin
+from zoneinfo import ZoneInfo
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bitpeak_async._http.decode import HandlerId, HandlerReply, IdReply, ShapeError, decoder
+from bitpeak_async.records import NotificationHandler, Page, PageLinks, PageMeta
+from bitpeak_async.settings import (
+    DiscordSettings,
+    EmailSettings,
+    GoogleChatSettings,
+    InternalNotificationSettings,
+    MicrosoftTeamsSettings,
+    SlackSettings,
+    TelegramSettings,
+    UnknownSettings,
+    WebhookSettings,
+    XSettings,
+)
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+HANDLERS = Page[NotificationHandler]
+UTC = decoder(dt.UTC)
+CANARY = "canary-4711"
+
+
+def sample(path):
+    return orjson.loads((SAMPLES / f"{path}.json").read_bytes())
+
+
+def utc(*parts):
+    return dt.datetime(*parts, tzinfo=dt.UTC)
+
+
+def handler(**changes):
+    """The JSON of the documented handler, changed."""
+    return {**sample("replies/get")["data"], **changes}
+
+
+def page(*handlers, **changes):
+    """The JSON of the documented page, changed."""
+    return {**sample("replies/list"), "data": list(handlers), **changes}
+
+
+def decode_handler(**changes):
+    return UTC.decode({"data": handler(**changes)}, HandlerReply).data
+
+
+EXPECTED = [
+    ("email", "Ish pochtasi", EmailSettings("navbatchi@example.com")),
+    ("webhook", "Deploy webhook", WebhookSettings("https://ops.example.com/hooks/bitpeak?token=wh-4f1c")),
+    ("slack", "Slack #ops", SlackSettings("https://hooks.slack.com/services/T000/B000/sl-9a2e")),
+    ("discord", "Discord alerts", DiscordSettings("https://discord.com/api/webhooks/1000/di-71bd")),
+    ("telegram", "Телеграм: дежурные", TelegramSettings("1000:te-0b7f", "-1001234567890")),
+    ("microsoft_teams", "Teams: platform", MicrosoftTeamsSettings("https://example.webhook.office.com/webhookb2/mt-55c0")),
+    ("x", "X status account 🚨", XSettings("xk-1", "xs-2", "xt-3", "xa-4")),
+    ("google_chat", "Google Chat: incidents", GoogleChatSettings("https://chat.googleapis.com/v1/spaces/AAAA/messages?key=k&token=gc-e3d1")),
+    ("internal_notification", "Dashboard bell", InternalNotificationSettings()),
+    ("twilio", "SMS", UnknownSettings("twilio", {"twilio": "+998000000000"})),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "name", "expected"),
+    [(number, *row) for number, row in enumerate(EXPECTED, 1)],
+    ids=[row[0] for row in EXPECTED],
+)
+def test_a_sample_decodes_to_its_record(number, kind, name, expected):
+    decoded = UTC.decode({"data": sample(f"handlers/{kind}")}, HandlerReply).data
+    assert decoded == NotificationHandler(
+        id=number,
+        name=name,
+        settings=expected,
+        is_enabled=kind != "microsoft_teams",
+        last_datetime=utc(2025, 12, 6, 8) if kind == "slack" else None,
+        datetime=utc(2025, 12, 5, 14, 25, 36 + number),
+    )
+    assert kind == decoded.type
+
+
+def test_every_sample_is_expected():
+    assert {path.stem for path in (SAMPLES / "handlers").iterdir()} == {row[0] for row in EXPECTED}
+
+
+def test_the_documented_page_decodes():
+    here = "https://bitpeak.ru/api/notification-handlers?page=1"
+    work = NotificationHandler(
+        1, "Work email", EmailSettings("hey@example.com"), True, None, utc(2025, 12, 5, 14, 25, 37)
+    )
+    assert UTC.decode(sample("replies/list"), HANDLERS) == Page(
+        (work,), PageMeta(1, 25, 1, 1), PageLinks(here, here, None, None, here)
+    )
+
+
+@pytest.mark.parametrize("reply", ["create", "update"])
+def test_a_write_is_answered_with_an_id(reply):
+    assert IdReply(HandlerId(1)) == UTC.decode(sample(f"replies/{reply}"), IdReply)
+
+
+@pytest.mark.parametrize(
+    ("changes", "attribute", "expected"),
+    [
+        ({"id": "7"}, "id", 7),
+        ({"id": "-7"}, "id", -7),
+        ({"is_enabled": 1}, "is_enabled", True),
+        ({"is_enabled": "1"}, "is_enabled", True),
+        ({"is_enabled": 0}, "is_enabled", False),
+        ({"is_enabled": "0"}, "is_enabled", False),
+        ({"is_enabled": ""}, "is_enabled", False),
+        ({"name": None}, "name", ""),
+        ({"name": 7}, "name", "7"),
+        ({"settings": []}, "settings", EmailSettings("")),
+        ({"settings": {}}, "settings", EmailSettings("")),
+        ({"settings": None}, "settings", EmailSettings("")),
+        ({"settings": {"email": None}}, "settings", EmailSettings("")),
+        ({"settings": {"email": "a@b", "new": [1]}}, "settings", EmailSettings("a@b")),
+        ({"new": {"a": 1}}, "id", 1),
+        (
+            {"type": "telegram", "settings": {"telegram": "t", "telegram_chat_id": -100}},
+            "settings",
+            TelegramSettings("t", "-100"),
+        ),
+        (
+            {"type": "telegram", "settings": {"telegram_chat_id": "5"}},
+            "settings",
+            TelegramSettings("", "5"),
+        ),
+        ({"type": "x", "settings": []}, "settings", XSettings("", "", "", "")),
+        (
+            {"type": "internal_notification", "settings": []},
+            "settings",
+            InternalNotificationSettings(),
+        ),
+        ({"type": "whatsapp", "settings": []}, "settings", UnknownSettings("whatsapp")),
+        ({"type": "whatsapp", "settings": None}, "settings", UnknownSettings("whatsapp")),
+        (
+            {"type": "whatsapp", "settings": {"to": ["+998"]}},
+            "settings",
+            UnknownSettings("whatsapp", {"to": ["+998"]}),
+        ),
+        ({"last_datetime": ""}, "last_datetime", None),
+        ({"last_datetime": "0000-00-00 00:00:00"}, "last_datetime", None),
+        ({"last_datetime": "2025-12-06 08:00:00"}, "last_datetime", utc(2025, 12, 6, 8)),
+    ],
+)
+def test_what_the_platform_varies_is_tolerated(changes, attribute, expected):
+    decoded = getattr(decode_handler(**changes), attribute)
+    assert expected == decoded
+    assert type(expected) is type(decoded)
+
+
+def test_settings_missing_altogether_are_empty():
+    without = handler()
+    del without["settings"]
+    assert EmailSettings("") == UTC.decode({"data": without}, HandlerReply).data.settings
+
+
+@pytest.mark.parametrize(
+    ("changes", "attribute", "expected"),
+    [
+        ({"meta": {"page": "1", "results_per_page": "250", "total": "0", "total_pages": "0"}},
+         "meta", PageMeta(1, 250, 0, 0)),
+        ({"links": []}, "links", PageLinks()),
+        ({"links": None}, "links", PageLinks()),
+        ({"links": {"self": "?&page=1", "new": 1}}, "links", PageLinks(self_="?&page=1")),
+        ({"new": 1}, "data", ()),
+    ],
+)  # fmt: skip
+def test_what_builds_vary_around_a_page_is_tolerated(changes, attribute, expected):
+    assert expected == getattr(UTC.decode(page(**changes), HANDLERS), attribute)
+
+
+def test_links_may_be_missing():
+    body = page(handler())
+    del body["links"]
+    assert PageLinks() == UTC.decode(body, HANDLERS).links
+
+
+def test_one_new_type_does_not_break_a_listing():
+    body = page(*(sample(f"handlers/{row[0]}") for row in EXPECTED))
+    assert [row[2] for row in EXPECTED] == [h.settings for h in UTC.decode(body, HANDLERS)]
+
+
+@pytest.mark.parametrize(
+    "zone", [dt.UTC, ZoneInfo("Asia/Tashkent"), dt.timezone(dt.timedelta(hours=-3))]
+)
+def test_datetimes_are_of_the_given_timezone(zone):
+    body = {"data": handler(last_datetime="2025-12-06 08:00:00")}
+    decoded = decoder(zone).decode(body, HandlerReply).data
+    assert dt.datetime(2025, 12, 5, 14, 25, 37, tzinfo=zone) == decoded.datetime
+    assert dt.datetime(2025, 12, 6, 8, tzinfo=zone) == decoded.last_datetime
+    assert decoded.datetime.tzinfo is zone is decoded.last_datetime.tzinfo
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2025-12-05T14:25:37Z", "2025-12-05 19:25:37+05:00", "2025-12-05T14:25:37.000000+00:00"],
+)
+def test_an_offset_on_the_wire_wins(text):
+    body = {"data": handler(datetime=text)}
+    decoded = decoder(ZoneInfo("America/Bogota")).decode(body, HandlerReply).data
+    assert utc(2025, 12, 5, 14, 25, 37) == decoded.datetime
+
+
+def test_a_decoder_is_compiled_once_for_a_timezone():
+    assert UTC is decoder(dt.UTC)
+
+
+DATE = "expected a date and time such as '2025-12-05 14:25:37', got "
+BAD_HANDLERS = [
+    ({"id": CANARY}, "$.data.id", "expected an integer, got a string"),
+    ({"id": None}, "$.data.id", "expected an integer, got null"),
+    ({"id": True}, "$.data.id", "expected an integer, got a boolean"),
+    ({"id": 1.5}, "$.data.id", "expected an integer, got a number"),
+    ({"id": "1" * 20}, "$.data.id", "expected an integer, got a string"),
+    ({"id": "٣"}, "$.data.id", "expected an integer, got a string"),
+    ({"is_enabled": 2}, "$.data.is_enabled", "expected a boolean, got a number"),
+    ({"is_enabled": CANARY}, "$.data.is_enabled", "expected a boolean, got a string"),
+    ({"is_enabled": None}, "$.data.is_enabled", "expected a boolean, got null"),
+    ({"name": [CANARY]}, "$.data.name", "expected a string, got an array"),
+    ({"name": True}, "$.data.name", "expected a string, got a boolean"),
+    ({"type": 7}, "$.data", "expected a 'type' that is a string, got a number"),
+    ({"type": None}, "$.data", "expected a 'type' that is a string, got null"),
+    ({"settings": CANARY}, "$.data.settings", "expected an object, got a string"),
+    ({"settings": [CANARY]}, "$.data.settings", "expected an object, got an array"),
+    ({"settings": {"email": [CANARY]}}, "$.data.settings.email", "expected a string, got an array"),
+    (
+        {"type": "slack", "settings": {"slack": {CANARY: 1}}},
+        "$.data.settings.slack",
+        "expected a string, got an object",
+    ),
+    (
+        {"type": "telegram", "settings": {"telegram": "t", "telegram_chat_id": []}},
+        "$.data.settings.telegram_chat_id",
+        "expected a string, got an array",
+    ),
+    ({"datetime": CANARY}, "$.data.datetime", f"{DATE}a string"),
+    ({"datetime": None}, "$.data.datetime", f"{DATE}null"),
+    ({"datetime": 1764944737}, "$.data.datetime", f"{DATE}a number"),
+    ({"last_datetime": CANARY}, "$.data.last_datetime", f"{DATE}a string"),
+]
+
+
+@pytest.mark.parametrize(("changes", "path", "problem"), BAD_HANDLERS)
+def test_a_bad_handler_is_named_by_its_place_and_without_its_value(changes, path, problem):
+    with pytest.raises(ShapeError) as caught:
+        decode_handler(**changes)
+    assert (path, problem) == (caught.value.path, caught.value.problem)
+    assert f"{path}: {problem}" == str(caught.value)
+
+
+META = sample("replies/list")["meta"]
+BAD_BODIES = [
+    (HandlerReply, [CANARY], "$", "expected an object, got an array"),
+    (HandlerReply, None, "$", "expected an object, got null"),
+    (HandlerReply, CANARY, "$", "expected an object, got a string"),
+    (HandlerReply, {}, "$.data", "missing"),
+    (HandlerReply, {"data": []}, "$.data", "expected an object, got an array"),
+    (HandlerReply, {"data": CANARY}, "$.data", "expected an object, got a string"),
+    (IdReply, {"errors": []}, "$.data", "missing"),
+    (IdReply, {"data": []}, "$.data", "expected an object, got an array"),
+    (IdReply, {"data": {}}, "$.data.id", "missing"),
+    (IdReply, {"data": {"id": CANARY}}, "$.data.id", "expected an integer, got a string"),
+    (HANDLERS, {"data": []}, "$.meta", "missing"),
+    (HANDLERS, {"meta": META}, "$.data", "missing"),
+    (HANDLERS, page(meta=[]), "$.meta", "expected an object, got an array"),
+    (HANDLERS, page(meta=META | {"total": CANARY}), "$.meta.total",
+     "expected an integer, got a string"),
+    (HANDLERS, page(meta={"page": 1}), "$.meta.results_per_page", "missing"),
+    (HANDLERS, page(links=CANARY), "$.links", "expected an object, got a string"),
+    (HANDLERS, page(links={"self": [CANARY]}), "$.links.self", "expected a string, got an array"),
+    (HANDLERS, page(links={"next": {}}), "$.links.next", "expected a string, got an object"),
+    (HANDLERS, page(handler(), CANARY), "$.data[1]", "expected an object, got a string"),
+    (HANDLERS, page(handler(), handler(), handler(id=CANARY)), "$.data[2].id",
+     "expected an integer, got a string"),
+    (HANDLERS, page(handler(), handler(settings={"email": [CANARY]})), "$.data[1].settings.email",
+     "expected a string, got an array"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("shape", "body", "path", "problem"), BAD_BODIES)
+def test_a_bad_body_is_named_by_its_place_and_without_its_value(shape, body, path, problem):
+    with pytest.raises(ShapeError) as caught:
+        UTC.decode(body, shape)
+    assert (path, problem) == (caught.value.path, caught.value.problem)
+
+
+@pytest.mark.parametrize("data", [{}, "", None, 0, False, {"0": {}}])
+def test_only_an_array_is_a_page_without_handlers(data):
+    """Provisioning would take anything else for an account without handlers."""
+    with pytest.raises(ShapeError, match=r"^\$\.data: expected an array, got "):
+        UTC.decode(page() | {"data": data}, HANDLERS)
+
+
+def test_a_shape_error_chains_nothing_that_holds_a_value():
+    with pytest.raises(ShapeError) as caught:
+        decode_handler(id=CANARY)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
+scalars = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
+)
+json_values = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+)
+near_handlers = st.fixed_dictionaries(
+    {},
+    optional={
+        name: st.just(value) | json_values
+        for name, value in handler(type="telegram", settings={"telegram": "t"}).items()
+    },
+)
+near_bodies = st.fixed_dictionaries(
+    {},
+    optional={
+        "data": near_handlers | st.lists(near_handlers, max_size=3) | json_values,
+        "meta": st.just(META) | json_values,
+        "links": st.dictionaries(st.sampled_from(["self", "next"]), json_values) | json_values,
+    },
+)
+
+
+@pytest.mark.parametrize("shape", [HandlerReply, IdReply, HANDLERS])
+@given(body=json_values | near_bodies)
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_any_json_is_a_record_or_a_shape_error(shape, body):
+    with suppress(ShapeError):
+        assert isinstance(UTC.decode(body, shape), get_origin(shape) or shape)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("is_right", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(enabled: bool, is_right: bool):
+    raw = orjson.loads((SAMPLES / "replies" / "list.json").read_bytes())
+    if not is_right:
+        raw["data"].append(None)
+    was_enabled = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with nullcontext() if is_right else pytest.raises(ShapeError):
+            decoder(dt.UTC).decode(raw, Page[NotificationHandler])
+        assert enabled == gc.isenabled()
+    finally:
+        (gc.enable if was_enabled else gc.disable)()

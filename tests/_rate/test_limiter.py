@@ -1,0 +1,582 @@
+"""How fast all tasks go: the pacer by a clock the test moves, the gate in virtual time."""
+
+import asyncio
+import math
+from functools import partial
+from itertools import pairwise
+
+import pytest
+import virtual_time
+
+from bitpeak_async._rate.controller import RateController
+from bitpeak_async._rate.limiter import Limiter
+from bitpeak_async.options import Pace
+from bitpeak_async.sandbox import FixedWindow, TokenBucket
+
+SLOTS = 16
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+class Drive:
+    """A pacer and its clock, with the moves that tests are made of."""
+
+    def __init__(self, *, in_flight=SLOTS, max_pause=60.0, **pace):
+        self.clock = Clock()
+        self.pacer = RateController(Pace(**pace), self.clock, max_pause, in_flight)
+
+    def permit(self):
+        """Wait as long as the pacer says; return the next permit."""
+        while (delay := self.pacer.wait()) > 0:
+            self.clock.now += delay
+        return self.pacer.admit()
+
+    def let_through(self, count, seconds=0.0):
+        """Let that many requests through, evenly over some time at least."""
+        start = self.clock.now
+        for number in range(1, count + 1):
+            permit = self.permit()
+            self.clock.now = max(self.clock.now, start + seconds * number / count)
+            self.answer(permit)
+
+    def answer(self, permit):
+        ended = self.pacer.let_through(permit)
+        self.pacer.released(permit)
+        return ended
+
+    def refuse(self, permit=None, retry_after=None):
+        permit = permit or self.permit()
+        self.clock.now += 1e-9  # a refusal comes after its request
+        begins = self.pacer.refused(permit, retry_after)
+        self.pacer.released(permit)
+        return begins
+
+    def refuse_for(self, pause):
+        """Meet a limit for that long; the probe after it is let through."""
+        self.refuse(retry_after=pause)
+        self.answer(self.permit())
+
+
+def test_there_is_no_limit_until_one_is_met():
+    drive = Drive()
+    for _ in range(1000):
+        assert drive.pacer.wait() <= 0
+        drive.pacer.admit()
+    assert math.inf == drive.pacer.rate
+
+
+def test_a_fixed_pace_spaces_requests():
+    drive = Drive(requests_per_minute=120)
+    times = []
+    for _ in range(5):
+        drive.permit()
+        times.append(drive.clock.now - 1000)
+    assert [0, 0.5, 1, 1.5, 2] == pytest.approx(times, abs=0.021)
+
+
+def test_late_timers_do_not_lower_a_fixed_pace():
+    drive = Drive(requests_per_minute=6000)
+    start = drive.clock.now
+    for _ in range(1000):
+        drive.clock.now += max(0.0, drive.pacer.wait()) + 0.005
+        drive.pacer.admit()
+    assert 10.0 == pytest.approx(drive.clock.now - start, rel=0.01)
+
+
+def test_idle_time_is_not_made_up_for():
+    """A burst after a quiet minute would be just what the pace is to prevent."""
+    drive = Drive(requests_per_minute=60)
+    drive.permit()
+    drive.clock.now += 100
+    drive.permit()
+    assert 0.97 < drive.pacer.wait() <= 1.0
+
+
+def test_a_429_holds_everyone():
+    drive = Drive()
+    drive.refuse()
+    assert 0.25 == pytest.approx(drive.pacer.wait())
+
+
+@pytest.mark.parametrize(
+    ("asked", "waited"), [(0.0, 0.0), (7.0, 7.0), (60.0, 60.0), (3600.0, 60.0)]
+)
+def test_a_pause_is_as_long_as_asked_up_to_the_maximum(asked, waited):
+    drive = Drive(max_pause=60.0)
+    drive.refuse(retry_after=asked)
+    assert waited == pytest.approx(drive.pacer.wait(), abs=1e-6)
+
+
+def test_pauses_double_while_probes_are_refused():
+    drive = Drive(max_pause=10.0)
+    drive.let_through(20)
+    waits = []
+    for _ in range(8):
+        assert drive.refuse()
+        waits.append(drive.pacer.wait())
+    assert [0.25, 0.5, 1, 2, 4, 8, 10, 10] == pytest.approx(waits)
+
+
+def test_a_probe_refused_after_the_wait_asked_for_waits_longer():
+    """Else ``Retry-After: 0``, or a clock that is wrong, would make probes a flood."""
+    drive = Drive()
+    waits = []
+    for _ in range(5):
+        drive.refuse(retry_after=0.0)
+        waits.append(drive.pacer.wait())
+    assert [0, 0.5, 1, 2, 4] == pytest.approx(waits, abs=1e-6)
+
+
+def test_late_429s_of_a_pause_do_not_lengthen_it():
+    """Sixteen requests under way meet one limit: that is one pause, not sixteen."""
+    drive = Drive()
+    permits = [drive.permit() for _ in range(16)]
+    assert [True] + [False] * 15 == [drive.refuse(permit) for permit in permits]
+    assert 0.25 == pytest.approx(drive.pacer.wait(), abs=1e-6)
+    drive.refuse()
+    assert 0.5 == pytest.approx(drive.pacer.wait(), abs=1e-6)
+
+
+def test_a_late_429_that_says_how_long_is_heeded():
+    drive = Drive()
+    permits = [drive.permit() for _ in range(4)]
+    waits = []
+    for permit, asked in zip(permits, [1.0, 5.0, 2.0, 3600.0], strict=True):
+        drive.refuse(permit, retry_after=asked)
+        waits.append(drive.pacer.wait())
+    assert [1, 5, 5, 60] == pytest.approx(waits, abs=1e-6)
+
+
+def test_a_429_to_a_request_from_before_the_last_pause_begins_no_new_one():
+    drive = Drive()
+    slow = drive.permit()
+    drive.refuse_for(1.0)
+    assert not drive.refuse(slow)
+    assert drive.pacer.wait() <= 1.0
+
+
+def test_after_a_pause_one_request_goes_first():
+    drive = Drive()
+    drive.refuse(retry_after=5.0)
+    probe = drive.permit()
+    drive.clock.now += 3  # a slow answer
+    assert drive.pacer.wait() > 0
+    assert drive.answer(probe)
+    drive.clock.now += 1
+    assert drive.pacer.wait() <= 0
+
+
+def test_a_probe_without_an_answer_makes_room_for_the_next():
+    """Its connection broke, or its task was cancelled."""
+    drive = Drive()
+    drive.refuse()
+    drive.pacer.released(drive.permit())
+    assert drive.pacer.wait() <= 0
+    second = drive.pacer.admit()
+    assert drive.pacer.wait() > 0
+    assert drive.answer(second)
+
+
+@pytest.mark.parametrize("pause", [5.0, 60.0])
+def test_after_a_long_pause_tasks_come_back_spread_out(pause):
+    drive = Drive()
+    drive.refuse_for(pause)
+    times = []
+    for _ in range(SLOTS):
+        drive.permit()
+        times.append(drive.clock.now)
+    assert 0.5 <= times[-1] - times[0] <= 1.0
+    assert max(b - a for a, b in pairwise(times)) < 0.1
+
+
+def test_after_a_short_pause_they_come_back_sooner():
+    drive = Drive()
+    drive.refuse_for(0.25)
+    start = drive.clock.now
+    for _ in range(SLOTS):
+        drive.permit()
+    assert 0.1 <= drive.clock.now - start <= 0.15
+
+
+def test_the_first_after_a_pause_keeps_to_the_rate():
+    """A drained bucket has nothing for it yet."""
+    drive = Drive()
+    drive.let_through(20, seconds=1.0)
+    drive.refuse(retry_after=7.0)
+    drive.refuse(retry_after=2.0)
+    probe = drive.permit()
+    drive.answer(probe)
+    drive.permit()
+    assert 1 / 1.9 == pytest.approx(drive.clock.now - probe.at)
+
+
+def test_a_limit_is_measured_over_a_whole_cycle():
+    """60 a minute, the first 60 within 6 s: 54 s of block belong to it."""
+    drive = Drive()
+    drive.let_through(60, seconds=6.0)
+    drive.refuse(retry_after=50.0)
+    drive.refuse_for(4.0)
+    assert 0.95 * 60 / 60 == pytest.approx(drive.pacer.rate, rel=0.001)
+
+
+def test_the_end_of_a_block_lies_halfway_between_its_last_refusal_and_the_first_success():
+    drive = Drive()
+    drive.let_through(60, seconds=6.0)
+    for _ in range(4):
+        drive.refuse()  # at 6, 6.25, 6.75 and 7.75 s
+    drive.answer(drive.permit())  # at 9.75 s
+    assert 0.95 * 60 / 8.75 == pytest.approx(drive.pacer.rate)
+
+
+def test_a_stray_429_only_cuts_the_rate():
+    """Its pause is long against what went before, so it would measure itself."""
+    drive = Drive()
+    drive.let_through(100, seconds=0.1)
+    drive.refuse()
+    drive.answer(drive.permit())
+    assert 0.7 * 1000 == pytest.approx(drive.pacer.rate)
+
+
+@pytest.mark.parametrize("before", [0, 1, SLOTS])
+def test_a_stray_429_after_next_to_nothing_measures_nothing(before):
+    drive = Drive()
+    drive.let_through(before, seconds=0.01)
+    drive.refuse()
+    drive.answer(drive.permit())
+    assert math.inf == drive.pacer.rate
+
+
+def test_a_limit_that_says_when_it_ends_is_no_stray_429():
+    """Even if it lets through fewer requests than there are slots."""
+    drive = Drive()
+    drive.let_through(10, seconds=0.1)
+    drive.refuse_for(0.9)
+    assert 0.95 * 10 == pytest.approx(drive.pacer.rate)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 300.0])
+def test_an_overload_is_not_taken_for_a_limit(seconds):
+    """A 503 says when to come back, but nothing of how many."""
+    drive = Drive(requests_per_minute=6000)
+    drive.let_through(1000, seconds)
+    permit = drive.permit()
+    drive.clock.now += 1
+    drive.pacer.refused(permit, 30.0, is_limit=False)
+    drive.pacer.released(permit)
+    drive.answer(drive.permit())
+    assert 0.7 * 100 == drive.pacer.rate
+
+
+def test_a_second_block_with_nothing_between_cuts_the_rate():
+    drive = Drive(requests_per_minute=600)
+    drive.refuse()
+    drive.answer(drive.permit())
+    assert 0.7 * 10 == pytest.approx(drive.pacer.rate)
+
+
+def test_idleness_is_not_taken_for_a_limit():
+    """A service that was quiet for an hour met one 429 in a burst."""
+    drive = Drive()
+    drive.let_through(100, seconds=100.0)
+    drive.clock.now += 3600
+    drive.let_through(100, seconds=0.1)
+    drive.refuse()
+    drive.answer(drive.permit())
+    assert 700 == pytest.approx(drive.pacer.rate)
+
+
+def test_waiting_for_a_slow_answer_is_not_idleness():
+    drive = Drive()
+    drive.let_through(30, seconds=3.0)
+    slow = drive.permit()
+    drive.clock.now += 27
+    drive.let_through(29)
+    drive.answer(slow)
+    drive.refuse_for(30.0)
+    assert 0.95 == pytest.approx(drive.pacer.rate, rel=0.001)
+
+
+def measured(**options):
+    """A drive that has measured a limit of 10 a second."""
+    drive = Drive(**options)
+    drive.let_through(100, seconds=6.0)
+    drive.refuse_for(4.0)
+    assert 9.5 == pytest.approx(drive.pacer.rate)
+    return drive
+
+
+def test_a_rate_climbs_slowly_at_first_and_then_ever_faster():
+    drive = measured()
+    rates = []
+    for _ in range(4):
+        drive.let_through(600)
+        rates.append(drive.pacer.rate / 9.5)
+    assert [1.25, 2.0, 3.25, 5.0] == pytest.approx(rates)
+
+
+def test_a_rate_climbs_to_the_fixed_pace_and_no_further():
+    drive = measured(requests_per_minute=1200)
+    drive.let_through(3000)
+    assert 20.0 == drive.pacer.rate
+
+
+def test_a_pause_never_raises_the_rate_above_the_fixed_pace():
+    drive = Drive(requests_per_minute=600)
+    drive.let_through(100)
+    drive.refuse(retry_after=0.0)
+    drive.answer(drive.permit())
+    assert drive.pacer.rate <= 10.0
+
+
+def test_the_rate_never_falls_below_one_request_in_the_longest_pause():
+    drive = Drive(max_pause=20.0)
+    for _ in range(5):
+        drive.let_through(1, seconds=100.0)
+        drive.refuse_for(20.0)
+        drive.refuse_for(20.0)
+    assert 1 / 20 == drive.pacer.rate
+
+
+def test_a_pause_is_no_shorter_than_the_time_between_two_requests():
+    drive = Drive(requests_per_minute=12)
+    drive.refuse()
+    assert 5.0 == pytest.approx(drive.pacer.wait(), abs=1e-6)
+
+
+def test_a_clock_that_stands_still_does_no_harm():
+    """Some tick every 16 ms only."""
+    drive = Drive()
+    permits = [drive.pacer.admit() for _ in range(40)]
+    late = drive.pacer.admit()
+    for permit in permits:
+        drive.answer(permit)
+    assert drive.pacer.refused(late, 0.0)
+    drive.pacer.released(late)
+    drive.answer(drive.pacer.admit())
+    assert 0 < drive.pacer.rate < math.inf
+
+
+# The gate, and both together, in virtual time.
+
+
+def gate(slots=SLOTS, **pace):
+    pacer = RateController(Pace(**pace), asyncio.get_running_loop().time, 60.0, slots)
+    return Limiter(pacer, slots)
+
+
+async def hold(gate, seconds):
+    permit = await gate.enter()
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        gate.leave(permit)
+
+
+def test_no_more_than_the_slots_are_under_way():
+    async def main():
+        gate_ = gate(slots=3)
+        under_way = []
+
+        async def work():
+            permit = await gate_.enter()
+            under_way.append(1)
+            most.append(len(under_way))
+            await asyncio.sleep(1)
+            under_way.pop()
+            gate_.leave(permit)
+
+        most = []
+        await asyncio.gather(*(work() for _ in range(10)))
+        return max(most), asyncio.get_running_loop().time()
+
+    assert (3, 4.0) == virtual_time.run(main())
+
+
+def test_a_pause_holds_every_task_until_the_probe_is_answered():
+    async def main():
+        loop, gate_ = asyncio.get_running_loop(), gate()
+        starts = []
+
+        async def work():
+            permit = await gate_.enter()
+            starts.append(loop.time())
+            await asyncio.sleep(2)
+            gate_.pacer.let_through(permit)
+            gate_.leave(permit)
+
+        permit = await gate_.enter()
+        await asyncio.sleep(0.1)
+        gate_.pacer.refused(permit, 10.0)
+        gate_.leave(permit)
+        await asyncio.gather(*(work() for _ in range(SLOTS)))
+        return starts
+
+    probe, second, *_, last = virtual_time.run(main())
+    assert 10.1 == pytest.approx(probe)
+    assert second >= 12.1
+    assert 0.5 <= last - second <= 1.0
+
+
+@pytest.mark.parametrize(
+    "cancel_at",
+    [0.0, 0.05, 0.5, 1.5],
+    ids=["before it runs", "waiting for a slot", "waiting for its turn", "waiting for the pace"],
+)
+@pytest.mark.parametrize("victims", [1, 3, 6])
+def test_a_cancelled_wait_leaks_no_slot_and_no_turn(cancel_at, victims):
+    async def main():
+        gate_ = gate(slots=2, requests_per_minute=30)
+        tasks = [asyncio.create_task(hold(gate_, 0.2)) for _ in range(6)]
+        await asyncio.sleep(cancel_at)
+        for task in tasks[-victims:]:
+            task.cancel()
+        done = await asyncio.gather(*tasks, return_exceptions=True)
+        cancelled = sum(isinstance(result, asyncio.CancelledError) for result in done)
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(hold(gate_, 0.2) for _ in range(6)))
+        return cancelled
+
+    assert virtual_time.run(main()) in {victims, victims - 1}
+
+
+def test_a_wait_that_is_closed_leaks_no_slot():
+    """As an asynchronous generator's may be, by its collection."""
+
+    async def main():
+        gate_ = gate(slots=1)
+        permit = await gate_.enter()
+        waiting = gate_.enter()
+        waiting.send(None)
+        waiting.close()
+        gate_.leave(permit)
+        return gate_.try_enter()
+
+    assert virtual_time.run(main()) is not None
+
+
+def test_who_waits_is_not_overtaken():
+    async def main():
+        gate_ = gate(slots=1)
+        permit = await gate_.enter()
+        first = asyncio.create_task(gate_.enter())
+        await asyncio.sleep(0)
+        gate_.leave(permit)
+        overtakes = gate_.try_enter()
+        return overtakes, await first
+
+    overtakes, first = virtual_time.run(main())
+    assert overtakes is None
+    assert first is not None
+
+
+def test_a_cancelled_probe_makes_room_for_the_next():
+    async def main():
+        gate_ = gate()
+        permit = await gate_.enter()
+        await asyncio.sleep(0.1)
+        gate_.pacer.refused(permit, None)
+        gate_.leave(permit)
+        probe = asyncio.create_task(hold(gate_, 1000))
+        await asyncio.sleep(1)
+        probe.cancel()
+        async with asyncio.timeout(1):
+            await hold(gate_, 0)
+
+    virtual_time.run(main())
+
+
+class AlignedWindow(FixedWindow):
+    """A fixed window by the server's clock: it may be almost over when the first request comes."""
+
+    def __init__(self, requests, seconds, *, left):
+        super().__init__(requests, seconds)
+        self._ends = left
+
+    def admit(self, now):
+        while now >= self._ends:
+            self._ends += self.seconds
+            self._used = 0
+        return super().admit(now)
+
+
+async def create_all(limit, creates, *, latency):
+    """Create them all with 16 in flight; return seconds, the share of 429s, the most tries."""
+    loop, gate_, todo = asyncio.get_running_loop(), gate(), iter(range(creates))
+    tries, answers = [], []
+
+    async def create():
+        permit = await gate_.enter()
+        await asyncio.sleep(latency / 2)
+        verdict = limit.admit(loop.time())
+        await asyncio.sleep(latency / 2)
+        if verdict.admitted:
+            gate_.pacer.let_through(permit)
+        else:
+            wait = verdict.headers.get("Retry-After")
+            gate_.pacer.refused(permit, wait and float(wait))
+        gate_.leave(permit)
+        answers.append(verdict.admitted)
+        return verdict.admitted
+
+    async def work():
+        for _ in todo:
+            tried = 1
+            while not await create():
+                tried += 1
+            tries.append(tried)
+
+    await asyncio.gather(*(work() for _ in range(SLOTS)))
+    return loop.time(), answers.count(False) / len(answers), max(tries)
+
+
+def any_window():
+    """A window that begins with the first request, and some that are partly over by then."""
+    yield pytest.param(lambda: FixedWindow(60, 60.0), id="from the first request")
+    for left in (5, 10, 20, 30, 45, 57):
+        yield pytest.param(partial(AlignedWindow, 60, 60.0, left=left), id=f"{left} s left")
+
+
+@pytest.mark.parametrize("window", [*any_window()])
+@pytest.mark.parametrize("latency", [0.02, 0.1, 0.3])
+def test_an_unknown_limit_of_60_a_minute_is_found_and_kept(window, latency):
+    """600 creates need 9 to 10 minutes at best; no header says anything of the limit."""
+    seconds, share_of_429s, tries = virtual_time.run(create_all(window(), 600, latency=latency))
+    assert seconds <= 11.5 * 60
+    assert share_of_429s <= 0.05
+    assert tries <= 4
+
+
+@pytest.mark.parametrize(("requests", "seconds"), [(60, 60.0), (300, 60.0), (10, 1.0)])
+@pytest.mark.parametrize("latency", [0.02, 0.1, 0.3])
+def test_a_limit_that_says_when_it_ends_is_hardly_met_again(requests, seconds, latency):
+    limit = FixedWindow(requests, seconds, announce="retry_after")
+    taken, share_of_429s, tries = virtual_time.run(
+        create_all(limit, 10 * requests, latency=latency)
+    )
+    assert taken <= 11 * seconds + 25 * latency
+    assert share_of_429s <= 1.2 * SLOTS / (10 * requests)
+    assert tries <= 3
+
+
+@pytest.mark.parametrize("latency", [0.004, 0.005, 0.006])
+def test_an_unknown_token_bucket_is_used_well(latency):
+    """400 a second with a burst of 100: 5,000 requests need 12.25 s at best."""
+    limit = TokenBucket(400.0, burst=100)
+    seconds, share_of_429s, tries = virtual_time.run(create_all(limit, 5000, latency=latency))
+    assert 0.85 <= 12.25 / seconds <= 1.0
+    assert share_of_429s <= 0.02
+    assert tries <= 4
+
+
+def test_a_slow_token_bucket_is_not_driven_ever_lower():
+    """One a second, burst 20. Each pause used to end with a request the bucket had nothing for."""
+    limit = TokenBucket(1.0, burst=20)
+    seconds, share_of_429s, _ = virtual_time.run(create_all(limit, 300, latency=0.05))
+    assert seconds <= 280 / 0.7
+    assert share_of_429s <= 0.1
