@@ -138,7 +138,7 @@ def test_it_does_what_the_asynchronous_client_does(
         handlers.get(handler_id)
     shown = "".join(traceback.format_exception(caught.value))
     assert "handlers.get(handler_id)" in shown
-    assert "_transport.py" in shown
+    assert "_http/transport.py" in shown
 
     assert not sync_bitpeak.plan(specs(30)).is_empty
     assert 30 == len(sync_bitpeak.apply(sync_bitpeak.plan(specs(30))).created)
