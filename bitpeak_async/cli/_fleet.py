@@ -26,7 +26,7 @@ from bitpeak_async.fleet import (
     read_accounts,
 )
 from bitpeak_async.fleet._desired import read_specs_of
-from bitpeak_async.provisioning._document import refuse
+from bitpeak_async.provisioning.spec_files.document import refuse
 
 
 def count(files: Sequence[Path], accounts: Path) -> int:

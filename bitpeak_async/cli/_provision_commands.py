@@ -21,7 +21,7 @@ from bitpeak_async.cli._dask import Dask
 from bitpeak_async.cli._exit import Exit, code_of
 from bitpeak_async.provisioning.files import Format, dump_environ, dump_specs, read_specs
 
-SpecFiles = Annotated[
+SpecLoader = Annotated[
     list[Path],
     typer.Argument(help="YAML, TOML, JSON or CSV files of handlers, or folders of them."),
 ]
@@ -42,7 +42,7 @@ Prune = Annotated[
 
 @command("plan", "plan handlers.yaml --prune 'team-a *'")
 async def plan(
-    files: SpecFiles,
+    files: SpecLoader,
     *,
     accounts: Accounts = None,
     prune: Prune = None,
@@ -66,7 +66,7 @@ async def plan(
 
 @command("apply", "apply handlers.yaml --sandbox")
 async def apply(
-    files: SpecFiles,
+    files: SpecLoader,
     *,
     accounts: Accounts = None,
     prune: Prune = None,
@@ -167,7 +167,7 @@ def _content(file: Path) -> bytes:
 
 
 @command("check", "check handlers.yaml")
-async def check(files: SpecFiles, *, accounts: Accounts = None, as_json: Json = False) -> Exit:
+async def check(files: SpecLoader, *, accounts: Accounts = None, as_json: Json = False) -> Exit:
     """Look for mistakes in FILES, without a server."""
     problems: tuple[str, ...] = ()
     count = 0

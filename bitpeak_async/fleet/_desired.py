@@ -12,9 +12,9 @@ from attrs import frozen
 from bitpeak_async.errors import ConfigurationError, PlanError
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.options import Pace
-from bitpeak_async.provisioning._document import refuse
-from bitpeak_async.provisioning._spec_files import SpecFiles
 from bitpeak_async.provisioning.plan import usable
+from bitpeak_async.provisioning.spec_files.document import refuse
+from bitpeak_async.provisioning.spec_files.loader import SpecLoader
 from bitpeak_async.records import HandlerSpec
 from bitpeak_async.settings import Hidden, MaskedFields
 
@@ -56,7 +56,7 @@ def read_specs_of(
     accounts: Iterable[Account],
 ) -> tuple[list[tuple[HandlerSpec, ...]], list[str]]:
     """Return the specs of each account, and all that is wrong with any; a file is read once."""
-    files = SpecFiles(MaskedFields(os.environ))
+    files = SpecLoader(MaskedFields(os.environ))
     specs: list[tuple[HandlerSpec, ...]] = []
     problems: list[str] = []
     in_files = defaultdict[str, list[Account]](list)

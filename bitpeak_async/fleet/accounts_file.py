@@ -25,9 +25,15 @@ from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.keys import EnvironmentKey, FileKey, KeySource, LiteralKey
 from bitpeak_async.options import Pace, check_number
-from bitpeak_async.provisioning._document import Node, Place, Problems, UnusableFileError, refuse
-from bitpeak_async.provisioning._node_reader import NodeReader, same_name
-from bitpeak_async.provisioning._paths import find_specs, read_document
+from bitpeak_async.provisioning.spec_files.document import (
+    Location,
+    Node,
+    Problems,
+    UnusableFileError,
+    refuse,
+)
+from bitpeak_async.provisioning.spec_files.node_reader import NodeReader, same_name
+from bitpeak_async.provisioning.spec_files.paths import find_specs, read_document
 from bitpeak_async.settings import MaskedFields
 
 __all__ = ["read_accounts"]
@@ -92,7 +98,7 @@ class _AccountReader(NodeReader):
         super().__init__(problems, environ)
         self._folder = folder
         self._specs_dir = specs_dir
-        self._names: dict[str, Place] = {}
+        self._names: dict[str, Location] = {}
 
     def read(self, document: Node) -> list[Account]:
         nodes = self._list(document, "accounts")
@@ -112,19 +118,19 @@ class _AccountReader(NodeReader):
         specs = self._specs(entry, name, node)
         if key is None:
             return None
-        place = self._problems.at(node.place)
-        return Account(name, key, specs, base_url=base_url, pace=pace, place=place)
+        location = self._problems.at(node.location)
+        return Account(name, key, specs, base_url=base_url, pace=pace, place=location)
 
     def _name(self, entry: Mapping[str, Node], node: Node) -> str | None:
         name = self._text(entry["name"]) if "name" in entry else ""
         if name == "":
-            place = entry["name"].place if "name" in entry else node.place
-            self._problems.add(place, "has no name; add one such as 'name: acme'")
+            location = entry["name"].location if "name" in entry else node.location
+            self._problems.add(location, "has no name; add one such as 'name: acme'")
         if not name:
             return None
-        first = self._names.setdefault(name, node.place)
-        if first is not node.place:
-            self._problems.add(node.place, same_name(first.path, f"on line {first.line}"))
+        first = self._names.setdefault(name, node.location)
+        if first is not node.location:
+            self._problems.add(node.location, same_name(first.path, f"on line {first.line}"))
         return name
 
     def _key(self, entry: Mapping[str, Node], node: Node) -> KeySource | None:
@@ -132,7 +138,7 @@ class _AccountReader(NodeReader):
         if len(given) != 1:
             problem = "has both api_key and api_key_file; keep one" if given else "has no key"
             self._problems.add(
-                node.place, f"{problem}: 'api_key: ${{NAME}}' or 'api_key_file: PATH'"
+                node.location, f"{problem}: 'api_key: ${{NAME}}' or 'api_key_file: PATH'"
             )
             return None
         if given == ["api_key_file"]:
@@ -145,11 +151,13 @@ class _AccountReader(NodeReader):
         if isinstance(written, str) and (variable := _VARIABLE.fullmatch(written)):
             return EnvironmentKey(variable[1])
         if isinstance(written, str) and "$" in written.replace("$$", ""):
-            self._problems.add(node.place, "must be ${NAME} alone, or a key; write $$ for a dollar")
+            self._problems.add(
+                node.location, "must be ${NAME} alone, or a key; write $$ for a dollar"
+            )
             return None
         key = self._text(node)
         if key == "":
-            self._problems.add(node.place, "is empty; write ${NAME}, or a key")
+            self._problems.add(node.location, "is empty; write ${NAME}, or a key")
         return LiteralKey(key) if key else None
 
     def _specs(self, entry: Mapping[str, Node], name: str, node: Node) -> list[Path]:
@@ -165,7 +173,7 @@ class _AccountReader(NodeReader):
             there = " and ".join(path.name for path in found) or f"no {name}.yaml"
             problem = f"there is {there} in {self._specs_dir}"
         if len(found) != 1:
-            self._problems.add(node.place, f"has no specs, and {problem}; add 'specs: [PATH]'")
+            self._problems.add(node.location, f"has no specs, and {problem}; add 'specs: [PATH]'")
         return found
 
     def _pace(self, entry: Mapping[str, Node]) -> Pace | None:
@@ -191,9 +199,9 @@ class _AccountReader(NodeReader):
             check_number("it", number, low, above=above, integer=kind is int)
         except ValueError:
             noun = "a whole number" if kind is int else "a number"
-            self._problems.add(entry[name].place, f"must be {noun}")
+            self._problems.add(entry[name].location, f"must be {noun}")
         except ConfigurationError as error:
-            self._problems.add(entry[name].place, str(error).removeprefix("it "))
+            self._problems.add(entry[name].location, str(error).removeprefix("it "))
         else:
             return number
         return None

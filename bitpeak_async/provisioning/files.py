@@ -28,12 +28,12 @@ from pathlib import Path
 from typing import cast, overload
 
 from bitpeak_async.errors import ConfigurationError
-from bitpeak_async.provisioning._document import Problems, refuse
-from bitpeak_async.provisioning._dump import DUMPERS, Format
-from bitpeak_async.provisioning._spec_files import SpecFiles
-from bitpeak_async.provisioning._spec_reader import SpecReader
-from bitpeak_async.provisioning._spec_writer import make_entries
-from bitpeak_async.provisioning._variables import dump_environ
+from bitpeak_async.provisioning.spec_files.document import Problems, refuse
+from bitpeak_async.provisioning.spec_files.dump import DUMPERS, Format
+from bitpeak_async.provisioning.spec_files.loader import SpecLoader
+from bitpeak_async.provisioning.spec_files.reader import SpecReader
+from bitpeak_async.provisioning.spec_files.variables import dump_environ
+from bitpeak_async.provisioning.spec_files.writer import make_entries
 from bitpeak_async.records import HandlerSpec
 from bitpeak_async.settings import MaskedFields, Settings, SettingsFields
 
@@ -60,7 +60,7 @@ def read_specs(
         raise ConfigurationError("read_specs needs the path of at least one file or directory")
     # Masked, for a traceback with locals shows them.
     environ = MaskedFields(os.environ if environ is None else environ)
-    found = SpecFiles(environ).read(map(Path, files))
+    found = SpecLoader(environ).read(map(Path, files))
     refuse(found.problems)
     return list(found.specs)
 

@@ -14,7 +14,7 @@ from bitpeak_async._gc import gc_paused
 from bitpeak_async._http.form import name_problems, spec_problems
 from bitpeak_async._http.pagination import SeenIds
 from bitpeak_async.errors import PlanError
-from bitpeak_async.provisioning import _plan_json
+from bitpeak_async.provisioning import plan_json
 from bitpeak_async.provisioning.changes import (
     Change,
     Conflict,
@@ -90,7 +90,7 @@ class Plan:
         Instead of settings it holds salted digests, by which ``from_json`` and ``apply`` know
         whether the specs and the handlers are still the same.
         """
-        return _plan_json.dump(self)
+        return plan_json.dump(self)
 
     @classmethod
     def from_json(cls, text: str | bytes, specs: Iterable[HandlerSpec]) -> Self:
@@ -103,7 +103,7 @@ class Plan:
         Raises:
             PlanError: it is no such JSON, or the specs are other ones; it names each.
         """
-        return cls(**_plan_json.load(text, usable(specs)))
+        return cls(**plan_json.load(text, usable(specs)))
 
 
 async def make_plan(

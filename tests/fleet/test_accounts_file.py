@@ -7,7 +7,7 @@ import pytest
 
 from bitpeak_async import EmailSettings, HandlerSpec, Pace, PlanError
 from bitpeak_async.fleet import Account, EnvironmentKey, FileKey, Fleet, LiteralKey, read_accounts
-from bitpeak_async.provisioning import _spec_files
+from bitpeak_async.provisioning.spec_files import loader
 from bitpeak_async.sandbox import Sandbox
 
 SPECS = "- {name: Mail, type: email, settings: {email: hey@example.com}}\n"
@@ -186,13 +186,13 @@ async def test_a_missing_variable_is_told_with_its_place(tmp_path: Path, sandbox
 
 async def test_files_that_accounts_share_are_read_once(tmp_path: Path, monkeypatch):
     read: list[Path] = []
-    original = _spec_files.read_document
+    original = loader.read_document
 
     def reading(file: Path, *arguments):
         read.append(file)
         return original(file, *arguments)
 
-    monkeypatch.setattr(_spec_files, "read_document", reading)
+    monkeypatch.setattr(loader, "read_document", reading)
     common = write(tmp_path, "common.yaml")
     own = write(tmp_path, "own.yaml", SPECS.replace("Mail", "Own"))
     keys = [f"key-{n}" for n in range(20)]

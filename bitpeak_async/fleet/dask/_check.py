@@ -11,7 +11,7 @@ from distributed import Client
 from bitpeak_async._bulk.workers import as_finished
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.dask._worker import Batch, Job, KeysSeen, count_specs, look_at_keys, shard
-from bitpeak_async.provisioning._document import refuse
+from bitpeak_async.provisioning.spec_files.document import refuse
 
 T = TypeVar("T")
 

@@ -16,8 +16,8 @@ from bitpeak_async.fleet._run import Ledger
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.fleet import Fleet
 from bitpeak_async.fleet.report import AccountReport
-from bitpeak_async.provisioning._document import refuse
 from bitpeak_async.provisioning.apply import ProvisionCancelledError
+from bitpeak_async.provisioning.spec_files.document import refuse
 
 
 @frozen(repr=False)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from bitpeak_async.provisioning._document import Node, Problems
-from bitpeak_async.provisioning._environment import expand
+from bitpeak_async.provisioning.spec_files.document import Node, Problems
+from bitpeak_async.provisioning.spec_files.environment import expand
 
 
 class NodeReader:
@@ -35,7 +35,7 @@ class NodeReader:
             items = document.value.get(key, document)
         if not isinstance(items.value, list):
             raise self._problems.fatal(
-                items.place,
+                items.location,
                 f"must be a list of {key}, or hold one as '{key}:'; it is {items.kind}",
             )
         return items.value
@@ -60,21 +60,21 @@ class NodeReader:
                 meant = aliases.get(key) or (close[0] if close else None)
                 hint = f"did you mean {meant!r}?" if meant else f"known: {', '.join(choices)}"
                 self._problems.add(
-                    node.place, f"is no known key; {hint if choices else 'remove it'}"
+                    node.location, f"is no known key; {hint if choices else 'remove it'}"
                 )
 
     def _mapping(self, node: Node) -> dict[str, Node] | None:
         if isinstance(node.value, dict):
             return node.value
-        self._problems.add(node.place, f"must be a mapping, not {node.kind}")
+        self._problems.add(node.location, f"must be a mapping, not {node.kind}")
         return None
 
     def _text(self, node: Node) -> str | None:
         if not isinstance(node.value, str):
-            self._problems.add(node.place, f"must be a string, not {node.kind}")
+            self._problems.add(node.location, f"must be a string, not {node.kind}")
             return None
         return expand(
-            node.value, self._environ, lambda problem: self._problems.add(node.place, problem)
+            node.value, self._environ, lambda problem: self._problems.add(node.location, problem)
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 import orjson
 from attrs import frozen
 
-from bitpeak_async.provisioning._csv import COLUMNS
+from bitpeak_async.provisioning.spec_files.csv import COLUMNS
 from bitpeak_async.settings import WIRE_FIELDS
 
 Format: TypeAlias = Literal["yaml", "toml", "json", "csv"]
@@ -46,7 +46,7 @@ class Entry:
 
 def _yaml(entries: Sequence[Entry]) -> str:
     # PyYAML comes with an extra; what reads the format says so when it is missing.
-    from bitpeak_async.provisioning._yaml import dump_yaml  # noqa: PLC0415
+    from bitpeak_async.provisioning.spec_files.yaml import dump_yaml  # noqa: PLC0415
 
     return dump_yaml([entry.document() for entry in entries])
 

@@ -19,11 +19,11 @@ from bitpeak_async import (
     UnknownSettings,
     XSettings,
 )
-from bitpeak_async.provisioning._environment import expand
 from bitpeak_async.provisioning.files import read_specs
+from bitpeak_async.provisioning.spec_files.environment import expand
 
 CANARY = "canary-4711"
-EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "handlers.yaml"
+EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "handlers.yaml"
 MAIL = "- {name: a, type: email, settings: {email: a@example.com}}\n"
 
 
@@ -192,7 +192,7 @@ def test_no_value_of_the_environment_is_in_a_problem(file: Path):
 
 
 def test_without_pyyaml_it_says_what_to_install(file: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delitem(sys.modules, "bitpeak_async.provisioning._yaml", raising=False)
+    monkeypatch.delitem(sys.modules, "bitpeak_async.provisioning.spec_files.yaml", raising=False)
     monkeypatch.setitem(sys.modules, "yaml", None)
     file.write_text(MAIL)
     with pytest.raises(ConfigurationError, match=r"pip install 'bitpeak_async\[cli\]'"):

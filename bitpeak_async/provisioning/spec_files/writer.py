@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from bitpeak_async._http.form import name_problems, settings_fields, spec_problems
-from bitpeak_async.provisioning._document import Place, refuse
-from bitpeak_async.provisioning._dump import Entry, Format
-from bitpeak_async.provisioning._spec_reader import misspelt
-from bitpeak_async.provisioning._variables import Variables
+from bitpeak_async.provisioning.spec_files.document import Location, refuse
+from bitpeak_async.provisioning.spec_files.dump import Entry, Format
+from bitpeak_async.provisioning.spec_files.reader import misspelt
+from bitpeak_async.provisioning.spec_files.variables import Variables
 from bitpeak_async.records import HandlerSpec
 from bitpeak_async.settings import CLASSES, FIELDS, Settings, UnknownSettings
 
-_ROOT: Final = Place()
+_ROOT: Final = Location()
 
 
 def make_entries(
@@ -62,20 +62,20 @@ def _secrets(settings: Settings) -> dict[str, str]:
 def _problems(specs: list[HandlerSpec], form: Format, *, refers: bool) -> Iterator[str]:
     first: dict[str, int] = {}
     for index, spec in enumerate(specs):
-        place = f"[{index}]"
+        location = f"[{index}]"
         elsewhere = first.setdefault(spec.name, index)
         if elsewhere != index:
-            yield f"{place}: has the same name as [{elsewhere}]; names must be unique"
+            yield f"{location}: has the same name as [{elsewhere}]; names must be unique"
         unusable = False
         for argument, problem in spec_problems(spec):
             if not (refers and _can_refer(spec.settings, argument)):
                 unusable = True
-                yield f"{place}.{argument}: {problem}"
+                yield f"{location}.{argument}: {problem}"
         if unusable:
             continue
-        yield from (f"{place}{problem}" for problem in _misread(spec))
+        yield from (f"{location}{problem}" for problem in _misread(spec))
         if form == "csv":
-            yield from (f"{place}{problem}" for problem in _too_long(spec))
+            yield from (f"{location}{problem}" for problem in _too_long(spec))
 
 
 def _can_refer(settings: Settings, argument: str) -> bool:

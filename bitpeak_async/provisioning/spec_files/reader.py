@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from typing import Final
 
 from bitpeak_async._http.form import name_problems, settings_problems
-from bitpeak_async.provisioning._document import Node, Place, Problems
-from bitpeak_async.provisioning._node_reader import NodeReader, same_name
+from bitpeak_async.provisioning.spec_files.document import Location, Node, Problems
+from bitpeak_async.provisioning.spec_files.node_reader import NodeReader, same_name
 from bitpeak_async.records import HandlerSpec
 from bitpeak_async.settings import CLASSES, FIELDS, KnownSettings, Settings, UnknownSettings
 
@@ -31,7 +31,7 @@ class SpecReader(NodeReader):
 
     def __init__(self, problems: Problems, environ: Mapping[str, str]) -> None:
         super().__init__(problems, environ)
-        self.names: dict[str, Place] = {}
+        self.names: dict[str, Location] = {}
 
     def read(self, document: Node) -> list[HandlerSpec]:
         """Return the specs of a whole file.
@@ -46,9 +46,9 @@ class SpecReader(NodeReader):
         self, kind: str | None, fields: Mapping[str, str]
     ) -> Settings | dict[str, str] | None:
         """Return the settings that single words describe; with no type, the fields by wire name."""
-        nodes = {name: Node(text, Place(path=name)) for name, text in fields.items()}
+        nodes = {name: Node(text, Location(path=name)) for name, text in fields.items()}
         if kind is not None:
-            return self._settings(Node(kind, Place(path="type")), Node({**nodes}, Place()))
+            return self._settings(Node(kind, Location(path="type")), Node({**nodes}, Location()))
         return {name: self._text(node) or "" for name, node in nodes.items()}
 
     def _spec(self, node: Node) -> HandlerSpec | None:
@@ -58,22 +58,24 @@ class SpecReader(NodeReader):
         self._refuse_unknown(entry, _KEYS)
         for key, example in (("name", "Work email"), ("type", "email")):
             if key not in entry:
-                self._problems.add(node.place, f"has no {key}; add one such as '{key}: {example}'")
-        name = self._name(entry["name"], node.place) if "name" in entry else None
+                self._problems.add(
+                    node.location, f"has no {key}; add one such as '{key}: {example}'"
+                )
+        name = self._name(entry["name"], node.location) if "name" in entry else None
         settings = self._settings(
-            entry.get("type"), entry.get("settings", Node({}, node.place.inner("settings")))
+            entry.get("type"), entry.get("settings", Node({}, node.location.inner("settings")))
         )
         is_enabled = "is_enabled" not in entry or self._boolean(entry["is_enabled"])
         if name is None or settings is None:
             return None
         return HandlerSpec(name, settings, is_enabled)
 
-    def _name(self, node: Node, handler: Place) -> str | None:
+    def _name(self, node: Node, handler: Location) -> str | None:
         name = self._text(node)
         if name is None:
             return None
         for _, problem in name_problems(name):
-            self._problems.add(node.place, problem)
+            self._problems.add(node.location, problem)
         first = self.names.setdefault(name, handler)
         if first is not handler:
             self._problems.add(handler, same_name(first.path, f"on line {first.line}"))
@@ -103,13 +105,13 @@ class SpecReader(NodeReader):
         self._refuse_unknown(fields, wires.values(), wires)
         for name in wires.values():
             if name not in fields:
-                self._problems.add(node.place, f"lacks {name!r}, which {cls.type} needs")
+                self._problems.add(node.location, f"lacks {name!r}, which {cls.type} needs")
         # Where there is no text, a problem is noted already: "" only holds its place.
         settings = cls(**{python: texts.get(name) or "" for python, name in wires.items()})
         self._check(
             settings,
             {
-                f"settings.{python}": fields[name].place
+                f"settings.{python}": fields[name].location
                 for python, name in wires.items()
                 if texts.get(name) is not None
             },
@@ -126,28 +128,28 @@ class SpecReader(NodeReader):
     ) -> Settings | None:
         if meant := misspelt(kind, fields):
             self._problems.add(
-                kind_node.place,
+                kind_node.location,
                 f"{kind_node.value!r} is no documented type; did you mean {meant!r}? "
                 f"known: {', '.join(CLASSES)}",
             )
             return None
         given = {name: text for name, text in texts.items() if text is not None}
         settings = UnknownSettings(kind, given)
-        places = {f"settings.fields[{name!r}]": field.place for name, field in fields.items()}
-        places |= {"settings.type": kind_node.place, "settings.fields": node.place}
-        self._check(settings, places)
+        locations = {f"settings.fields[{name!r}]": field.location for name, field in fields.items()}
+        locations |= {"settings.type": kind_node.location, "settings.fields": node.location}
+        self._check(settings, locations)
         return settings
 
-    def _check(self, settings: Settings, places: Mapping[str, Place]) -> None:
-        """Note what keeps settings from being sent, at the places of its arguments."""
+    def _check(self, settings: Settings, locations: Mapping[str, Location]) -> None:
+        """Note what keeps settings from being sent, at the locations of its arguments."""
         for argument, problem in settings_problems(settings):
-            if argument in places:
-                self._problems.add(places[argument], problem)
+            if argument in locations:
+                self._problems.add(locations[argument], problem)
 
     def _boolean(self, node: Node) -> bool:
         text = self._text(node)
         if text is not None and text.lower() not in _BOOLEANS:
-            self._problems.add(node.place, "must be true or false")
+            self._problems.add(node.location, "must be true or false")
         return _BOOLEANS.get((text or "").lower(), True)
 
 

@@ -1,4 +1,4 @@
-"""CSV → nodes that know their places: one row a handler, an empty cell is not given."""
+"""CSV → nodes that know their locations: one row a handler, an empty cell is not given."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from io import StringIO
 from typing import Final
 
-from bitpeak_async.provisioning._document import Node, Place, Problems
+from bitpeak_async.provisioning.spec_files.document import Location, Node, Problems
 from bitpeak_async.settings import CLASSES, WIRE_FIELDS
 
 COLUMNS: Final[tuple[str, ...]] = ("name", "type", "is_enabled")
@@ -27,20 +27,20 @@ def read_csv(text: str, problems: Problems) -> Node | None:
         return None
     line, header = rows.pop(0)
     _check_header(header, line, problems)
-    place = Place(line)
+    location = Location(line)
     handlers: list[dict[str, Node]] = []
-    places: list[Place] = []
+    locations: list[Location] = []
     for index, (line, row) in enumerate(rows):
-        own = place.item(index, line)
+        own = location.item(index, line)
         if len(row) != len(header):
             problems.add(own, f"has {len(row)} cells, but the header has {len(header)}")
             continue
         cells = zip(header, row, strict=True)
         handlers.append({key: Node(cell, own.inner(key)) for key, cell in cells if cell})
-        places.append(own)
-    _refuse_useless(header, handlers, place, problems)
-    entries = zip(handlers, places, strict=True)
-    return Node([Node(_entry(cells, own), own) for cells, own in entries], place)
+        locations.append(own)
+    _refuse_useless(header, handlers, location, problems)
+    entries = zip(handlers, locations, strict=True)
+    return Node([Node(_entry(cells, own), own) for cells, own in entries], location)
 
 
 def _rows(text: str, problems: Problems) -> Iterator[tuple[int, list[str]]]:
@@ -54,7 +54,7 @@ def _rows(text: str, problems: Problems) -> Iterator[tuple[int, list[str]]]:
             line = reader.line_num + 1
     except csv.Error as error:
         # None of csv's messages quotes the text.
-        raise problems.fatal(Place(line), f"is not CSV: {error}") from None
+        raise problems.fatal(Location(line), f"is not CSV: {error}") from None
 
 
 def _check_header(header: list[str], line: int, problems: Problems) -> None:
@@ -63,16 +63,18 @@ def _check_header(header: list[str], line: int, problems: Problems) -> None:
         problem = "must begin with a row of column names, among them name and type"
         if any(";" in cell for cell in header):
             problem += "; separate cells by commas"
-        raise problems.fatal(Place(line), problem)
+        raise problems.fatal(Location(line), problem)
     for index, key in enumerate(header):
         if not key:
-            problems.add(Place(line), f"column {index + 1} has no name; give it one or remove it")
+            problems.add(
+                Location(line), f"column {index + 1} has no name; give it one or remove it"
+            )
         elif key in header[:index]:
-            problems.add(Place(line, key), "the column is there twice; keep one of them")
+            problems.add(Location(line, key), "the column is there twice; keep one of them")
 
 
 def _refuse_useless(
-    header: list[str], handlers: list[dict[str, Node]], place: Place, problems: Problems
+    header: list[str], handlers: list[dict[str, Node]], location: Location, problems: Problems
 ) -> None:
     """Note and empty columns that are no wire name and serve no handler of another type."""
     used = {
@@ -90,10 +92,10 @@ def _refuse_useless(
         if key:
             close = get_close_matches(key, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
-            problems.add(place.inner(key), f"is no known column; {hint}")
+            problems.add(location.inner(key), f"is no known column; {hint}")
 
 
-def _entry(cells: dict[str, Node], place: Place) -> dict[str, Node]:
+def _entry(cells: dict[str, Node], location: Location) -> dict[str, Node]:
     entry = {key: cells[key] for key in COLUMNS if key in cells}
     settings = {key: cell for key, cell in cells.items() if key not in COLUMNS}
-    return {**entry, "settings": Node(settings, place)}
+    return {**entry, "settings": Node(settings, location)}

@@ -19,7 +19,7 @@ from bitpeak_async import (
 from bitpeak_async.provisioning.files import read_specs
 
 CANARY = "canary-4711"
-EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 SPECS = [
     HandlerSpec("Ops\nalerts", TelegramSettings("1:a", "-100123")),
     HandlerSpec("Chat", SlackSettings("https://example.com/$1"), is_enabled=False),

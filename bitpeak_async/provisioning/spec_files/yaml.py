@@ -1,4 +1,4 @@
-"""YAML ↔ nodes that know their places; scalars keep the text they have in the file.
+"""YAML ↔ nodes that know their locations; scalars keep the text they have in the file.
 
 Nodes are built from PyYAML's events, not its objects: they tell ``"null"`` from ``null``, they keep
 ``-0100`` as written, and neither aliases nor a deep nest cost more than the file's own length.
@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from bitpeak_async.errors import ConfigurationError
-from bitpeak_async.provisioning._document import (
+from bitpeak_async.provisioning.spec_files.document import (
     MAX_DEPTH,
     TOO_DEEP,
+    Location,
     Node,
-    Place,
     Problems,
     UnusableFileError,
 )
@@ -48,7 +48,7 @@ def read_yaml(text: str, problems: Problems) -> Node | None:
         character = chr(error.character)
         line = text.count("\n", 0, text.find(character)) + 1
         problem = f"is not YAML: holds the control character {character!r}"
-        raise problems.fatal(Place(line), problem) from None
+        raise problems.fatal(Location(line), problem) from None
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, problems: Problems) -> UnusableFileError:
@@ -58,7 +58,7 @@ def _syntax_error(error: yaml.MarkedYAMLError, problems: Problems) -> UnusableFi
     problem, begin, mark = f"is not YAML: {cause}", error.context_mark, error.problem_mark
     if error.context and begin is not None:
         problem += f", {error.context} that begins on line {begin.line + 1}"
-    return problems.fatal(Place(mark.line + 1 if mark else 0), problem)
+    return problems.fatal(Location(mark.line + 1 if mark else 0), problem)
 
 
 class _Builder:
@@ -76,59 +76,61 @@ class _Builder:
             if isinstance(event, yaml.DocumentStartEvent):
                 if root is not None:
                     raise self._problems.fatal(
-                        Place(_line(event)), "begins a second document; put all into one"
+                        Location(_line(event)), "begins a second document; put all into one"
                     )
                 first = next(self._events)
-                root = self._node(first, Place(_line(first)), depth=0)
+                root = self._node(first, Location(_line(first)), depth=0)
         return root
 
-    def _node(self, event: Any, place: Place, *, depth: int) -> Node:
+    def _node(self, event: Any, location: Location, *, depth: int) -> Node:
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self._anchors:
                 raise self._problems.fatal(
-                    place, "no & of that name stands before this *; quote a text that begins so"
+                    location, "no & of that name stands before this *; quote a text that begins so"
                 )
-            return Node(self._anchors[event.anchor].value, place)
+            return Node(self._anchors[event.anchor].value, location)
         if depth > MAX_DEPTH:
-            raise self._problems.fatal(Place(place.line), TOO_DEEP)
+            raise self._problems.fatal(Location(location.line), TOO_DEEP)
         if event.tag not in (None, _STRING):
-            self._problems.add(place, "has a tag; leave it out, or quote a text that begins with !")
-        node = Node(self._value(event, place, depth + 1), place)
+            self._problems.add(
+                location, "has a tag; leave it out, or quote a text that begins with !"
+            )
+        node = Node(self._value(event, location, depth + 1), location)
         if event.anchor:
             self._anchors[event.anchor] = node
         return node
 
-    def _value(self, event: Any, place: Place, depth: int) -> Any:
+    def _value(self, event: Any, location: Location, depth: int) -> Any:
         match event:
             case yaml.ScalarEvent():
                 is_null = event.implicit[0] and event.value in _NULLS
                 return None if is_null else event.value
             case yaml.SequenceStartEvent():
-                return self._items(place, depth)
+                return self._items(location, depth)
             case _:
-                return self._entries(place, depth)
+                return self._entries(location, depth)
 
-    def _items(self, place: Place, depth: int) -> list[Node]:
+    def _items(self, location: Location, depth: int) -> list[Node]:
         items: list[Node] = []
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
-            own = place.item(len(items), _line(event))
+            own = location.item(len(items), _line(event))
             items.append(self._node(event, own, depth=depth))
         return items
 
-    def _entries(self, place: Place, depth: int) -> dict[str, Node]:
+    def _entries(self, location: Location, depth: int) -> dict[str, Node]:
         entries: dict[str, Node] = {}
         merged: dict[str, Node] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
-            key = self._node(event, Place(_line(event), place.path), depth=depth)
+            key = self._node(event, Location(_line(event), location.path), depth=depth)
             name = key.value if isinstance(key.value, str) else ""
-            own = place.inner(name, key.place.line) if name else key.place
+            own = location.inner(name, key.location.line) if name else key.location
             value = self._node(next(self._events), own, depth=depth)
             if not name:
                 self._problems.add(own, f"a key must be a word, not {key.kind}")
             elif name == "<<":
                 merged |= self._merge(value)
             elif name in entries:
-                first = entries[name].place.line
+                first = entries[name].location.line
                 self._problems.add(own, f"the key is on line {first} already; keep one of them")
             else:
                 entries[name] = value
@@ -141,7 +143,7 @@ class _Builder:
             if isinstance(each.value, dict):
                 merged = each.value | merged
             else:
-                self._problems.add(each.place, f"must be a mapping, not {each.kind}")
+                self._problems.add(each.location, f"must be a mapping, not {each.kind}")
         return merged
 
 

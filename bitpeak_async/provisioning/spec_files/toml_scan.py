@@ -6,7 +6,7 @@ import re
 import tomllib
 from typing import Final, TypeAlias
 
-from bitpeak_async.provisioning._document import MAX_DEPTH, Lines
+from bitpeak_async.provisioning.spec_files.document import MAX_DEPTH, Lines
 
 Path: TypeAlias = "tuple[str | int, ...]"
 

@@ -27,8 +27,8 @@ from bitpeak_async import (
     XSettings,
 )
 from bitpeak_async._http.form import settings_fields, spec_problems
-from bitpeak_async.provisioning._dump import DUMPERS
 from bitpeak_async.provisioning.files import dump_environ, dump_specs, read_specs
+from bitpeak_async.provisioning.spec_files.dump import DUMPERS
 from bitpeak_async.settings import FIELDS, WIRE_FIELDS, Format
 
 CANARY = "canary-4711"
@@ -256,7 +256,7 @@ def test_a_shell_reads_the_variables_as_they_are(tmp_path: Path):
 
 
 def test_without_pyyaml_the_other_formats_are_written(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delitem(sys.modules, "bitpeak_async.provisioning._yaml", raising=False)
+    monkeypatch.delitem(sys.modules, "bitpeak_async.provisioning.spec_files.yaml", raising=False)
     monkeypatch.setitem(sys.modules, "yaml", None)
     specs = [HandlerSpec("a", MAIL)]
     for form in ("toml", "json", "csv"):

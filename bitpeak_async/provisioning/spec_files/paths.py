@@ -8,17 +8,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from bitpeak_async.provisioning._csv import read_csv
-from bitpeak_async.provisioning._document import Node, Place, Problems
-from bitpeak_async.provisioning._json import read_json
-from bitpeak_async.provisioning._toml import read_toml
+from bitpeak_async.provisioning.spec_files.csv import read_csv
+from bitpeak_async.provisioning.spec_files.document import Location, Node, Problems
+from bitpeak_async.provisioning.spec_files.json import read_json
+from bitpeak_async.provisioning.spec_files.toml import read_toml
 
 Reader: TypeAlias = Callable[[str, Problems], Node | None]
 
 
 def _read_yaml(text: str, problems: Problems) -> Node | None:
     # PyYAML comes with an extra that those who have no YAML do without.
-    from bitpeak_async.provisioning._yaml import read_yaml  # noqa: PLC0415
+    from bitpeak_async.provisioning.spec_files.yaml import read_yaml  # noqa: PLC0415
 
     return read_yaml(text, problems)
 
@@ -45,7 +45,7 @@ def spec_files(path: Path, problems: Problems) -> list[Path]:
     found = sorted(_below(path, problems))
     if not found:
         known = ", ".join(_READERS)
-        problems.add(Place(), f"holds no spec file; put one there that ends in {known}")
+        problems.add(Location(), f"holds no spec file; put one there that ends in {known}")
     return found
 
 
@@ -53,7 +53,7 @@ def _below(directory: Path, problems: Problems) -> Iterator[Path]:
     """Yield the spec files in a directory and all below it, but none that is hidden."""
 
     def report(error: OSError) -> None:
-        problems.add(Place(), f"cannot be read: {error.strerror}: {error.filename}")
+        problems.add(Location(), f"cannot be read: {error.strerror}: {error.filename}")
 
     for parent, folders, files in os.walk(directory, onerror=report):
         folders[:] = [folder for folder in folders if not folder.startswith(".")]
@@ -85,12 +85,12 @@ def read_document(file: Path, problems: Problems, of: str = "handlers") -> Node:
     known = [suffix for suffix in _READERS if of == "handlers" or suffix != ".csv"]
     if file.suffix.lower() not in known:
         noun = "a spec file" if of == "handlers" else f"a file of {of}"
-        raise problems.fatal(Place(), f"has no known suffix; {noun} ends in {', '.join(known)}")
+        raise problems.fatal(Location(), f"has no known suffix; {noun} ends in {', '.join(known)}")
     reader, none = _READERS[file.suffix.lower()]
     document = reader(_text(file, problems), problems)
     if document is None:
         none = none.format(of)
-        raise problems.fatal(Place(1), f"is empty; write a list of {of}, or {none} for none")
+        raise problems.fatal(Location(1), f"is empty; write a list of {of}, or {none} for none")
     return document
 
 
@@ -98,11 +98,11 @@ def _text(file: Path, problems: Problems) -> str:
     try:
         raw = file.read_bytes()
     except OSError as error:
-        raise problems.fatal(Place(), f"cannot be read: {error.strerror}") from error
+        raise problems.fatal(Location(), f"cannot be read: {error.strerror}") from error
     except ValueError:
-        raise problems.fatal(Place(), "cannot be read: no file has such a name") from None
+        raise problems.fatal(Location(), "cannot be read: no file has such a name") from None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise problems.fatal(Place(line), "is not UTF-8; save the file as UTF-8") from None
+        raise problems.fatal(Location(line), "is not UTF-8; save the file as UTF-8") from None

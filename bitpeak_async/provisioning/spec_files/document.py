@@ -24,28 +24,28 @@ class UnusableFileError(Exception):
 
 
 @frozen
-class Place:
+class Location:
     """Where something stands in a file.
 
     Attributes:
         line: from 1; 0 is the file as a whole.
-        path: such as ``[3].settings.slack``, list places from 0; empty at the root.
+        path: such as ``[3].settings.slack``, list indexes from 0; empty at the root.
     """
 
     line: int = 0
     path: str = ""
 
-    def inner(self, key: str, line: int = 0) -> Place:
-        """Return the place of a key's value."""
+    def inner(self, key: str, line: int = 0) -> Location:
+        """Return the location of a key's value."""
         if not _WORD.fullmatch(key):
             path = f"{self.path}[{key!r}]"
         else:
             path = f"{self.path}.{key}" if self.path else key
-        return Place(line or self.line, path)
+        return Location(line or self.line, path)
 
-    def item(self, index: int, line: int = 0) -> Place:
-        """Return the place of a list's item."""
-        return Place(line or self.line, f"{self.path}[{index}]")
+    def item(self, index: int, line: int = 0) -> Location:
+        """Return the location of a list's item."""
+        return Location(line or self.line, f"{self.path}[{index}]")
 
 
 class Lines:
@@ -61,15 +61,15 @@ class Lines:
 
 @frozen
 class Node:
-    """A value of a file and its place: the line of its key, or else the one where it begins.
+    """A value of a file and its location: the line of its key, or else the one where it begins.
 
     Attributes:
         value: a scalar is its text as written, a null is None.
-        place: where it is written; an alias stands where it is used, what it holds does not.
+        location: where it is written; an alias stands where it is used, what it holds does not.
     """
 
     value: Value
-    place: Place
+    location: Location
 
     @property
     def kind(self) -> str:
@@ -96,14 +96,14 @@ class Problems:
         self.file = file
         self._found: list[tuple[int, str]] = []
 
-    def add(self, place: Place, problem: str) -> None:
+    def add(self, location: Location, problem: str) -> None:
         """Note a problem, as ``file:line: path: problem``."""
-        where = filter(None, [self.at(place), place.path, problem])
-        self._found.append((place.line, ": ".join(where)))
+        where = filter(None, [self.at(location), location.path, problem])
+        self._found.append((location.line, ": ".join(where)))
 
-    def fatal(self, place: Place, problem: str) -> UnusableFileError:
+    def fatal(self, location: Location, problem: str) -> UnusableFileError:
         """Return the error for a problem that leaves nothing more to look at."""
-        self.add(place, problem)
+        self.add(location, problem)
         return UnusableFileError()
 
     def copy(self) -> Problems:
@@ -112,9 +112,9 @@ class Problems:
         problems._found = [*self._found]
         return problems
 
-    def at(self, place: Place) -> str:
+    def at(self, location: Location) -> str:
         """Return ``file:line``."""
-        return f"{self.file}:{place.line}" if place.line else self.file
+        return f"{self.file}:{location.line}" if location.line else self.file
 
     def in_order(self) -> list[str]:
         """Return what was noted, in the order of lines."""

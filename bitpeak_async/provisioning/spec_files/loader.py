@@ -8,10 +8,10 @@ from pathlib import Path
 
 from attrs import frozen
 
-from bitpeak_async.provisioning._document import Place, Problems, UnusableFileError
-from bitpeak_async.provisioning._node_reader import same_name
-from bitpeak_async.provisioning._paths import read_document, spec_files
-from bitpeak_async.provisioning._spec_reader import SpecReader
+from bitpeak_async.provisioning.spec_files.document import Location, Problems, UnusableFileError
+from bitpeak_async.provisioning.spec_files.node_reader import same_name
+from bitpeak_async.provisioning.spec_files.paths import read_document, spec_files
+from bitpeak_async.provisioning.spec_files.reader import SpecReader
 from bitpeak_async.records import HandlerSpec
 
 
@@ -32,10 +32,10 @@ class SpecSet:
 class _File:
     problems: Problems
     specs: tuple[HandlerSpec, ...]
-    names: Mapping[str, Place]
+    names: Mapping[str, Location]
 
 
-class SpecFiles:
+class SpecLoader:
     """Reads sets of spec files.
 
     Args:
@@ -57,19 +57,19 @@ class SpecFiles:
     def _read(self, paths: Iterable[Path]) -> SpecSet:
         specs: list[HandlerSpec] = []
         problems: list[str] = []
-        names: dict[str, tuple[Problems, Place]] = {}
+        names: dict[str, tuple[Problems, Location]] = {}
         for path in paths:
             about = Problems(str(path))
             files = [self._file(file) for file in spec_files(path, about)]
             problems += about.in_order()
             for file in files:
                 own = file.problems.copy()
-                for name, place in file.names.items():
+                for name, location in file.names.items():
                     if name not in names:
-                        names[name] = (file.problems, place)
+                        names[name] = (file.problems, location)
                         continue
                     other, first = names[name]
-                    own.add(place, same_name(first.path, f"at {other.at(first)}"))
+                    own.add(location, same_name(first.path, f"at {other.at(first)}"))
                 specs += file.specs
                 problems += own.in_order()
         return SpecSet(tuple(specs), tuple(problems))

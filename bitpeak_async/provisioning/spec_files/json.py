@@ -1,4 +1,4 @@
-"""JSON → nodes that know their places; numbers keep the text they have in the file.
+"""JSON → nodes that know their locations; numbers keep the text they have in the file.
 
 A descent of its own, for ``json`` and orjson tell no lines, keep the last of duplicate keys and
 turn numbers into something else than was written.
@@ -10,12 +10,12 @@ import re
 from json import JSONDecodeError, JSONDecoder
 from typing import Final
 
-from bitpeak_async.provisioning._document import (
+from bitpeak_async.provisioning.spec_files.document import (
     MAX_DEPTH,
     TOO_DEEP,
     Lines,
+    Location,
     Node,
-    Place,
     Problems,
     UnusableFileError,
     Value,
@@ -54,35 +54,35 @@ class _Parser:
         self._skip(0)
         if not self._peek():
             return None
-        root = self._node(Place(self._line), depth=0)
+        root = self._node(Location(self._line), depth=0)
         if self._peek():
             raise self._wrong("more follows after its end")
         return root
 
-    def _node(self, place: Place, *, depth: int) -> Node:
+    def _node(self, location: Location, *, depth: int) -> Node:
         if depth > MAX_DEPTH:
-            raise self._problems.fatal(Place(self._line), TOO_DEEP)
+            raise self._problems.fatal(Location(self._line), TOO_DEEP)
         match self._peek():
             case "{":
-                return Node(self._entries(place, depth + 1), place)
+                return Node(self._entries(location, depth + 1), location)
             case "[":
-                return Node(self._items(place, depth + 1), place)
+                return Node(self._items(location, depth + 1), location)
             case '"':
-                return Node(self._string(), place)
+                return Node(self._string(), location)
             case _:
-                return Node(self._literal(), place)
+                return Node(self._literal(), location)
 
-    def _items(self, place: Place, depth: int) -> list[Node]:
+    def _items(self, location: Location, depth: int) -> list[Node]:
         items: list[Node] = []
         self._skip(1)
         while self._peek() != "]":
             if items:
                 self._expect(",", "',' or ']'")
-            items.append(self._node(place.item(len(items), self._line), depth=depth))
+            items.append(self._node(location.item(len(items), self._line), depth=depth))
         self._skip(1)
         return items
 
-    def _entries(self, place: Place, depth: int) -> dict[str, Node]:
+    def _entries(self, location: Location, depth: int) -> dict[str, Node]:
         entries: dict[str, Node] = {}
         is_first = True
         self._skip(1)
@@ -94,11 +94,11 @@ class _Parser:
                 raise self._wrong("a key in double quotes was expected")
             line = self._line
             key = self._string()
-            own = place.inner(key, line)
+            own = location.inner(key, line)
             self._expect(":", "':'")
             value = self._node(own, depth=depth)
             if key in entries:
-                first = entries[key].place.line
+                first = entries[key].location.line
                 self._problems.add(own, f"the key is on line {first} already; keep one of them")
             else:
                 entries[key] = value
@@ -145,4 +145,4 @@ class _Parser:
         self._skip(1)
 
     def _wrong(self, problem: str) -> UnusableFileError:
-        return self._problems.fatal(Place(self._line), f"is not JSON: {problem}")
+        return self._problems.fatal(Location(self._line), f"is not JSON: {problem}")
