@@ -2,6 +2,8 @@
 
 import importlib
 import re
+import subprocess
+import sys
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -15,14 +17,15 @@ import bitpeak_async
 project = "bitpeak_async"
 author = "the bitpeak_async authors"
 release = version = bitpeak_async.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 html_theme = "furo"
 html_title = f"{project} {release}"
 html_show_copyright = False
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 toc_object_entries_show_parents = "hide"
-exclude_patterns = ["_build", "examples"]
+exclude_patterns = ["_build", "changelog.d", "examples"]
+copybutton_prompt_text = "$ "
 
 autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
@@ -47,11 +50,29 @@ PUBLIC = [
 
 
 def setup(app: Any) -> None:
-    """Write names of types as users import them; frame pictures; check the links."""
+    """Add unreleased changes; show public names of types; frame pictures; check links."""
+    app.connect("source-read", _add_unreleased_changes)
     app.connect("missing-reference", _resolve_public)
     app.connect("autodoc-process-signature", _name_aliases)
     app.connect("doctree-read", _frame_pictures)
     app.connect("build-finished", _check_links)
+
+
+def _add_unreleased_changes(app: Any, page: str, source: list[str]) -> None:
+    """Append the fragments of ``changelog.d`` to the head of the changelog, as a draft."""
+    if page != "changelog":
+        return
+    app.env.note_reread()  # the page depends on files that Sphinx does not know
+    draft = ["build", "--draft", "--version", release, "--date", "unreleased"]
+    fragments = subprocess.run(  # noqa: S603 - fixed words
+        [sys.executable, "-m", "towncrier", *draft],
+        cwd=Path(app.srcdir).parent,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+    head, mark, releases = source[0].partition("<!-- towncrier release notes start -->\n")
+    source[0] = f"{head}{mark}\n{fragments}{releases}"
 
 
 def _name_aliases(*event: Any) -> tuple[str | None, str | None]:
