@@ -1,4 +1,4 @@
-"""The only cattrs converter: JSON → records.
+"""JSON → records by cattrs.
 
 It is lenient where public pages of the platform differ: numeric strings, ``0``/``1`` for
 booleans, ``[]`` for empty settings, unknown keys and types.
@@ -12,27 +12,17 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from attrs import has
-from cattrs import ClassValidationError, Converter, IterableValidationError
+from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, override
 
 from bitpeak_async._http.assembly import handler_assembler
+from bitpeak_async._structure import first_problem, kind
 from bitpeak_async.records import NotificationHandler, PageLinks
 from bitpeak_async.settings import CLASSES, FIELDS, Settings, UnknownSettings
 
+__all__ = ["converter_of", "first_problem", "kind"]
+
 T = TypeVar("T")
-
-
-def kind(value: object) -> str:
-    """Return the name of a JSON kind; a value itself may be a secret and is never shown."""
-    return {
-        dict: "an object",
-        list: "an array",
-        str: "a string",
-        bool: "a boolean",
-        int: "a number",
-        float: "a number",
-        type(None): "null",
-    }.get(type(value), type(value).__name__)
 
 
 def _unexpected(expected: str, value: object) -> ValueError:
@@ -209,21 +199,3 @@ def converter_of(timezone: dt.tzinfo, *, detailed: bool) -> Converter:
     structure_array = _only(list, "an array", structure_all)
     converter.register_structure_hook_func(lambda cls: cls == array, structure_array)
     return converter
-
-
-def first_problem(error: BaseException, path: str) -> tuple[str, str]:
-    """Follow a detailed converter's error tree to its first leaf: (path in the JSON, problem)."""
-    if isinstance(error, ClassValidationError):
-        noted, others = error.group_exceptions()
-        if not noted:
-            return path, str(others[0])
-        inner, note = noted[0]
-        wires = FIELDS.get(error.cl, {})
-        name = wires[note.name].name if note.name in wires else note.name.rstrip("_")
-        return first_problem(inner, f"{path}.{name}")
-    if isinstance(error, IterableValidationError):
-        inner, item = error.group_exceptions()[0][0]
-        return first_problem(inner, f"{path}[{item.index}]")
-    if isinstance(error, KeyError):
-        return path, "missing"
-    return path, str(error)
