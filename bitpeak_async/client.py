@@ -9,9 +9,7 @@ import ssl as tls
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from types import TracebackType
-from typing import Final, Self
-
-import aiohttp
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from bitpeak_async._bulk.create_run import CreateRun
 from bitpeak_async._checks import (
@@ -25,12 +23,21 @@ from bitpeak_async._checks import (
     environment_proxy,
 )
 from bitpeak_async._http.decode import decoder
+from bitpeak_async._http.lifecycle import Lifecycle, Network
 from bitpeak_async._http.pagination import SeenIds
-from bitpeak_async._http.protocol import Wire
+from bitpeak_async._http.protocol import SessionOptions, Wire
+from bitpeak_async._http.replies import ReplyReader
+from bitpeak_async._http.retry import Budget
+from bitpeak_async._http.session import (
+    AIOHTTP_VERSION,
+    SessionNetwork,
+    check_session,
+)
 from bitpeak_async._http.transport import CallOptions, Transport
+from bitpeak_async._rate.factory import LimiterFactory
 from bitpeak_async._rate.store import PaceStore
 from bitpeak_async._version import __version__
-from bitpeak_async.events import Hook
+from bitpeak_async.events import Emitter, Hook
 from bitpeak_async.notification_handlers import NotificationHandlers
 from bitpeak_async.options import Pace, Retry, Timeout, check_number
 from bitpeak_async.provisioning.apply import Outcome, Report, apply_plan
@@ -39,11 +46,14 @@ from bitpeak_async.provisioning.plan import Plan, make_plan, refuse_unsafe, stil
 from bitpeak_async.records import HandlerSpec
 from bitpeak_async.settings import Hidden
 
+if TYPE_CHECKING:
+    import aiohttp
+
 __all__ = ["BitPeak"]
 
 MAX_REPLY_BYTES: Final = 32 * 1024 * 1024
 _USER_AGENT: Final = (
-    f"bitpeak_async/{__version__} Python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
+    f"bitpeak_async/{__version__} Python/{platform.python_version()} aiohttp/{AIOHTTP_VERSION}"
 )
 
 
@@ -98,39 +108,43 @@ class BitPeak:
     ) -> None:
         secret = Hidden(api_key)
         del api_key  # no traceback with locals is to show it
+        if session is not None:
+            check_session(session)
         base_url = checked_base_url(base_url, allow_insecure=allow_insecure)
         check_number("BitPeak(max_reply_bytes=)", max_reply_bytes, 1, integer=True)
         check_type("timezone", timezone, dt.tzinfo)
         check_type("pace", pace, Pace)
-        wire = Wire(
-            base_url=base_url,
-            api_key=checked_key(secret),
-            user_agent=_USER_AGENT,
-            decoder=decoder(timezone),
-        )
         options = _call_options(timeout, retry, None)
         check_store(pace_store)
-        if session is not None:
-            check_type("session", session, aiohttp.ClientSession)
         if ssl is not None:
             check_type("ssl", ssl, tls.SSLContext)
         if proxy is not None:
             checked_url("proxy", proxy)
         elif session is None:
             proxy = environment_proxy(base_url)
+        wire = Wire(base_url=base_url, api_key=checked_key(secret), user_agent=_USER_AGENT)
+        emit = Emitter(checked_hooks(hooks))
+        limiters = LimiterFactory(
+            pace, retry.max_delay, f"{base_url}\0{wire.api_key}", emit, pace_store
+        )
+        network = self._network(session)
+        session_options = SessionOptions(max_reply_bytes, proxy, True if ssl is None else ssl)
         self._transport = Transport(
             wire,
-            pace=pace,
-            retry=retry,
-            max_reply_bytes=max_reply_bytes,
-            session=session,
-            proxy=proxy,
-            ssl=ssl,
-            hooks=checked_hooks(hooks),
-            pace_store=pace_store,
+            ReplyReader(decoder(timezone), wire.api_key),
+            Lifecycle(
+                network.connections(wire.headers, session_options),
+                network.new_limiter(limiters),
+                pace.in_flight,
+            ),
+            Budget(retry.budget),
+            emit,
         )
         self._owns_transport = True
         self._use(options)
+
+    def _network(self, session: aiohttp.ClientSession | None) -> Network:
+        return SessionNetwork(session)
 
     def _use(self, options: CallOptions) -> None:
         self._options = options
@@ -271,10 +285,10 @@ class BitPeak:
     async def close(self) -> None:
         """Close the session, unless it was given or is another client's. Closing twice is fine."""
         if self._owns_transport:
-            await self._transport.close()
+            await self._transport.lifecycle.close()
 
     async def __aenter__(self) -> Self:
-        self._transport.open()
+        self._transport.lifecycle.open()
         return self
 
     async def __aexit__(
@@ -289,6 +303,30 @@ class BitPeak:
         if not hasattr(self, "_transport"):  # a traceback with locals, as it refuses an argument
             return "BitPeak()"
         return f"BitPeak(base_url={self._transport.wire.base_url!r})"
+
+
+class _ClientOver(BitPeak):
+    def __init__(self, network: Network, api_key: str | None, **options: Any) -> None:
+        secret = Hidden(api_key)
+        del api_key  # no traceback with locals is to show it
+        self._given_network = network
+        super().__init__(secret.value, **options)
+
+    def _network(self, session: aiohttp.ClientSession | None) -> Network:  # noqa: ARG002 - as above
+        return self._given_network
+
+
+def client_over(network: Network, api_key: str | None = None, **options: Any) -> BitPeak:
+    """Return a client whose requests go over a network of the caller's.
+
+    Args:
+        network: instead of an aiohttp session of the client's own.
+        api_key: as for ``BitPeak``.
+        **options: as for ``BitPeak``.
+    """
+    secret = Hidden(api_key)
+    del api_key  # no traceback with locals is to show it
+    return _ClientOver(network, secret.value, **options)
 
 
 def _call_options(timeout: Timeout, retry: Retry, deadline: float | None) -> CallOptions:

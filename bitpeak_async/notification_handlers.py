@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable, Mapping
 from contextlib import aclosing
+from types import NoneType
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from bitpeak_async._bulk.create_run import CreateOutcome, CreateRun
-from bitpeak_async._gc import gc_paused
-from bitpeak_async._http.decode import Decoder
 from bitpeak_async._http.form import create_form, update_form
 from bitpeak_async._http.pagination import all_pages
 from bitpeak_async._http.protocol import Call, RetrySafety
-from bitpeak_async._http.replies import parse_json
 from bitpeak_async._http.transport import CallOptions, Transport
 from bitpeak_async.errors import InvalidRequestError
 from bitpeak_async.records import HandlerSpec, NotificationHandler, Page
@@ -59,7 +57,7 @@ class NotificationHandlers:
                 "GET",
                 f"{_COLLECTION}/?{urlencode(query)}",
                 RetrySafety.READ,
-                _read_page,
+                Page[NotificationHandler],
             )
         )
 
@@ -109,7 +107,7 @@ class NotificationHandlers:
                 "GET",
                 _item(handler_id),
                 RetrySafety.READ,
-                _read_handler,
+                NotificationHandler,
             )
         )
 
@@ -131,7 +129,7 @@ class NotificationHandlers:
                 "POST",
                 _COLLECTION,
                 RetrySafety.CREATE,
-                _read_id,
+                int,
                 form=create_form(name, settings),
                 name=name,
             )
@@ -168,7 +166,7 @@ class NotificationHandlers:
                 "POST",
                 _item(handler_id),
                 RetrySafety.IDEMPOTENT,
-                _read_id,
+                int,
                 form=update_form(name, settings, is_enabled),
             )
         )
@@ -186,7 +184,7 @@ class NotificationHandlers:
                 "DELETE",
                 _item(handler_id),
                 RetrySafety.IDEMPOTENT,
-                _ignore,
+                NoneType,
             )
         )
 
@@ -227,26 +225,6 @@ class NotificationHandlers:
 
     def _send(self, call: Call[T]) -> Coroutine[Any, Any, T]:
         return self._transport.send(call, self._options)
-
-
-_PAGE: Final = Page[NotificationHandler]  # dear to make anew each time
-
-
-def _read_page(decoder: Decoder, body: bytes) -> Page[NotificationHandler]:
-    with gc_paused():
-        return decoder.decode(parse_json(body), _PAGE)
-
-
-def _read_handler(decoder: Decoder, body: bytes) -> NotificationHandler:
-    return decoder.handler(parse_json(body))
-
-
-def _read_id(decoder: Decoder, body: bytes) -> int:
-    return decoder.handler_id(parse_json(body))
-
-
-def _ignore(decoder: Decoder, body: bytes) -> None:
-    """Accept any body: a delete's is not documented."""
 
 
 def _item(handler_id: int) -> str:

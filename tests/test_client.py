@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import aiohttp
 import pytest
@@ -19,6 +19,9 @@ from bitpeak_async import (
     Retry,
     Timeout,
 )
+from bitpeak_async._http.protocol import Connections, SessionOptions
+from bitpeak_async._http.session import SessionNetwork
+from bitpeak_async.client import client_over
 from bitpeak_async.sandbox import Fault, Sandbox
 
 CANARY = "canary-key-4711"
@@ -185,7 +188,8 @@ async def test_no_more_requests_at_once_than_a_given_session_has_connections(
 async def test_cookies_are_not_kept(sandbox: Sandbox, bitpeak: BitPeak):
     sandbox.inject(Fault(headers={"Set-Cookie": "PHPSESSID=1; Path=/"}))
     await bitpeak.notification_handlers.list()
-    assert 0 == len(bitpeak._transport.open().cookie_jar)
+    session = bitpeak._transport.lifecycle.open().exchange._session
+    assert 0 == len(session.cookie_jar)
 
 
 async def test_options_change_for_a_derived_client_only(sandbox: Sandbox, bitpeak: BitPeak):
@@ -212,17 +216,30 @@ async def test_the_wires_datetimes_are_read_in_the_given_timezone(
     assert dt.timedelta(hours=5) == handler.datetime.utcoffset()
 
 
+def proxy_of(base_url: str) -> str | None:
+    """Return the proxy that the requests of a new client would go through."""
+    seen: list[SessionOptions] = []
+
+    class Network(SessionNetwork):
+        def connections(self, headers: Mapping[str, str], options: SessionOptions) -> Connections:
+            seen.append(options)
+            return super().connections(headers, options)
+
+    client_over(Network(), "key", base_url=base_url)
+    return seen[0].proxy
+
+
 @pytest.mark.parametrize("variable", ["https_proxy", "HTTPS_PROXY", "all_proxy"])
 def test_the_environments_proxy_is_resolved_once(variable: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(variable, "http://proxy.example.com:3128")
-    assert "http://proxy.example.com:3128" == BitPeak("key")._transport._proxy
+    assert "http://proxy.example.com:3128" == proxy_of("https://bitpeak.ru/api")
     monkeypatch.setenv("no_proxy", "bitpeak.ru")
-    assert BitPeak("key")._transport._proxy is None
+    assert proxy_of("https://bitpeak.ru/api") is None
 
 
 def test_loopback_is_never_proxied_by_the_environment(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("http_proxy", "http://proxy.example.com:3128")
-    assert BitPeak("key", base_url="http://127.0.0.1:1/api")._transport._proxy is None
+    assert proxy_of("http://127.0.0.1:1/api") is None
 
 
 async def test_requests_go_through_a_given_proxy(sandbox: Sandbox, connect: Callable[..., BitPeak]):

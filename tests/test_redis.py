@@ -78,8 +78,8 @@ async def test_no_key_and_no_password_is_shown(
             await bitpeak.notification_handlers.list()
             kept = redis_server.ask("-a", CANARY, "--scan", "--pattern", "*")
             redis_server.kill()
-            gate = bitpeak._transport._gate
-            while not gate.pacer._is_alone:  # noqa: ASYNC110
+            limiter = bitpeak._transport.lifecycle.open().limiter
+            while not limiter.pacer._is_alone:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             await bitpeak.notification_handlers.list()
         async with BitPeak(key, base_url=sandbox.base_url, pace_store=store) as bitpeak:
@@ -118,7 +118,7 @@ def test_a_client_goes_on_in_another_event_loop(redis_server, threaded_sandbox):
 
 async def one_call_and_close_the_session(bitpeak):
     await bitpeak.notification_handlers.list()
-    await bitpeak._transport._session.close()
+    await bitpeak._transport.lifecycle._connections.close()
 
 
 def test_the_synchronous_client_shares_too_and_so_does_a_forked_child(

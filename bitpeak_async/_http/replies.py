@@ -1,4 +1,4 @@
-"""Replies as servers really send them: JSON behind PHP's noise, error texts, waits asked for."""
+"""A reply → a result or a typed error, from replies as servers really send them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,31 @@ import datetime as dt
 import email.utils
 import math
 import re
-from collections.abc import Callable, Mapping
-from itertools import islice
-from typing import Any, Final
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
 
-import orjson
+from attrs import field, frozen
 
-from bitpeak_async._http.decode import ShapeError
+from bitpeak_async._http.decode import Decoder, ShapeError, parse_json
+from bitpeak_async._http.protocol import Call, Reply
+from bitpeak_async.errors import (
+    APIError,
+    AuthenticationError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    RedirectError,
+    ReplyError,
+    ServerError,
+    ValidationError,
+)
+from bitpeak_async.settings import WIRE_FIELDS
 
-# A PHP warning or a byte-order mark may stand before the JSON object: look for its first key.
-_ENVELOPE: Final = re.compile(rb'\{\s*"(?:data|errors|error|message)"\s*:')
+T = TypeVar("T")
+
 # Strings that are no keys, also where the text is cut off inside one, and long numbers.
 _JSON_VALUE: Final = re.compile(
     r'("(?:[^"\\]|\\.)*"\s*:)|"(?:[^"\\]|\\.)*(?:"|\\?$)|-?\d{7,}[\d.eE+-]*'
@@ -23,22 +38,100 @@ _JSON_VALUE: Final = re.compile(
 _JSON_START: Final = re.compile(r'[{\[]\s*[{\["]')
 
 
-def parse_json(body: bytes) -> Any:
-    """Return the JSON value in a body.
+@frozen
+class ReplyReader:
+    """Reads the replies to one client's calls.
 
-    Raises:
-        ShapeError: there is none, even after what PHP may print before it.
+    Attributes:
+        decoder: JSON → records.
+        api_key: never shown, should the server echo it.
+        now: seconds since the epoch, for dates in ``Retry-After``.
     """
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        problem = f"not JSON ({error.msg})" if body.strip() else "an empty body"
-    for start in islice(_ENVELOPE.finditer(body), 5):
+
+    decoder: Decoder = field(repr=False)
+    api_key: str = field(repr=False)
+    now: Callable[[], float] = field(default=time.time, repr=False)
+
+    def read(self, call: Call[T], reply: Reply, *, repeated: bool = False) -> T:
+        """Return what the reply means.
+
+        Args:
+            call: what was asked.
+            reply: what came back.
+            repeated: whether an earlier attempt may have been executed; then a 404 to a delete
+                means that it was.
+
+        Raises:
+            APIError: any status but 2xx, by status.
+            ReplyError: a 2xx whose body is not what the API promises.
+        """
+        gone = reply.status == 404 and repeated and call.method == "DELETE"
+        if not (200 <= reply.status < 300 or gone):
+            raise self._api_error(call, reply)
         try:
-            return orjson.loads(body[start.start() :])
-        except orjson.JSONDecodeError:
-            continue
-    raise ShapeError("$", problem)
+            return self.decoder.decode(reply.body, call.returns)
+        except ShapeError as error:
+            path, problem = error.path, error.problem
+        shown = excerpt(reply.body, partial(self.redact, call=call))
+        raise ReplyError(
+            f"{call.operation}: a reply with status {reply.status} is not as promised: "
+            f"{problem} at {path}; it starts {shown!r}",
+            status=reply.status,
+            path=path,
+            excerpt=shown,
+        )
+
+    def _api_error(self, call: Call[Any], reply: Reply) -> APIError:
+        titles = [self.redact(title, call)[:500] for title in error_titles(reply.body)]
+        title = titles[0] if titles else _phrase(reply.status)
+        return _error_class(reply.status)(
+            f"{call.operation}: {reply.status} {title}",
+            status=reply.status,
+            title=title,
+            errors=tuple(titles),
+            request_id=reply.headers.get("CF-Ray") or reply.headers.get("X-Request-Id"),
+            retry_after=retry_after(reply.headers, self.now()),
+        )
+
+    def redact(self, text: str, call: Call[Any]) -> str:
+        """Return text from the server without what we sent in confidence, should it echo it."""
+        return _without(text, [self.api_key, *_form_secrets(call.form or {})])
+
+
+def _form_secrets(form: Mapping[str, str]) -> Iterable[str]:
+    for name, value in form.items():
+        wire = WIRE_FIELDS.get(name)
+        if name not in {"name", "type", "is_enabled"} and (wire is None or wire.secret):
+            yield value
+
+
+def _without(text: str, secrets: Iterable[str]) -> str:
+    for secret in sorted(secrets, key=len, reverse=True):  # one may be part of another
+        for form in (secret, secret.replace("/", "\\/"), secret.replace("&", "&amp;")):
+            text = text.replace(form, "***") if form else text
+    return text
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "without a message"
+
+
+def _error_class(status: int) -> type[APIError]:
+    if status >= 500:
+        return ServerError
+    if 300 <= status < 400:
+        return RedirectError
+    return {
+        400: ValidationError,
+        401: AuthenticationError,
+        403: PermissionDeniedError,
+        404: NotFoundError,
+        422: ValidationError,
+        429: RateLimitError,
+    }.get(status, APIError)
 
 
 def excerpt(body: bytes, redact: Callable[[str], str]) -> str:

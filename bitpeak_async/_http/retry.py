@@ -50,9 +50,9 @@ def is_temporary(error: BaseException) -> bool:
     return isinstance(error, TransportError)
 
 
-def may_repeat(error: BaseException, repeat: RetrySafety) -> bool:
+def may_repeat(error: BaseException, safety: RetrySafety) -> bool:
     """Whether a call that failed so may be sent again: a create only if it was not executed."""
-    return is_temporary(error) and (repeat is not RetrySafety.CREATE or was_not_executed(error))
+    return is_temporary(error) and (safety is not RetrySafety.CREATE or was_not_executed(error))
 
 
 @define
@@ -106,7 +106,7 @@ class Attempts:
     def next_delay(
         self,
         error: BitPeakError,
-        repeat: RetrySafety,
+        safety: RetrySafety,
         retry: Retry,
         budget: Budget,
         random: Callable[[], float],
@@ -118,7 +118,7 @@ class Attempts:
         """
         self.under_way = False
         self.maybe_executed |= not was_not_executed(error)
-        if not may_repeat(error, repeat):
+        if not may_repeat(error, safety):
             return None
         if throttles(error):
             self.throttled += 1

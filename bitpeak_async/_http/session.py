@@ -1,19 +1,59 @@
-"""The aiohttp session as requests of this SDK need it; several transports may share one."""
+"""The exchange over an aiohttp session, and the life of that session."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import math
+import os
+import ssl as tls
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 
-from bitpeak_async._rate.controller import RateController
-from bitpeak_async._rate.limiter import Limiter
-from bitpeak_async._rate.link import Link
+from bitpeak_async._checks import check_type
+from bitpeak_async._http.failures import (
+    ConnectionFailedError,
+    ExchangeError,
+    ExchangeTimeoutError,
+    ReplyTooLargeError,
+)
+from bitpeak_async._http.lifecycle import NewLimiter
+from bitpeak_async._http.protocol import Connections, Reply, Request, SessionOptions
+from bitpeak_async._http.timeouts import Timeouts
+from bitpeak_async._rate.factory import LimiterFactory
+from bitpeak_async.errors import ClosedError
+from bitpeak_async.options import Timeout
+
+AIOHTTP_VERSION: Final = aiohttp.__version__
 
 # Common servers drop an idle connection after 5 s at the earliest. A create that meets one just
 # dropped has an unknown outcome, so ours are dropped before.
 _KEEPALIVE: Final = 4.0
+# Of the total timeout; so an attempt that ends while it connects is known never to be sent.
+_CONNECTING: Final = 0.95
+
+# RuntimeError and ValueError: a closed session, or options of a given one that contradict.
+_FAILURES: Final = (aiohttp.ClientError, HttpProcessingError, OSError, RuntimeError, ValueError)
+_NEVER_CONNECTED: Final = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientHttpProxyError,
+)
+_NEVER_WILL: Final = (
+    aiohttp.ClientConnectorCertificateError,
+    aiohttp.ServerFingerprintMismatch,
+    aiohttp.InvalidURL,
+    aiohttp.NonHttpUrlClientError,
+    RuntimeError,
+    ValueError,
+)
+
+
+def check_session(session: object) -> None:
+    """Raise ConfigurationError unless a session is aiohttp's."""
+    check_type("session", session, aiohttp.ClientSession)
 
 
 def open_session(limit: int, headers: Mapping[str, str] | None = None) -> aiohttp.ClientSession:
@@ -31,33 +71,292 @@ def open_session(limit: int, headers: Mapping[str, str] | None = None) -> aiohtt
     )
 
 
-class Connections:
-    """One session for several transports; whoever made it closes it.
+class SessionNetwork:
+    """A network of one client: a given session, or one of its own.
 
     Args:
-        limit: requests at once, of all transports together; ``gate`` has to see to it.
-
-    Attributes:
-        link: to the pace store of all transports, or None.
+        session: used and never closed; None for a session of the client's own.
     """
 
-    link: Link | None = None
+    def __init__(self, session: aiohttp.ClientSession | None = None) -> None:
+        self._session = session
+
+    def connections(self, headers: Mapping[str, str], options: SessionOptions) -> Connections:
+        """Return the connections of one client."""
+        if (session := self._session) is None:
+            return OwnSession(headers, options)
+        return BorrowedSession(lambda: session, None, headers, options, runs_middlewares=True)
+
+    def new_limiter(self, limiters: LimiterFactory) -> NewLimiter:
+        """Return what makes the limiter of one client."""
+        return limiters.make
+
+
+class SharedSession:
+    """A network of several clients on one session; whoever made it closes it.
+
+    Args:
+        limit: requests at once, of all clients together; ``new_limiter`` must see to it.
+    """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._session: aiohttp.ClientSession | None = None
 
-    def open(self) -> aiohttp.ClientSession:
-        """Return the session, made on first use, in the loop that uses it."""
+    def connections(self, headers: Mapping[str, str], options: SessionOptions) -> Connections:
+        """Return the connections of one client."""
+        return BorrowedSession(self._open, self.limit, headers, options, runs_middlewares=False)
+
+    def new_limiter(self, limiters: LimiterFactory) -> NewLimiter:
+        """Return what makes the limiter of one client."""
+        return limiters.make
+
+    def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = open_session(self.limit)
         return self._session
-
-    def gate(self, pacer: RateController, slots: int) -> Limiter:
-        """Return what a transport's requests have to pass before they take a connection."""
-        return Limiter(pacer, slots)
 
     async def close(self) -> None:
         """Close the session. Closing twice is fine."""
         if self._session is not None:
             await self._session.close()
+
+
+class OwnSession:
+    """Connections on a session of one client, made in the loop that uses it."""
+
+    can_rebind = True
+    limit = None
+
+    def __init__(self, headers: Mapping[str, str], options: SessionOptions) -> None:
+        self._headers = headers
+        self._options = options
+        self._session: aiohttp.ClientSession | None = None
+        self._exchange: SessionExchange | None = None
+
+    def open(self, slots: int) -> SessionExchange:
+        """Return the exchange over a new session."""
+        self._session = open_session(slots, self._headers)
+        self._exchange = SessionExchange(self._session, self._options)
+        return self._exchange
+
+    def check(self) -> None:
+        """Do nothing: only its client closes the session."""
+
+    async def close(self) -> None:
+        """Close the session. Closing twice is fine."""
+        if self._exchange is not None:
+            self._exchange.close()
+        if self._session is not None:
+            await self._session.close()
+
+
+class BorrowedSession:
+    """Connections on a session that somebody else opens and closes.
+
+    Args:
+        session: returns it, in the loop that uses it.
+        limit: requests it can carry at once, or None to ask its connector.
+        headers: of every request.
+        options: of every request.
+        runs_middlewares: whether the session's own middlewares must run.
+    """
+
+    can_rebind = False
+
+    def __init__(
+        self,
+        session: Callable[[], aiohttp.ClientSession],
+        limit: int | None,
+        headers: Mapping[str, str],
+        options: SessionOptions,
+        *,
+        runs_middlewares: bool,
+    ) -> None:
+        self._get_session = session
+        self._limit = limit
+        self._headers = headers
+        self._options = options
+        self._runs_middlewares = runs_middlewares
+        self._session: aiohttp.ClientSession | None = None
+        self._exchange: SessionExchange | None = None
+
+    @property
+    def limit(self) -> int | None:
+        """Requests at once: never more than the session has connections."""
+        if self._limit is not None:
+            return self._limit
+        connector = self._get_session().connector
+        limits = connector and [*filter(None, [connector.limit, connector.limit_per_host])]
+        return min(limits, default=None) if limits else None
+
+    def open(self, slots: int) -> SessionExchange:  # noqa: ARG002 - it has its own limit
+        """Return the exchange over the session."""
+        self._session = self._get_session()
+        self._exchange = SessionExchange(
+            self._session,
+            self._options,
+            headers=self._headers,
+            runs_middlewares=self._runs_middlewares,
+        )
+        return self._exchange
+
+    def check(self) -> None:
+        """Raise ClosedError if the session was closed."""
+        if self._session is not None and self._session.closed:
+            raise ClosedError("the session given to the client is closed")
+
+    async def close(self) -> None:
+        """Leave the session open: it is somebody else's."""
+        if self._exchange is not None:
+            self._exchange.close()
+
+
+class SessionExchange:
+    """Exchanges requests and replies by ``ClientSession.request``.
+
+    Args:
+        session: of the running loop.
+        options: of every request.
+        headers: of every request, where the session has none of the client.
+        runs_middlewares: whether the session's own middlewares must run. Then a DELETE that
+            aiohttp sends again goes unnoticed.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        options: SessionOptions,
+        *,
+        headers: Mapping[str, str] | None = None,
+        runs_middlewares: bool = False,
+    ) -> None:
+        self._session = session
+        self._options = options
+        self._headers = headers
+        self._runs_middlewares = runs_middlewares
+        self._timeouts = Timeouts(asyncio.get_running_loop())
+        self._timeout: Timeout | None = None
+        self._client_timeout = aiohttp.ClientTimeout()
+
+    async def exchange(self, request: Request, timeout: Timeout) -> Reply:
+        """Return the reply; see ``Exchange``."""
+        resending = None
+        if request.method == "DELETE" and not self._runs_middlewares:
+            resending = _Resending()
+        headers = request.headers
+        if self._headers is not None:
+            headers = {**self._headers, **(headers or {})}
+        options = self._options
+        try:
+            with self._timeouts.within(timeout.total):
+                response = await self._session.request(
+                    request.method,
+                    request.url,
+                    data=request.body,
+                    headers=headers,
+                    timeout=self._of_connecting(timeout),
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    proxy=options.proxy,
+                    ssl=options.ssl,
+                    middlewares=(resending,) if resending else None,
+                )
+                try:
+                    body = await _read(response, options.max_reply_bytes)
+                except BaseException:
+                    response.release()
+                    raise
+                was_resent = resending is not None and resending.happened
+                return Reply(response.status, response.headers, body, was_resent)
+        except _FAILURES as cause:
+            error = _exchange_error(cause)
+        except asyncio.CancelledError as end:
+            # aiohttp's frames hold the request's headers, and so the key.
+            end.__context__ = None
+            raise end.with_traceback(None)  # noqa: B904 - it is the same one
+        raise error  # outside of the handler, so that it chains nothing of aiohttp's
+
+    def close(self) -> None:
+        """Stop the timer."""
+        self._timeouts.close()
+
+    def _of_connecting(self, timeout: Timeout) -> aiohttp.ClientTimeout:
+        """Return the timeouts of a new connection. The total one is ours."""
+        if timeout is not self._timeout:
+            self._timeout = timeout
+            self._client_timeout = aiohttp.ClientTimeout(
+                connect=_CONNECTING * timeout.total,
+                sock_connect=timeout.connect,
+                ceil_threshold=math.inf,
+            )
+        return self._client_timeout
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """Return the decompressed body; stop at the limit, before a gzip bomb fills the memory."""
+    chunks: list[bytes] = []
+    room = limit
+    content = response.content
+    while not content.at_eof():
+        chunk = content.read_nowait() if content.is_eof() else await content.readany()
+        chunks.append(chunk)
+        room -= len(chunk)
+        if room < 0:
+            raise ReplyTooLargeError(limit, response.status)
+    return b"".join(chunks)
+
+
+class _Resending:
+    """A middleware that sees aiohttp send again, as it does once after a disconnect."""
+
+    def __init__(self) -> None:
+        self._sent = 0
+
+    @property
+    def happened(self) -> bool:
+        return self._sent > 1
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        self._sent += 1
+        return await handler(request)
+
+
+def _exchange_error(cause: BaseException) -> ExchangeError:
+    """Return what an exception of aiohttp means.
+
+    It holds the request's headers, and so the key: only its class and the operating system's
+    reason go into the message, and it is never chained.
+    """
+    reason = _reason(cause)
+    if isinstance(cause, _NEVER_WILL):
+        return ConnectionFailedError(reason, temporary=False)
+    if isinstance(cause, _NEVER_CONNECTED):
+        return ConnectionFailedError(reason)
+    if isinstance(cause, TimeoutError):
+        return ExchangeTimeoutError(reason)
+    return ExchangeError(reason)
+
+
+def _reason(cause: BaseException) -> str:
+    cls = type(cause).__name__
+    if isinstance(cause, aiohttp.ClientConnectorCertificateError):
+        detail: object = cause.certificate_error
+    elif isinstance(cause, aiohttp.ClientConnectorError):
+        detail = cause.os_error
+    elif isinstance(cause, aiohttp.ClientResponseError):
+        detail = cause.status or None
+    elif isinstance(cause, aiohttp.ClientOSError):  # aiohttp's own words hold the URL
+        detail = os.strerror(cause.errno) if cause.errno else None
+    elif isinstance(cause, OSError):
+        detail = cause.strerror
+    elif isinstance(cause, RuntimeError | ValueError) and not isinstance(cause, aiohttp.InvalidURL):
+        detail = cause
+    else:
+        detail = None
+    if isinstance(detail, tls.SSLError):
+        words = (getattr(detail, name, None) for name in ("verify_message", "reason", "strerror"))
+        detail = next(filter(None, words), None)
+    return f"{cls} ({detail})" if detail else cls

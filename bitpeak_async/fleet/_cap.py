@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 from typing import Final
 
-from bitpeak_async._http.session import Connections
+from bitpeak_async._http.lifecycle import NewLimiter
+from bitpeak_async._http.session import SharedSession
 from bitpeak_async._rate.controller import Permit, RateController
+from bitpeak_async._rate.factory import LimiterFactory
 from bitpeak_async._rate.limiter import Limiter
 from bitpeak_async._rate.link import KeptLink
 
@@ -183,7 +186,7 @@ class CappedLimiter(Limiter):
         self._share.give_back(self.pacer.clock() - permit.at)
 
 
-class CappedConnections(Connections):
+class CappedConnections(SharedSession):
     """One session for all keys of a fleet, as many connections as the cap has places.
 
     Args:
@@ -196,8 +199,12 @@ class CappedConnections(Connections):
         self.link = self._kept = link
         self.cap = FairLimiter(limit)
 
-    def gate(self, pacer: RateController, slots: int) -> Limiter:
-        """Return a key's gate."""
+    def new_limiter(self, limiters: LimiterFactory) -> NewLimiter:
+        """Return what makes a key's limiter."""
+        return partial(limiters.make, link=self.link, limiter=self.limiter)
+
+    def limiter(self, pacer: RateController, slots: int) -> Limiter:
+        """Return a key's limiter."""
         return CappedLimiter(pacer, slots, self.cap.share())
 
     async def room(self) -> None:

@@ -22,7 +22,7 @@ class Clients:
 
     Args:
         in_flight: requests under way at once, of all clients together.
-        make: makes a client from an ``api_key`` and the keywords ``base_url`` and ``pace``.
+        make: makes a client from a network, a key and the keywords ``base_url`` and ``pace``.
         pace: of accounts that tell none.
         pace_store: where all processes that use a key meet, or None.
     """
@@ -99,6 +99,4 @@ class Clients:
 
     def _new(self, key: Credentials, pace: Pace | None) -> BitPeak:
         pace = self._pace if pace is None else pace
-        client = self._make(key.api_key.value, base_url=key.base_url, pace=pace)
-        client._transport.share(self._connections)  # noqa: SLF001 - not for users to do
-        return client
+        return self._make(self._connections, key.api_key.value, base_url=key.base_url, pace=pace)

@@ -13,7 +13,7 @@ from typing import Any, Self, TypeAlias
 
 from bitpeak_async._checks import check_type, checked_base_url, checked_hooks
 from bitpeak_async._rate.store import PaceStore
-from bitpeak_async.client import MAX_REPLY_BYTES, BitPeak, check_application
+from bitpeak_async.client import MAX_REPLY_BYTES, BitPeak, check_application, client_over
 from bitpeak_async.errors import BitPeakError, ConfigurationError
 from bitpeak_async.events import Hook
 from bitpeak_async.fleet._clients import Clients
@@ -80,7 +80,7 @@ class Fleet:
         self._clients = Clients(
             in_flight,
             partial(
-                BitPeak,
+                client_over,
                 timeout=timeout,
                 retry=retry,
                 proxy=proxy,

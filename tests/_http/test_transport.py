@@ -282,7 +282,7 @@ async def test_cancelling_leaves_no_slot_taken(sandbox: Sandbox, connect: Connec
         assert [asyncio.CancelledError] * 8 == [type(result) for result in results]
         sandbox.clear_faults()
         assert 0 == len(await bitpeak.notification_handlers.list())
-        assert 2 == bitpeak._transport._gate._free
+        assert 2 == bitpeak._transport.lifecycle.open().limiter._free
 
 
 async def test_closing_ends_what_is_under_way(sandbox: Sandbox, connect: Connect):

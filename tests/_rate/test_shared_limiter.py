@@ -24,7 +24,7 @@ def simulate(monkeypatch):
 
 def capped(limit):
     """Make gates of fleets, each with one key."""
-    return lambda: CappedConnections(limit).gate
+    return lambda: CappedConnections(limit).limiter
 
 
 async def work_together(store, server, requests, members=3, gates=lambda: Limiter):

@@ -306,10 +306,10 @@ async def test_cancelling_at_any_moment_leaks_nothing():
         for _ in range(count // 50):
             await asyncio.gather(*(one() for _ in range(50)))
         assert 0 == len(await bitpeak.notification_handlers.list())
-        gate = bitpeak._transport._gate
-        connector = bitpeak._transport.open().connector
-        assert 16 == gate._free
-        assert not gate._waiting
+        binding = bitpeak._transport.lifecycle.open()
+        connector = binding.exchange._session.connector
+        assert 16 == binding.limiter._free
+        assert not binding.limiter._waiting
         assert isinstance(connector, aiohttp.TCPConnector)
         assert 0 == len(connector._acquired)
 

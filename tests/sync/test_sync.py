@@ -617,13 +617,13 @@ def test_a_client_that_nobody_has_any_more_is_closed(
     threaded_sandbox.seed_handlers(20)
     handlers = connect_sync(threaded_sandbox).with_options(deadline=5).notification_handlers
     handlers.list()
-    transport = handlers._handlers._transport
+    session = handlers._handlers._transport.lifecycle._binding.exchange._session
     iterator = handlers.iterate(results_per_page=10)
     del handlers
     assert 20 == len(list(iterator))
-    assert not transport._closed
+    assert not session.closed
     del iterator
-    wait_for(lambda: transport._session.closed)
+    wait_for(lambda: session.closed)
 
 
 def test_shutdown_ends_what_is_under_way(connect_sync: Connect, threaded_sandbox: Sandbox):

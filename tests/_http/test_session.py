@@ -1,6 +1,5 @@
 """Whatever aiohttp can raise becomes an error of the tree, and takes no secret along."""
 
-import datetime as dt
 import errno
 import pickle
 import socket
@@ -13,12 +12,10 @@ from aiohttp.client_reqrep import ConnectionKey, RequestInfo
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from bitpeak_async._http.decode import decoder
-from bitpeak_async._http.failures import FAILURES, transport_error
-from bitpeak_async._http.protocol import Call, RetrySafety, Wire
-from bitpeak_async._http.transport import CallOptions, Transport
+from bitpeak_async._http.session import SessionNetwork
+from bitpeak_async.client import client_over
 from bitpeak_async.errors import NotSentError, RequestTimeoutError, TransportError
-from bitpeak_async.options import Pace, Retry, Timeout
+from bitpeak_async.options import Retry
 
 CANARY = "canary-4711"
 HEADERS = CIMultiDict({"Authorization": f"Bearer {CANARY}", "Set-Cookie": CANARY})
@@ -148,19 +145,6 @@ def test_every_exception_of_aiohttp_is_here():
     assert set(AIOHTTP) == set(CLASSES)
 
 
-@pytest.mark.parametrize("name", CLASSES)
-def test_every_exception_of_aiohttp_is_caught(name):
-    assert issubclass(CLASSES[name], FAILURES)
-
-
-@pytest.mark.parametrize(("cause", "expected", "reason"), CASES.values(), ids=CASES)
-def test_a_failure_says_what_became_of_the_request(cause, expected, reason):
-    error = transport_error("create notification handler 'Ops'", cause)
-    assert expected == (type(error), vars(error))
-    assert str(error).startswith(f"create notification handler 'Ops': {type(cause).__name__}")
-    assert reason in str(error)
-
-
 def failing(cause):
     """A session whose every request fails so."""
 
@@ -175,25 +159,17 @@ def failing(cause):
 
 
 @pytest.mark.parametrize(("cause", "expected", "reason"), CASES.values(), ids=CASES)
-async def test_a_failure_leaves_the_transport_without_its_cause(cause, expected, reason):
-    """It holds the request's headers, and so the key: no traceback or pickle may reach it."""
-    wire = Wire(
-        base_url=f"https://bitpeak.ru/{CANARY}",
-        api_key=CANARY,
-        user_agent="test",
-        decoder=decoder(dt.UTC),
-    )
-    once = Retry(attempts=1)
-    transport = Transport(
-        wire, pace=Pace(), retry=once, max_reply_bytes=1000, session=failing(cause)
-    )
-    call = Call(
-        "get it", "GET", "/x", RetrySafety.READ, lambda decoder, body: body, form={"x": CANARY}
-    )
-    with pytest.raises(TransportError) as caught:
-        await transport.send(call, CallOptions(Timeout(), once))
+async def test_a_failure_says_what_became_of_the_request_without_its_cause(cause, expected, reason):
+    """The cause holds the request's headers, and so the key: nothing may lead to it."""
+    network = SessionNetwork(failing(cause))
+    base_url, once = f"https://bitpeak.ru/{CANARY}", Retry(attempts=1)
+    async with client_over(network, CANARY, base_url=base_url, retry=once) as bitpeak:
+        with pytest.raises(TransportError) as caught:
+            await bitpeak.notification_handlers.update(1, settings={"x_consumer_key": CANARY})
     error = caught.value
     assert expected == (type(error), vars(error))
+    assert str(error).startswith(f"update notification handler 1: {type(cause).__name__}")
+    assert reason in str(error)
     assert error.__cause__ is None
     assert error.__context__ is None
     shown = f"{error} {error!r} {error.args} {vars(error)} {pickle.dumps(error)}"
