@@ -53,7 +53,7 @@ def notebooks(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """Test the sandbox's page in a real Chromium: Debian's chromium and chromium-driver."""
+    """Test the sandbox's dashboard in a real Chromium: Debian's chromium and chromium-driver."""
     install(session, "browser")
     session.run("pytest", "-m", "browser", "tests/sandbox", *session.posargs)
 

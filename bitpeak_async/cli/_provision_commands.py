@@ -261,7 +261,7 @@ async def sandbox(
             _output.write(f"export BITPEAK_BASE_URL={server.base_url}\n")
             _output.write(f"export BITPEAK_API_KEY={server.api_key}\n")
         _output.flush()
-        _output.err.print(f"Page at {server.page_url}")
+        _output.err.print(f"Dashboard at {server.dashboard_url}")
         _output.err.print("Serving until Ctrl-C")
         await interrupted.wait()
     return Exit.DONE

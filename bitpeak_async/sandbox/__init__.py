@@ -1,4 +1,8 @@
-"""An embedded BitPeak server to test against, over real sockets, with faults on demand."""
+"""An embedded BitPeak server for tests: real sockets, many dialects, faults on demand.
+
+`endpoint` takes a request: `limits` may refuse it, `faults` may break it, `api` executes it on the
+`store` and renders the result (`rendering`, in a `dialect`), `delivery` sends it.
+"""
 
 from bitpeak_async.sandbox.content import NewHandler
 from bitpeak_async.sandbox.dialect import Dialect

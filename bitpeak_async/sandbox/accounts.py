@@ -1,4 +1,4 @@
-"""Whose handlers a key opens, and what counts its requests."""
+"""Map API keys to accounts and their rate limits."""
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
@@ -7,15 +7,13 @@ from bitpeak_async.sandbox.limits import Limit
 
 
 class Accounts:
-    """The accounts of a sandbox, one a key.
-
-    The first key's account is `""`: its handlers are those of databases that knew no other.
+    """The accounts of a sandbox, one per key; the first key's account is `""`.
 
     Args:
         api_key: The first key.
-        api_keys: Further ones.
-        limit: Counts the requests of the first key and of those that are none; the further keys
-            get copies. None for no limit.
+        api_keys: Additional keys.
+        limit: Rate limit of the first key and of unknown keys; additional keys get copies.
+            None means no limit.
     """
 
     def __init__(self, api_key: str, api_keys: Iterable[str], limit: Limit | None) -> None:
@@ -26,15 +24,15 @@ class Accounts:
         }
 
     def limit_of(self, authorization: str) -> Limit | None:
-        """Return what counts the requests with this authorization."""
+        """Return the rate limit that applies to an `Authorization` header."""
         return self._limits.get(authorization, self._limit)
 
     def of(self, api_key: str) -> str:
         """Return the account of a key.
 
         Raises:
-            ValueError: It is no key of this sandbox.
+            ValueError: The sandbox does not know the key.
         """
         if api_key not in self.by_key:
-            raise ValueError("it is no key of this sandbox; see api_keys")
+            raise ValueError("unknown API key; pass it as one of api_keys")
         return self.by_key[api_key]

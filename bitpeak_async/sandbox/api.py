@@ -1,28 +1,23 @@
-"""The notification-handlers API itself: a request in, a reply out, no network."""
+"""The notification-handlers API: turn a request into a response, without any network."""
 
 from collections.abc import Iterable, Mapping
 
 import orjson
 
 from bitpeak_async.sandbox.dialect import Dialect
-from bitpeak_async.sandbox.replies import Replies, Reply
+from bitpeak_async.sandbox.rendering import RawResponse, Renderer
 from bitpeak_async.sandbox.store import Draft, Store, StoredHandler
 from bitpeak_async.sandbox.traffic import RequestRecord
 
 COLLECTION = "/notification-handlers"
 PAGE_SIZES = frozenset({10, 25, 50, 100, 250, 500, 1000})
 DEFAULT_PAGE_SIZE = 25
-#: Of an id or a page; times the largest page this still fits SQLite's 64 bits.
+#: Longest id or page number; times the largest page it still fits in 64 bits.
 _MAX_DIGITS = 15
 
 
 class _RefusedError(Exception):
-    """The request is answered with an error, and has changed nothing.
-
-    Attributes:
-        status: The HTTP status.
-        title: What to tell the client.
-    """
+    """The request is invalid and has changed nothing."""
 
     def __init__(self, status: int, title: str) -> None:
         super().__init__(title)
@@ -34,42 +29,42 @@ class Api:
     """Answer requests from the store, as documented and in the given dialect.
 
     Args:
-        store: Where the handlers are.
-        replies: How replies are worded.
-        dialect: How to behave where nothing is documented.
-        types: Handler type -> its settings fields.
-        accounts: Key that requests may bear -> the account it opens.
+        store: The database.
+        renderer: Renders the responses.
+        dialect: How to behave where the documentation is silent.
+        types: Handler type → settings fields.
+        accounts: API key → account.
     """
 
     def __init__(
         self,
         store: Store,
-        replies: Replies,
+        renderer: Renderer,
         *,
         dialect: Dialect,
         types: Mapping[str, tuple[str, ...]],
         accounts: Mapping[str, str],
     ) -> None:
         self._store = store
-        self._replies = replies
+        self._renderer = renderer
         self._dialect = dialect
         self._types = types
         self._accounts = {f"Bearer {key}": account for key, account in accounts.items()}
 
-    def answer(self, request: RequestRecord) -> Reply:
-        """Execute one request; what it changes is committed on return."""
+    def answer(self, request: RequestRecord) -> RawResponse:
+        """Execute one request and commit its changes."""
         try:
             return self._route(request)
         except _RefusedError as refusal:
-            return self._replies.error(refusal.status, refusal.title)
+            return self._renderer.error(refusal.status, refusal.title)
 
-    def _route(self, request: RequestRecord) -> Reply:
+    def _route(self, request: RequestRecord) -> RawResponse:
         path, slash, tail = request.path.removeprefix(COLLECTION).partition("/")
         if path or not request.path.startswith(COLLECTION):
             raise _RefusedError(404, "The page was not found.")
         wanted_slash = {"either": slash, "with": "/", "without": ""}[self._dialect.trailing_slash]
         if not tail and slash != wanted_slash:
-            return self._replies.moved(wanted_slash, request.query)
+            return self._renderer.moved(wanted_slash, request.query)
         account = self._accounts.get(request.authorization)
         if account is None:
             raise _RefusedError(401, "The API key is missing or wrong.")
@@ -77,35 +72,35 @@ class Api:
             return self._answer_one(request, tail, account)
         return self._answer_all(request, account)
 
-    def _answer_all(self, request: RequestRecord, account: str) -> Reply:
+    def _answer_all(self, request: RequestRecord, account: str) -> RawResponse:
         match request.method:
             case "GET":
                 return self._list(request.query, account)
             case "POST":
                 return self._create(request.fields, account)
             case _:
-                return self._wrong_verb("GET, POST")
+                return self._wrong_method("GET, POST")
 
-    def _answer_one(self, request: RequestRecord, tail: str, account: str) -> Reply:
+    def _answer_one(self, request: RequestRecord, tail: str, account: str) -> RawResponse:
         if request.method not in ("GET", "POST", "DELETE"):
-            return self._wrong_verb("GET, POST, DELETE")
+            return self._wrong_method("GET, POST, DELETE")
         handler_id = _whole_number(tail)
         handler = None if handler_id is None else self._store.get(handler_id, account)
         if handler is None:
             raise _RefusedError(404, "The notification handler was not found.")
         match request.method:
             case "GET":
-                return self._replies.handler(handler)
+                return self._renderer.handler(handler)
             case "POST":
                 return self._update(handler, request.fields)
             case _:
                 self._store.delete(handler.id, account)
-                return self._replies.deleted(handler.id)
+                return self._renderer.deleted(handler.id)
 
-    def _wrong_verb(self, allowed: str) -> Reply:
-        return self._replies.error(405, "The method is not allowed.", {"Allow": allowed})
+    def _wrong_method(self, allowed: str) -> RawResponse:
+        return self._renderer.error(405, "The method is not allowed.", {"Allow": allowed})
 
-    def _list(self, query: Mapping[str, str], account: str) -> Reply:
+    def _list(self, query: Mapping[str, str], account: str) -> RawResponse:
         size = _whole_number(query.get("results_per_page", str(DEFAULT_PAGE_SIZE)))
         if size not in PAGE_SIZES:
             if self._dialect.bad_results_per_page == "error":
@@ -119,43 +114,45 @@ class Api:
             raise _RefusedError(404, "The page was not found.")
         order = self._dialect.order
         rows = self._store.page(order, limit=size, offset=offset, account=account)
-        return self._replies.page(rows, number=number, size=size, total=total)
+        return self._renderer.page(rows, number=number, size=size, total=total)
 
-    def _create(self, fields: Mapping[str, str], account: str) -> Reply:
+    def _create(self, fields: Mapping[str, str], account: str) -> RawResponse:
         _require(fields, ("name", "type"))
-        kind = fields["type"]
-        own = self._fields_of(kind)
+        handler_type = fields["type"]
+        own = self._fields_of(handler_type)
         _require(fields, own)
-        draft = Draft(kind, fields["name"], _dump(_pick(fields, own)))
-        return self._replies.written(self._store.insert(draft, account))
+        draft = Draft(handler_type, fields["name"], _dump(_pick(fields, own)))
+        return self._renderer.written(self._store.insert(draft, account))
 
-    def _update(self, handler: StoredHandler, fields: Mapping[str, str]) -> Reply:
-        kind = fields.get("type", handler.type)
-        own = self._fields_of(kind)
+    def _update(self, handler: StoredHandler, fields: Mapping[str, str]) -> RawResponse:
+        handler_type = fields.get("type", handler.type)
+        own = self._fields_of(handler_type)
         settings = _pick(fields, own)
         _require(fields, _pick(fields, ("name",)))
-        _require(fields, own if kind != handler.type else settings)
-        if kind == handler.type and (not settings or self._dialect.settings_update == "merge"):
+        _require(fields, own if handler_type != handler.type else settings)
+        if handler_type == handler.type and (
+            not settings or self._dialect.settings_update == "merge"
+        ):
             settings = {**orjson.loads(handler.settings), **settings}
         draft = Draft(
-            type=kind,
+            type=handler_type,
             name=fields.get("name", handler.name),
             settings=_dump(settings),
             is_enabled=self._is_enabled(handler, fields),
             last_datetime=handler.last_datetime,
         )
         self._store.update(handler.id, draft)
-        return self._replies.written(handler.id)
+        return self._renderer.written(handler.id)
 
     def _is_enabled(self, handler: StoredHandler, fields: Mapping[str, str]) -> bool:
         if "is_enabled" in fields:
             return not _is_empty(fields["is_enabled"])
         return self._dialect.omitted_is_enabled == "keep" and bool(handler.is_enabled)
 
-    def _fields_of(self, kind: str) -> tuple[str, ...]:
-        if kind not in self._types:
+    def _fields_of(self, handler_type: str) -> tuple[str, ...]:
+        if handler_type not in self._types:
             raise _RefusedError(400, f"The type is not one of: {', '.join(self._types)}.")
-        return self._types[kind]
+        return self._types[handler_type]
 
 
 def _require(fields: Mapping[str, str], names: Iterable[str]) -> None:
@@ -169,7 +166,7 @@ def _pick(fields: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
 
 
 def _is_empty(value: str) -> bool:
-    """Tell what PHP's `empty()` tells of a string."""
+    """Return what PHP's `empty()` returns for a string."""
     return value in ("", "0")
 
 

@@ -1,4 +1,4 @@
-"""Handlers as those who hold the sandbox put them in and see them."""
+"""Convert handlers between the database and the sandbox's Python API."""
 
 from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
@@ -9,9 +9,10 @@ from bitpeak_async.sandbox.store import Draft, StoredHandler
 
 
 class NewHandler(TypedDict):
-    """A handler to put into the database; `last_datetime` is `YYYY-mm-dd HH:MM:SS` in UTC.
+    """A handler to insert into the database.
 
-    It belongs to the first key, unless `api_key` tells another one.
+    `last_datetime` is `YYYY-mm-dd HH:MM:SS` in UTC. The handler belongs to `api_key`, by default
+    the first key.
     """
 
     name: str
@@ -22,8 +23,8 @@ class NewHandler(TypedDict):
     api_key: NotRequired[str]
 
 
-def draft(handler: NewHandler) -> Draft:
-    """Return what the database takes of a handler."""
+def to_draft(handler: NewHandler) -> Draft:
+    """Return the database columns of a new handler."""
     return Draft(
         handler["type"],
         handler["name"],
@@ -33,8 +34,8 @@ def draft(handler: NewHandler) -> Draft:
     )
 
 
-def shown(row: StoredHandler) -> dict[str, Any]:
-    """Return a handler of the database with its settings as a dict."""
+def to_dict(row: StoredHandler) -> dict[str, Any]:
+    """Return a stored handler as a dict, with its settings in clear."""
     return {
         **row._asdict(),
         "settings": orjson.loads(row.settings),

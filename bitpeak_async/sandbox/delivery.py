@@ -1,4 +1,4 @@
-"""Send a reply, or fail to, the way a fault says."""
+"""Send a response, or fail to send it, as a fault demands."""
 
 import asyncio
 import socket
@@ -8,32 +8,31 @@ from contextlib import suppress
 from aiohttp import web
 
 from bitpeak_async.sandbox.faults import Fault
-from bitpeak_async.sandbox.replies import Reply
+from bitpeak_async.sandbox.rendering import RawResponse
 
-#: Lingering for 0 seconds makes a close send RST instead of FIN.
+#: With a linger time of 0 seconds, closing a socket sends RST instead of FIN.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-async def deliver(request: web.BaseRequest, reply: Reply, fault: Fault) -> web.StreamResponse:
-    """Send a reply by the fault's `delivery`.
+async def deliver(request: web.BaseRequest, raw: RawResponse, fault: Fault) -> web.StreamResponse:
+    """Send a response according to `fault.delivery`.
 
     Returns:
-        What aiohttp is to send or to finish sending. Where the connection is closed already it
-        sends nothing.
+        The response that aiohttp has to send or finish; it sends nothing on a closed connection.
     """
     match fault.delivery:
         case "whole":
-            return web.Response(status=reply.status, body=reply.body, headers=reply.headers)
+            return web.Response(status=raw.status, body=raw.body, headers=raw.headers)
         case "truncated":
-            response = await _start(request, reply)
-            await response.write(reply.body[: len(reply.body) // 2])
+            response = await _start(request, raw)
+            await response.write(raw.body[: len(raw.body) // 2])
             _close(request)
         case "dripping":
-            response = await _start(request, reply)
-            with suppress(ConnectionError):  # the client may tire of it
-                for start in range(len(reply.body)):
+            response = await _start(request, raw)
+            with suppress(ConnectionError):  # the client may hang up
+                for start in range(len(raw.body)):
                     await asyncio.sleep(fault.interval)
-                    await response.write(reply.body[start : start + 1])
+                    await response.write(raw.body[start : start + 1])
         case "disconnect":
             response = web.Response()
             _close(request)
@@ -46,9 +45,9 @@ async def deliver(request: web.BaseRequest, reply: Reply, fault: Fault) -> web.S
     return response
 
 
-async def _start(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
-    response = web.StreamResponse(status=reply.status, headers=reply.headers)
-    response.content_length = len(reply.body)
+async def _start(request: web.BaseRequest, raw: RawResponse) -> web.StreamResponse:
+    response = web.StreamResponse(status=raw.status, headers=raw.headers)
+    response.content_length = len(raw.body)
     await response.prepare(request)
     return response
 

@@ -1,4 +1,4 @@
-"""How the sandbox speaks where the API's documentation is silent or servers differ."""
+"""Server behaviour that the API documentation leaves open, or that differs between servers."""
 
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -7,37 +7,36 @@ from attrs import frozen
 
 @frozen(kw_only=True)
 class Dialect:
-    """One way a BitPeak server may behave; each attribute varies on its own.
+    """How one BitPeak server behaves; every attribute varies independently.
 
-    The defaults are the documented behaviour, and where nothing is documented the plainest.
+    The defaults are the documented behaviour, or the simplest where none is documented.
 
     Attributes:
-        ids: How ids and the numbers of `meta` are written: `1` or `"1"`.
+        ids: How ids and the numbers in `meta` are written: `1` or `"1"`.
         booleans: How `is_enabled` is written: `true`, `1` or `"1"`.
         empty_settings: How settings without fields are written: `{}`, `[]` or `null`.
-        delete_reply: 204 without a body, or 200 with an empty, a blank or a JSON body.
-        write_status: The status that answers a create or an update.
-        extra_keys: Whether every object of a reply carries keys that are not documented.
-        max_results_per_page: The largest page served, whatever is asked; `meta` tells it.
-        secrets: Whether secret settings come back in clear, masked (`abc****`) or not at all.
-        settings_update: Whether the settings sent in an update are merged into those of the
-            handler or replace them all. Without any, the handler's settings stay.
+        delete_reply: 204 without a body, or 200 with an empty, blank or JSON body.
+        write_status: The status of a successful create or update.
+        extra_keys: Add undocumented keys to every JSON object.
+        max_results_per_page: The largest page served; `meta` shows the size used. None: 1,000.
+        secrets: Show secret settings in clear, masked (`abc****`) or not at all.
+        settings_update: Merge the settings sent in an update into the stored ones, or replace
+            them all. An update without settings keeps the stored ones.
         omitted_is_enabled: What an update without `is_enabled` does to it.
-        order: The list's order: by id either way, or by name.
-        page_out_of_range: How a page past the last is answered.
-        bad_results_per_page: How a size that is not allowed is answered: as if none was
-            asked, or 400.
-        links_with_size: Whether the URLs in `links` carry `results_per_page`.
-        byte_order_mark: Whether JSON is preceded by a UTF-8 byte-order mark.
-        php_warning: Whether JSON is preceded by a warning that PHP printed.
+        order: The list's order: by id, ascending or descending, or by name.
+        page_out_of_range: The response to a page after the last.
+        bad_results_per_page: The response to an unsupported size: the default size, or 400.
+        links_with_size: Add `results_per_page` to the URLs in `links`.
+        byte_order_mark: Start JSON bodies with a UTF-8 byte-order mark.
+        php_warning: Print a PHP warning before the JSON.
         error_shape: The error envelope: `{"errors": [error]}`, `{"errors": error}`,
             `{"message": title}`, `{"error": title}` or `{"errors": []}`.
-        error_status: How `status` within an error is written: `404` or `"404"`.
-        trailing_slash: The list's and create's path: both spellings served, or a 301 to the
-            one with or without the slash.
+        error_status: How `status` is written within an error: `404` or `"404"`.
+        trailing_slash: Serve list and create on both paths, or redirect (301) to the one with
+            or without the slash.
 
     Raises:
-        ValueError: A value is not one of those its attribute allows.
+        ValueError: An attribute has a value that it does not allow.
     """
 
     ids: Literal["integer", "string"] = "integer"
@@ -64,4 +63,4 @@ class Dialect:
         for name, hint in get_type_hints(type(self)).items():
             value: Any = getattr(self, name)
             if get_origin(hint) is Literal and value not in get_args(hint):
-                raise ValueError(f"{name} is one of {get_args(hint)}, not {value!r}")
+                raise ValueError(f"{name} must be one of {get_args(hint)}, not {value!r}")

@@ -1,4 +1,4 @@
-"""The HTTP side of the sandbox: what happens to each request between arrival and reply."""
+"""Take each HTTP request from arrival to response: record, limit, fault, execute, deliver."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,12 +8,12 @@ from aiohttp import web
 from attrs import evolve
 
 from bitpeak_async.sandbox.api import Api
+from bitpeak_async.sandbox.dashboard import Dashboard
 from bitpeak_async.sandbox.delivery import deliver
 from bitpeak_async.sandbox.faults import Fault, FaultPlan
 from bitpeak_async.sandbox.form import parse_form, parse_urlencoded
 from bitpeak_async.sandbox.limits import Limit, Verdict
-from bitpeak_async.sandbox.page import Page
-from bitpeak_async.sandbox.replies import Replies, Reply
+from bitpeak_async.sandbox.rendering import RawResponse, Renderer
 from bitpeak_async.sandbox.traffic import RequestRecord, Traffic
 
 _NO_FAULT = Fault()
@@ -21,41 +21,41 @@ _ADMITTED = Verdict(admitted=True, headers={})
 
 
 class Endpoint:
-    """A handler for `aiohttp.web.Server`: record, limit, pick a fault, execute, reply.
+    """A request handler for `aiohttp.web.Server`.
 
-    As in PHP, a request is executed to its end even when its client has gone.
+    As in PHP, a request is executed to its end even if its client hangs up.
 
     Args:
         api: Executes requests.
-        replies: Words the 429.
+        renderer: Renders the 429.
         base_path: The path of the base URL, such as `/api`.
-        faults: Which requests are to fail.
-        traffic: Where requests are recorded.
-        limit: An authorization -> what counts its requests; None to admit them all.
-        clock: Tells the limit the time, in seconds.
-        page: Answers what is not for the API.
+        faults: Decides which requests fail.
+        traffic: Records requests.
+        limit: `Authorization` header → rate limit; None admits everything.
+        clock: The rate limits' clock, in seconds.
+        dashboard: Answers requests that are not for the API.
     """
 
     def __init__(
         self,
         api: Api,
-        replies: Replies,
+        renderer: Renderer,
         *,
         base_path: str,
         faults: FaultPlan,
         traffic: Traffic,
         limit: Callable[[str], Limit | None],
         clock: Callable[[], float],
-        page: Page,
+        dashboard: Dashboard,
     ) -> None:
         self._api = api
-        self._replies = replies
+        self._renderer = renderer
         self._base_path = base_path
         self._faults = faults
         self._traffic = traffic
         self._limit = limit
         self._clock = clock
-        self._page = page
+        self._dashboard = dashboard
         self._loop = asyncio.get_running_loop()
         self._connections: set[asyncio.Task[None]] = set()
         self._late_commits: set[asyncio.Task[None]] = set()
@@ -64,21 +64,21 @@ class Endpoint:
         """Answer one request."""
         self._connections.add(request.task)
         try:
-            if self._page.owns(request):
-                return await self._page.answer(request)
+            if self._dashboard.owns(request):
+                return await self._dashboard.answer(request)
             record = self._record(request, await request.read())
-            with self._traffic.follow(record, self._loop.time):
+            with self._traffic.track(record, self._loop.time):
                 return await self._serve(request, record)
         finally:
             self._connections.discard(request.task)
 
     async def settled(self) -> None:
-        """Wait until every commit that a fault delayed has happened."""
+        """Wait until every delayed commit has been executed."""
         while self._late_commits:
             await asyncio.wait(self._late_commits)
 
     async def close(self) -> None:
-        """Abandon the requests in flight and the commits to come."""
+        """Cancel the requests in flight and the delayed commits."""
         tasks = self._connections | self._late_commits
         for task in tasks:
             task.cancel()
@@ -103,32 +103,32 @@ class Endpoint:
         verdict = _ADMITTED if limit is None else limit.admit(self._clock())
         if verdict.admitted:
             fault = self._faults.choose(record) or _NO_FAULT
-            reply = await self._execute(record, fault)
+            raw = await self._execute(record, fault)
         else:
             fault = _NO_FAULT
-            reply = self._replies.error(429, "Too many requests.")
+            raw = self._renderer.error(429, "Too many requests.")
         added = {**verdict.headers, **fault.headers}
         if added:
-            reply = evolve(reply, headers={**reply.headers, **added})
-        response = await deliver(request, reply, fault)
+            raw = evolve(raw, headers={**raw.headers, **added})
+        response = await deliver(request, raw, fault)
         if fault.answers:
-            record.status = reply.status
+            record.status = raw.status
         return response
 
-    async def _execute(self, record: RequestRecord, fault: Fault) -> Reply:
+    async def _execute(self, record: RequestRecord, fault: Fault) -> RawResponse:
         if fault.delay:
             await asyncio.sleep(fault.delay)
-        reply = Reply(200)
+        raw = RawResponse(200)
         if fault.commits and fault.commit_delay:
             commit = self._loop.create_task(self._commit_later(record, fault.commit_delay))
             self._late_commits.add(commit)
             commit.add_done_callback(self._late_commits.discard)
         elif fault.commits:
-            reply = self._api.answer(record)
-        if fault.replaces_reply:
-            body, status = fault.body or b"", fault.status or reply.status
-            return Reply(status, body, {"Content-Type": "text/html"})
-        return reply
+            raw = self._api.answer(record)
+        if fault.replaces_response:
+            body, status = fault.body or b"", fault.status or raw.status
+            return RawResponse(status, body, {"Content-Type": "text/html"})
+        return raw
 
     async def _commit_later(self, record: RequestRecord, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -1,9 +1,8 @@
-"""Request bodies and query strings as PHP 8.2 reads them into `$_POST` and `$_GET`.
+"""Parse request bodies and query strings as PHP 8.2 fills `$_POST` and `$_GET`.
 
-aiohttp's `request.post()` parses the same bytes eight times slower, and by other rules. What PHP
-does was measured; `tests/sandbox/test_sandbox_form.py` compares this module with a real PHP. One
-simplification: a field that PHP would make an array (`name[]`) is left out, because no field of
-the API is an array.
+aiohttp's `request.post()` takes eight times as long and follows other rules. The tests compare
+this module with a real PHP. Fields that PHP turns into arrays (`name[]`) are dropped, because the
+API has none.
 """
 
 import re
@@ -12,9 +11,9 @@ from functools import lru_cache
 from itertools import islice
 from urllib.parse import unquote_to_bytes
 
-#: PHP's `max_input_vars`; what comes after is dropped without a word.
+#: PHP's `max_input_vars`; PHP silently drops the rest.
 MAX_PARTS = 1000
-#: PHP counts one pair more than `max_input_vars` before it drops the rest.
+#: PHP accepts one more pair than `max_input_vars` before it drops the rest.
 MAX_PAIRS = MAX_PARTS + 1
 
 _BOUNDARY = re.compile(r'boundary=(?:"([^"]*)"|([^;,]*))', re.IGNORECASE)
@@ -27,14 +26,14 @@ _ESCAPE = re.compile(rb'\\(["\\])')
 
 
 def parse_form(content_type: str, body: bytes) -> dict[str, str]:
-    """Parse a POST body into its fields; of a name sent twice the last wins.
+    """Parse a POST body into its fields; the last of several fields with one name wins.
 
     Args:
         content_type: The request's `Content-Type` header.
-        body: The whole body. Bytes that are no UTF-8 become U+FFFD.
+        body: The whole body. Invalid UTF-8 becomes U+FFFD.
 
     Returns:
-        The fields by the names PHP gives them; none when the type is no form.
+        The fields by PHP's names for them; empty if the content type is not a form.
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/x-www-form-urlencoded":
@@ -59,7 +58,7 @@ def _unquoted(pair: bytes) -> tuple[bytes, bytes]:
 
 
 def _parts(delimiter: bytes, body: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the (name, value) of each part that is not a file."""
+    """Yield (name, value) for each part that is not a file."""
     for segment in (b"\n" + body.removesuffix(b"\n")).split(delimiter)[1:]:
         blank_line = _BLANK_LINE.search(segment)
         if blank_line is None or not segment.startswith((b"\r\n", b"\n")):
@@ -74,7 +73,7 @@ def _parts(delimiter: bytes, body: bytes) -> Iterator[tuple[bytes, bytes]]:
         if b"filename" in parameters:
             continue
         if b"name" not in parameters:
-            return  # PHP calls the headers garbled and reads no further
+            return  # PHP stops at garbled headers
         yield parameters[b"name"], segment[blank_line.end() :].removesuffix(b"\r")
 
 
@@ -91,7 +90,7 @@ def _collect(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 @lru_cache(maxsize=1024)
 def _variable(raw_name: bytes) -> tuple[str, bool]:
-    """Return the name of PHP's variable (empty: none) and whether it is an array."""
+    """Return the name of the PHP variable (empty: none) and whether it is an array."""
     name = raw_name.decode(errors="replace").partition("\0")[0].lstrip(" ")
     base, _, index = name.partition("[")
     if not base:

@@ -1,8 +1,8 @@
-"""The notification handler types of the API and the settings fields of each."""
+"""The notification handler types of the API and their settings fields."""
 
 from collections.abc import Mapping
 
-#: type -> its settings fields: the form parameters of a create, the keys of `settings` in a reply.
+#: Type → settings fields, which are the form parameters of a create and the keys of `settings`.
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "email": ("email",),
     "webhook": ("webhook",),
@@ -15,5 +15,5 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "internal_notification": (),
 }
 
-#: Fields that only say where to send. All others are secrets: webhook URLs carry a token.
+#: The only fields that are not secret; a webhook URL carries a token.
 ADDRESSES = frozenset({"email", "telegram_chat_id"})

@@ -1,4 +1,4 @@
-"""Rate limits the sandbox can impose, each with its own idea of when to answer 429."""
+"""Rate limits: decide which requests get a 429."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ class Verdict:
 
 
 class Limit(Protocol):
-    """Decides which requests are too many."""
+    """Decides whether a request exceeds the limit."""
 
     @abstractmethod
     def admit(self, now: float) -> Verdict:
@@ -28,12 +28,12 @@ class Limit(Protocol):
 
 @define
 class FixedWindow:
-    """Admit `requests` in each window of `seconds`; windows follow the first request.
+    """Admit `requests` per window of `seconds`; the first request opens a window.
 
     Attributes:
-        requests: How many a window admits.
-        seconds: A window's length.
-        announce: Which headers are sent: `Retry-After` with a 429, `X-RateLimit-*` with all.
+        requests: Requests admitted per window.
+        seconds: The length of a window.
+        announce: Headers to send: `Retry-After` with a 429, `X-RateLimit-*` with every response.
     """
 
     requests: int
@@ -58,12 +58,12 @@ class FixedWindow:
 
 @define
 class TokenBucket:
-    """Admit `rate` requests a second on average, and `burst` at once after a pause.
+    """Admit `rate` requests per second on average, and up to `burst` at once.
 
     Attributes:
-        rate: Tokens that come in per second.
-        burst: Tokens the bucket holds; it starts full.
-        announce: Which headers are sent: `Retry-After` with a 429, `X-RateLimit-*` with all.
+        rate: Tokens added per second.
+        burst: Capacity of the bucket, which starts full.
+        announce: Headers to send: `Retry-After` with a 429, `X-RateLimit-*` with every response.
     """
 
     rate: float
@@ -85,7 +85,7 @@ class TokenBucket:
 
 
 def _verdict(announce: Announce, *, limit: int, remaining: int, wait: float) -> Verdict:
-    """Judge by what remains after this request; `wait` is in seconds, headers in whole ones."""
+    """Judge by the requests that remain after this one; headers round `wait` up to seconds."""
     headers = {}
     if announce in ("x_ratelimit", "both"):
         headers["X-RateLimit-Limit"] = str(limit)

@@ -1,4 +1,4 @@
-"""The sandbox: life cycle and what tests hold in their hands."""
+"""The sandbox: life cycle, and the API that tests use."""
 
 import time
 from collections import Counter, deque
@@ -13,15 +13,15 @@ from attrs import frozen
 
 from bitpeak_async.sandbox.accounts import Accounts
 from bitpeak_async.sandbox.api import COLLECTION, Api
-from bitpeak_async.sandbox.content import NewHandler, draft, shown
+from bitpeak_async.sandbox.content import NewHandler, to_dict, to_draft
+from bitpeak_async.sandbox.dashboard import Dashboard
 from bitpeak_async.sandbox.dialect import Dialect
 from bitpeak_async.sandbox.endpoint import Endpoint
-from bitpeak_async.sandbox.faults import Fault, FaultPlan, Injection
+from bitpeak_async.sandbox.faults import Conditions, Fault, FaultPlan, Injection
 from bitpeak_async.sandbox.handler_types import FIELDS
 from bitpeak_async.sandbox.limits import Limit
 from bitpeak_async.sandbox.network import bind, serving
-from bitpeak_async.sandbox.page import Page
-from bitpeak_async.sandbox.replies import Replies
+from bitpeak_async.sandbox.rendering import Renderer
 from bitpeak_async.sandbox.store import Draft, Store
 from bitpeak_async.sandbox.thread import entered_in_thread
 from bitpeak_async.sandbox.traffic import RequestRecord, Traffic
@@ -40,22 +40,27 @@ class _Running:
 class Sandbox:
     """An embedded BitPeak server on a loopback port: the documented API over SQLite.
 
-    Use it as an async context manager, or call `start` and `close`. A plain `with` runs it in a
-    thread of its own, for tests without an event loop; all but `settled` may be used from there.
+    Use it as an async context manager, or call `start` and `close`. A plain `with` runs it in its
+    own thread, for tests without an event loop; everything except `settled` works from there.
 
     Args:
-        api_key: The key that requests must bear.
-        api_keys: Further keys, each with handlers and a limit of its own.
+        api_key: The first API key.
+        api_keys: Additional keys, each with its own handlers and rate limit.
         host: The address to listen on.
-        port: The port to listen on; 0 for a free one.
+        port: The port to listen on; 0 picks a free one.
         database: A path, to keep the handlers, or `":memory:"`.
-        dialect: How to behave where the API's documentation is silent.
-        limit: Which requests to answer with 429; None for no limit. Further keys get copies.
-        extra_types: Handler types beyond the documented ones -> their required fields.
-        seed: For the probabilities of faults; by default a new one, kept in `seed`.
-        clock: Tells the limit the time, in seconds.
-        keep_alive: Seconds after which an idle connection is closed.
-        keep_requests: How many of the latest requests `requests` keeps.
+        dialect: How to behave where the documentation is silent.
+        limit: Decides which requests get a 429; additional keys get copies. None: no limit.
+        extra_types: Handler types beyond the documented ones → their required fields.
+        seed: Seeds the probabilities of faults; by default a random one.
+        clock: The rate limits' clock, in seconds.
+        keep_alive: Close idle connections after so many seconds.
+        keep_requests: How many of the latest requests to keep.
+
+    Attributes:
+        api_key: The first API key.
+        dialect: The dialect in use.
+        seed: The seed in use; pass it again to repeat a run.
     """
 
     def __init__(
@@ -118,40 +123,36 @@ class Sandbox:
         """Open the database and listen.
 
         Raises:
-            RuntimeError: It runs already.
-            OSError: The port is taken.
+            RuntimeError: The sandbox is already running.
+            OSError: The port is in use.
         """
         if self._running is not None:
-            raise RuntimeError("The sandbox is running already.")
+            raise RuntimeError("The sandbox is already running.")
         async with AsyncExitStack() as stack:
             store = stack.enter_context(closing(Store(self._database)))
             listening = stack.enter_context(bind(*self._address))
             origin = "http://{}:{}".format(*listening.getsockname()[:2])
             base_url = origin + _BASE_PATH
-            replies = Replies(self.dialect, base_url + COLLECTION)
-            page = Page(
-                store,
-                replies,
-                faults=self._faults,
-                traffic=self._traffic,
-                host=self._address[0],
+            renderer = Renderer(self.dialect, base_url + COLLECTION)
+            dashboard = Dashboard(
+                store, faults=self._faults, traffic=self._traffic, host=self._address[0]
             )
             api = Api(
                 store,
-                replies,
+                renderer,
                 dialect=self.dialect,
                 types=self._types,
                 accounts=self._accounts.by_key,
             )
             endpoint = Endpoint(
                 api,
-                replies,
+                renderer,
                 base_path=_BASE_PATH,
                 faults=self._faults,
                 traffic=self._traffic,
                 limit=self._accounts.limit_of,
                 clock=self._clock,
-                page=page,
+                dashboard=dashboard,
             )
             await stack.enter_async_context(
                 serving(endpoint, listening, keep_alive=self._keep_alive)
@@ -159,9 +160,9 @@ class Sandbox:
             self._running = _Running(origin, store, endpoint, stack.pop_all())
 
     async def close(self) -> None:
-        """Drop all connections, whatever they wait for, and close the database.
+        """Abort all connections and close the database.
 
-        Closing again does nothing; a closed sandbox can be started again.
+        Closing twice does nothing; a closed sandbox can be started again.
         """
         running, self._running = self._running, None
         if running is not None:
@@ -169,27 +170,27 @@ class Sandbox:
 
     @property
     def base_url(self) -> str:
-        """Where the API is; paths such as `/notification-handlers` are appended to it."""
+        """The base URL of the API, without a trailing slash."""
         return self._alive.origin + _BASE_PATH
 
     @property
-    def page_url(self) -> str:
-        """Where a browser finds a page of handlers, requests and faults."""
+    def dashboard_url(self) -> str:
+        """The URL of the dashboard, which shows handlers and requests and injects faults."""
         return f"{self._alive.origin}/"
 
     @property
     def handlers(self) -> list[dict[str, Any]]:
         """All handlers of all keys by id, as stored: settings in clear, datetimes as text."""
-        return list(map(shown, self._alive.store.page("ascending")))
+        return list(map(to_dict, self._alive.store.page("ascending")))
 
     def handlers_of(self, api_key: str) -> list[dict[str, Any]]:
-        """Return the handlers of one key, as `handlers` does those of all.
+        """Return the handlers of one key, in the form of `handlers`.
 
         Raises:
-            ValueError: It is no key of this sandbox.
+            ValueError: The sandbox does not know the key.
         """
         rows = self._alive.store.page("ascending", account=self._accounts.of(api_key))
-        return list(map(shown, rows))
+        return list(map(to_dict, rows))
 
     @property
     def requests(self) -> deque[RequestRecord]:
@@ -198,75 +199,60 @@ class Sandbox:
 
     @property
     def counts(self) -> Counter[tuple[str, int | None]]:
-        """How many requests ended, by (method, status); no status for a closed connection."""
+        """Finished requests by (method, status); the status of a closed connection is None."""
         return self._traffic.counts
 
     @property
     def in_flight(self) -> int:
-        """How many requests are being answered."""
+        """The number of requests being answered now."""
         return self._traffic.in_flight
 
     @property
     def peak_in_flight(self) -> int:
-        """The most requests there ever were at once."""
+        """The maximum of `in_flight` so far."""
         return self._traffic.peak_in_flight
 
     def add(self, **handler: Unpack[NewHandler]) -> int:
-        """Put a handler into the database and return its id.
+        """Insert a handler into the database and return its id.
 
         Raises:
-            ValueError: The type is neither documented nor one of `extra_types`, or the key is
-                none of this sandbox.
+            ValueError: The type is neither documented nor one of `extra_types`, or the sandbox
+                does not know the key.
         """
         return self._alive.store.insert(*self._row(handler))
 
     def add_many(self, handlers: Iterable[NewHandler]) -> None:
-        """Put many handlers, each like the arguments of `add`, in one transaction."""
+        """Insert many handlers in one transaction; each is a dict of the arguments of `add`."""
         self._alive.store.insert_many(map(self._row, handlers))
 
     def seed_handlers(self, count: int) -> None:
-        """Put `count` email handlers, `Handler 1` and so on, into the database."""
+        """Insert `count` email handlers, named `Handler 1` and so on."""
         self.add_many(
             {"name": f"Handler {n}", "type": "email", "settings": {"email": f"{n}@example.com"}}
             for n in range(1, count + 1)
         )
 
-    def inject(
-        self,
-        fault: Fault,
-        *,
-        method: str | None = None,
-        path: str | None = None,
-        api_key: str | None = None,
-        when: Callable[[RequestRecord], bool] | None = None,
-        times: int | None = 1,
-        after: int = 0,
-        probability: float = 1.0,
-    ) -> Injection:
-        """Let requests meet a fault; the arguments are explained at `Injection`.
+    def inject(self, fault: Fault, **conditions: Unpack[Conditions]) -> Injection:
+        """Make the next request fail, or those that meet the conditions.
+
+        Args:
+            fault: The fault.
+            **conditions: `method`, `path`, `api_key`, `when`, `times`, `after`, `probability`;
+                see `Injection`.
 
         Returns:
             The injection, which counts how often it fired.
         """
-        injection = Injection(
-            fault=fault,
-            method=method,
-            path=path,
-            api_key=api_key,
-            when=when,
-            times=times,
-            after=after,
-            probability=probability,
-        )
-        self._faults.add(injection)
+        injection = Injection(fault=fault, **conditions)
+        self._faults.injections.append(injection)
         return injection
 
     def clear_faults(self) -> None:
-        """Behave again."""
-        self._faults.clear()
+        """Remove all faults."""
+        self._faults.injections.clear()
 
     async def settled(self) -> None:
-        """Wait until every commit that a fault delayed has happened."""
+        """Wait until every commit delayed by a fault has been executed."""
         await self._alive.endpoint.settled()
 
     @property
@@ -277,5 +263,5 @@ class Sandbox:
 
     def _row(self, handler: NewHandler) -> tuple[Draft, str]:
         if handler["type"] not in self._types:
-            raise ValueError(f"{handler['type']!r} is no type of this sandbox; see extra_types")
-        return draft(handler), self._accounts.of(handler.get("api_key", self.api_key))
+            raise ValueError(f"unknown type {handler['type']!r}; pass it in extra_types")
+        return to_draft(handler), self._accounts.of(handler.get("api_key", self.api_key))

@@ -1,4 +1,4 @@
-"""The sandbox's database: notification handlers in one SQLite table."""
+"""Store notification handlers in one SQLite table."""
 
 import sqlite3
 from collections import Counter
@@ -13,11 +13,10 @@ CREATE TABLE IF NOT EXISTS handlers (
     settings TEXT NOT NULL,
     is_enabled INTEGER NOT NULL DEFAULT 1,
     last_datetime TEXT,
-    datetime TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
+    datetime TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    account TEXT NOT NULL DEFAULT ''
 )
 """
-#: Databases of earlier releases knew one account.
-_ACCOUNTS = "ALTER TABLE handlers ADD COLUMN account TEXT NOT NULL DEFAULT ''"
 _INDEX = "CREATE INDEX IF NOT EXISTS handlers_of_account ON handlers (account, id)"
 _COLUMNS = "id, type, name, settings, is_enabled, last_datetime, datetime"
 _INSERT = (
@@ -34,7 +33,7 @@ Order = Literal["ascending", "descending", "name"]
 
 
 class Draft(NamedTuple):
-    """All of a handler but what the database decides; see `StoredHandler`."""
+    """The columns that the caller decides; see `StoredHandler`."""
 
     type: str
     name: str
@@ -44,10 +43,7 @@ class Draft(NamedTuple):
 
 
 class StoredHandler(NamedTuple):
-    """A row, its columns in order.
-
-    Datetimes are `YYYY-mm-dd HH:MM:SS` in UTC, `settings` is a JSON object as text.
-    """
+    """One row: datetimes are `YYYY-mm-dd HH:MM:SS` in UTC, `settings` is JSON text."""
 
     id: int
     type: str
@@ -59,30 +55,26 @@ class StoredHandler(NamedTuple):
 
 
 class Store:
-    """Keep handlers in a SQLite file, or in memory; each write is committed when it returns.
+    """Store handlers in a SQLite file or in memory; every write commits before it returns.
 
-    Each handler belongs to an account, a word; that of callers who name none is `""`.
+    Every handler belongs to an account; the default account is `""`.
 
-    Calls block for some 10 µs (a page of 1,000: some ms), which is less than a hop to a
-    thread would take, so they are made on the event loop.
+    Calls block for about 10 µs (some ms for a page of 1,000), less than a thread hop costs, so
+    the event loop makes them directly.
 
     Args:
         database: A path, or `":memory:"`.
     """
 
     def __init__(self, database: str) -> None:
-        # A test may look into a sandbox that runs on another thread's loop; SQLite itself
-        # serializes the calls.
+        # A test may read from another thread than the sandbox's; SQLite serializes the calls.
         self._connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode = WAL")
-        # With WAL a killed process loses nothing; syncing each commit guards against power cuts.
+        # WAL survives a killed process; only a power cut needs a sync per commit.
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute(_SCHEMA)
-        columns = self._connection.execute("PRAGMA table_info(handlers)").fetchall()
-        if "account" not in {column[1] for column in columns}:
-            self._connection.execute(_ACCOUNTS)
         self._connection.execute(_INDEX)
-        # Counted once: a COUNT(*) for each page would read the whole table.
+        # Counted once: COUNT(*) would scan the table for every page.
         counts = self._connection.execute("SELECT account, COUNT(*) FROM handlers GROUP BY account")
         self._counts = Counter[str](dict(counts.fetchall()))
 
@@ -98,13 +90,13 @@ class Store:
         self._connection.close()
 
     def insert(self, draft: Draft, account: str = "") -> int:
-        """Add one handler and return its id, which no other handler ever had."""
+        """Insert one handler and return its id; ids are never reused."""
         inserted = self._connection.execute(_INSERT, (*draft, account))
         self._counts[account] += 1
         return cast("int", inserted.lastrowid)  # every INSERT sets it
 
     def insert_many(self, drafts: Iterable[tuple[Draft, str]]) -> None:
-        """Add many handlers, each with its account, in one transaction."""
+        """Insert (handler, account) pairs in one transaction."""
         rows = [(*draft, account) for draft, account in drafts]
         with self._connection:
             self._connection.execute("BEGIN")
@@ -112,7 +104,7 @@ class Store:
         self._counts.update(row[-1] for row in rows)
 
     def get(self, handler_id: int, account: str = "") -> StoredHandler | None:
-        """Return one handler, or None when the account has none of this id."""
+        """Return one handler, or None if the account has none with this id."""
         row = self._connection.execute(
             f"SELECT {_COLUMNS} FROM handlers WHERE id = ? AND account = ?",  # noqa: S608 - constant
             (handler_id, account),
@@ -122,19 +114,19 @@ class Store:
     def page(
         self, order: Order, *, limit: int = -1, offset: int = 0, account: str | None = None
     ) -> list[StoredHandler]:
-        """Return up to `limit` handlers (-1: all) after skipping `offset` of them.
+        """Return up to `limit` handlers (-1: all), starting at `offset`.
 
-        SQLite steps over skipped rows: 10 ms for the last page of a million, by id.
+        SQLite steps over the skipped rows: 10 ms for the last page of a million, by id.
 
         Args:
-            order: What they are sorted by.
-            limit: How many at most.
-            offset: How many to skip.
-            account: Whose handlers; None for those of all.
+            order: The sort order.
+            limit: The maximum number of handlers.
+            offset: The number of handlers to skip.
+            account: The account to read; None reads all.
         """
-        whose, values = ("", ()) if account is None else (" WHERE account = ?", (account,))
+        where, values = ("", ()) if account is None else (" WHERE account = ?", (account,))
         rows = self._connection.execute(
-            f"SELECT {_COLUMNS} FROM handlers{whose}"  # noqa: S608 - constants
+            f"SELECT {_COLUMNS} FROM handlers{where}"  # noqa: S608 - constants
             f" ORDER BY {_ORDERS[order]} LIMIT ? OFFSET ?",
             (*values, limit, offset),
         )

@@ -1,4 +1,4 @@
-"""An event loop in a thread, for callers without one."""
+"""Run an async context manager in a thread with its own event loop."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 @contextmanager
 def entered_in_thread(manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
-    """Enter an asynchronous context manager in a thread of its own, and leave it there."""
+    """Enter an async context manager in a new thread, and exit it there."""
     entered = Future[tuple[T, Callable[[], object]]]()
 
     async def hold() -> None:

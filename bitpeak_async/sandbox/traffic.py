@@ -1,4 +1,4 @@
-"""What the sandbox received and how it answered."""
+"""Record requests and count responses."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -12,16 +12,15 @@ class RequestRecord:
     """One received request.
 
     Attributes:
-        method: The HTTP verb.
-        path: The path below the base URL, such as `/notification-handlers/7`; one that is not
-            below it starts with `..`.
-        query: The query's parameters as PHP reads them.
-        fields: The form's fields as PHP reads them.
-        authorization: The header of this name; empty when there was none.
-        started: When it had arrived, in seconds of the event loop's clock.
-        status: The status answered; None while unanswered, and for good when the connection
-            was closed instead.
-        duration: Seconds from `started` to the answer's end; None until then.
+        method: The HTTP method.
+        path: The path below the base URL, such as `/notification-handlers/7`; a path outside it
+            starts with `..`.
+        query: The query parameters, as PHP reads them.
+        fields: The form fields, as PHP reads them.
+        authorization: The `Authorization` header; empty if missing.
+        started: When the request had arrived, in seconds of the event loop's clock.
+        status: The response's status; None until then, and if the connection was closed instead.
+        duration: Seconds from `started` to the end of the response; None until then.
     """
 
     method: str
@@ -35,14 +34,14 @@ class RequestRecord:
 
 
 class Traffic:
-    """Keep the latest requests, and counts over all of them.
+    """Keep the latest requests and count all of them.
 
     Attributes:
         requests: The latest requests, in order of arrival.
-        counts: How many ended, by (method, status); the status is None where the connection
-            was closed instead.
-        in_flight: How many are being answered now.
-        peak_in_flight: The most there ever were at once.
+        counts: Finished requests by (method, status); the status is None if the connection was
+            closed instead.
+        in_flight: Requests being answered now.
+        peak_in_flight: The maximum of `in_flight` so far.
     """
 
     def __init__(self, *, keep: int) -> None:
@@ -52,8 +51,8 @@ class Traffic:
         self.peak_in_flight: int = 0
 
     @contextmanager
-    def follow(self, record: RequestRecord, time: Callable[[], float]) -> Iterator[None]:
-        """Log a request for as long as it is being answered; `time` is that of `started`."""
+    def track(self, record: RequestRecord, time: Callable[[], float]) -> Iterator[None]:
+        """Track a request while it is being answered; `time` is the clock of `started`."""
         self.requests.append(record)
         self.in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)

@@ -114,7 +114,7 @@ def test_a_sandbox_serves_until_ctrl_c_and_keeps_its_handlers(
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=10)
             page = env["BITPEAK_BASE_URL"].removesuffix("api")
-            said_besides = f"Page at {page}\nServing until Ctrl-C\n"
+            said_besides = f"Dashboard at {page}\nServing until Ctrl-C\n"
         assert (0, said_besides) == (process.returncode, errors.decode())
 
 

@@ -1,7 +1,5 @@
 """Several keys in one sandbox: handlers, limits and faults of each."""
 
-import sqlite3
-
 import pytest
 
 from bitpeak_async import BitPeak, EmailSettings, NotFoundError, RateLimitError, Retry, ServerError
@@ -46,7 +44,7 @@ async def test_handlers_can_be_put_in_for_a_key():
             names(sandbox.handlers_of("b")),
             names(sandbox.handlers_of("a")),
         )
-        with pytest.raises(ValueError, match="no key"):
+        with pytest.raises(ValueError, match="unknown API key"):
             sandbox.handlers_of("c")
 
 
@@ -74,18 +72,3 @@ async def test_a_fault_can_be_for_one_key():
             await second.notification_handlers.list()
         assert 1 == injection.fired
         assert "'b'" not in repr(injection)
-
-
-async def test_a_database_of_one_account_is_the_first_keys(tmp_path):
-    """Databases of 0.1.0's first days have no column for accounts."""
-    database = str(tmp_path / "handlers.db")
-    with sqlite3.connect(database) as connection:
-        connection.execute(
-            "CREATE TABLE handlers (id INTEGER PRIMARY KEY AUTOINCREMENT, type TEXT NOT NULL,"
-            " name TEXT NOT NULL, settings TEXT NOT NULL, is_enabled INTEGER NOT NULL DEFAULT 1,"
-            " last_datetime TEXT, datetime TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP)"
-        )
-        connection.execute("INSERT INTO handlers (type, name, settings) VALUES ('email','x','{}')")
-    connection.close()
-    async with Sandbox("a", api_keys=["b"], database=database) as sandbox:
-        assert (["x"], []) == (names(sandbox.handlers_of("a")), sandbox.handlers_of("b"))

@@ -1,4 +1,4 @@
-"""The sandbox's page in a real headless Chromium, driven by Selenium."""
+"""The dashboard in a real headless Chromium, driven by Selenium."""
 
 import re
 import shutil
@@ -47,11 +47,11 @@ def started() -> Iterator[Any]:
 
 @pytest.fixture
 def browser(started: Any, threaded_sandbox: Sandbox) -> Iterator[Any]:
-    """Show the page; whatever a test does, the console stays empty and no other host is asked."""
+    """Show the dashboard; after any test the console is empty and no other host was asked."""
     for log in ("browser", "performance"):
         started.get_log(log)
     view(started, DESKTOP)
-    started.get(threaded_sandbox.page_url)
+    started.get(threaded_sandbox.dashboard_url)
     yield started
     assert [] == started.get_log("browser")
     sent = [orjson.loads(entry["message"])["message"] for entry in started.get_log("performance")]
@@ -60,7 +60,9 @@ def browser(started: Any, threaded_sandbox: Sandbox) -> Iterator[Any]:
         for message in sent
         if message["method"] == "Network.requestWillBeSent"
     ]
-    assert {urlsplit(threaded_sandbox.page_url).netloc} == {urlsplit(url).netloc for url in urls}
+    assert {urlsplit(threaded_sandbox.dashboard_url).netloc} == {
+        urlsplit(url).netloc for url in urls
+    }
 
 
 @pytest.fixture
@@ -100,7 +102,7 @@ def click(driver: Any, selector: str) -> None:
 
 
 def fill_with_examples(sandbox: Sandbox) -> None:
-    """Give the page something to show: handlers of most types, and some requests."""
+    """Give the dashboard something to show: handlers of most types, and some requests."""
     last = "2025-12-06 08:15:00"
     hooks = "https://hooks.slack.com/services/T0/B0/example"
     sandbox.add(
@@ -126,7 +128,7 @@ def test_handlers_appear_live_and_their_secrets_on_a_click(
     browser: Any, until: Any, sync_bitpeak: SyncBitPeak
 ):
     until(lambda page: texts(page, "#connection") == ["live"])
-    assert ["None yet: create one through the API."] == texts(browser, "#handlers-empty")
+    assert ["No handlers yet. Create one through the API."] == texts(browser, "#handlers-empty")
     url = "https://example.com/hooks/canary"
 
     sync_bitpeak.notification_handlers.create("Deploys", WebhookSettings(url))
@@ -240,8 +242,10 @@ def test_every_fault_can_be_injected_by_its_button(
     for count, name in enumerate(names, 1):
         click(browser, f"[data-fault={name!r}]")
         until(lambda page, count=count: len(texts(page, "#faults li")) == count)
-    assert all(text.endswith(": any verb, until cleared") for text in texts(browser, "#faults li"))
-    assert "429 Retry-After 2: any verb, until cleared" in texts(browser, "#faults li")
+    assert all(
+        text.endswith(": any method, until cleared") for text in texts(browser, "#faults li")
+    )
+    assert "429 Retry-After 2: any method, until cleared" in texts(browser, "#faults li")
     assert [] == list(threaded_sandbox.requests)
 
 
@@ -256,7 +260,7 @@ def test_markup_in_names_paths_and_fields_stays_text(
 
     assert [XSS, XSS] == texts(browser, "#handlers td:nth-child(2)")
     assert any(XSS in text for text in texts(browser, "#requests dd"))
-    assert [f"stall: any verb {XSS}, 1 more"] == texts(browser, "#faults li")
+    assert [f"stall: any method {XSS}, 1 more"] == texts(browser, "#faults li")
     assert [] == browser.find_elements("tag name", "img")
     assert "BitPeak sandbox" == browser.title
 

@@ -26,7 +26,7 @@ def speak(serve):
 
 
 def test_unknown_value_is_refused_by_name():
-    with pytest.raises(ValueError, match=r"ids is one of .*, not 'roman'"):
+    with pytest.raises(ValueError, match=r"ids must be one of .*, not 'roman'"):
         Dialect(ids="roman")
 
 
@@ -98,8 +98,8 @@ async def test_extra_keys_everywhere(speak):
     created = (await caller.create()).json
     error = (await caller.send("GET", "/notification-handlers/9")).json
 
-    for place in (page, page["data"][0], page["meta"], page["links"]):
-        assert "undocumented" in place
+    for part in (page, page["data"][0], page["meta"], page["links"]):
+        assert "undocumented" in part
     assert "undocumented" in created["data"]
     assert "undocumented" in error["errors"][0]
 

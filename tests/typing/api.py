@@ -177,7 +177,7 @@ def faults() -> None:
     assert_type(Fault.slow_body(0.01), Fault)
     assert_type(Fault.stall(commits=True), Fault)
     assert_type(Fault.stall().answers, bool)
-    assert_type(Fault.stall().replaces_reply, bool)
+    assert_type(Fault.stall().replaces_response, bool)
 
 
 async def sandboxes(own_limit: Limit) -> None:
@@ -189,7 +189,7 @@ async def sandboxes(own_limit: Limit) -> None:
         assert_type(awaited, Sandbox)
     assert_type(await sandbox.start(), None)
     assert_type(sandbox.base_url, str)
-    assert_type(sandbox.page_url, str)
+    assert_type(sandbox.dashboard_url, str)
     assert_type(sandbox.handlers, list[dict[str, Any]])
     assert_type(sandbox.handlers_of("key"), list[dict[str, Any]])
     assert_type(sandbox.requests, deque[RequestRecord])

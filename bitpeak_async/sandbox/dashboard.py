@@ -1,4 +1,4 @@
-"""The sandbox's page over HTTP: its files and its JSON, for a browser on this machine alone."""
+"""Serve the dashboard: static files and JSON, for browsers on this machine only."""
 
 import asyncio
 import re
@@ -11,22 +11,21 @@ from ipaddress import ip_address
 import orjson
 from aiohttp import web
 
+from bitpeak_async.sandbox.dashboard_data import read_injection, read_state
 from bitpeak_async.sandbox.faults import FaultPlan
-from bitpeak_async.sandbox.page_data import read_injection, state
-from bitpeak_async.sandbox.replies import Replies
 from bitpeak_async.sandbox.store import Store
 from bitpeak_async.sandbox.traffic import Traffic
 
 _FOLDER = "/sandbox/"
 #: path -> (file, content type)
 _FILES: Mapping[str, tuple[str, str]] = {
-    "/": ("page.html", "text/html"),
+    "/": ("dashboard.html", "text/html"),
     "/favicon.ico": ("icon.svg", "image/svg+xml"),
-    "/sandbox/page.css": ("page.css", "text/css"),
-    "/sandbox/page.js": ("page.js", "text/javascript"),
+    "/sandbox/dashboard.css": ("dashboard.css", "text/css"),
+    "/sandbox/dashboard.js": ("dashboard.js", "text/javascript"),
 }
 _SAFE = frozenset({"GET", "HEAD"})
-#: Nothing from elsewhere, nothing inline, no markup made of strings, in no frame.
+#: No foreign or inline resources, no markup from strings, no frames.
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -42,43 +41,39 @@ _HEADERS = {
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]+)?", re.IGNORECASE)
 
 
-class Page:
-    """Answer the browser; none of this counts as traffic of the API.
+class Dashboard:
+    """Answer the browser; its requests do not count as API traffic.
 
-    Other websites in that browser are kept out: a name of theirs that leads to this machine by
-    its Host, a request they make by its Origin, and the replies are unreadable to them anyway.
+    Other websites cannot use it: the Host check stops DNS rebinding, the Origin check stops
+    cross-site requests, and the same-origin policy hides the responses.
 
     Args:
         store: The handlers to show.
-        replies: Words the API's errors that are injected.
-        faults: The faults to show and to change.
+        faults: The faults to show and change.
         traffic: The requests to show.
-        host: The address listened on, which is as good as a loopback one.
+        host: The address that the server listens on, accepted like a loopback name.
     """
 
-    def __init__(
-        self, store: Store, replies: Replies, *, faults: FaultPlan, traffic: Traffic, host: str
-    ) -> None:
+    def __init__(self, store: Store, *, faults: FaultPlan, traffic: Traffic, host: str) -> None:
         self._store = store
-        self._replies = replies
         self._faults = faults
         self._traffic = traffic
         self._host = host
         self._epoch = time.time() - asyncio.get_running_loop().time()
 
     def owns(self, request: web.BaseRequest) -> bool:
-        """Tell whether a request is for the page, and not for the API."""
+        """Return whether a request is for the dashboard instead of the API."""
         path = _path(request)
         return path in _FILES or path.startswith(_FOLDER)
 
     async def answer(self, request: web.BaseRequest) -> web.Response:
-        """Answer one request that is for the page."""
+        """Answer one request."""
         host = request.headers.get("Host", "")
-        if not self._is_here(host):
-            response = _refuse(403, "This page is served under a loopback address only.")
-        # Browsers send the Origin with every request that is not GET or HEAD.
+        if not self._is_local(host):
+            response = _refuse(403, "The dashboard is only served on a loopback address.")
+        # Browsers send Origin with every method except GET and HEAD.
         elif request.method not in _SAFE and request.headers.get("Origin") != f"http://{host}":
-            response = _refuse(403, "Only the page itself may do this.")
+            response = _refuse(403, "Only the dashboard itself may do this.")
         else:
             response = await self._route(request)
         response.headers.update(_HEADERS)
@@ -93,27 +88,26 @@ class Page:
         if request.method not in _SAFE:
             return _refuse(405, "The method is not allowed.", {"Allow": "GET, HEAD"})
         if path in _FILES:
-            name, kind = _FILES[path]
-            return web.Response(body=_read(name), content_type=kind, charset="utf-8")
-        injections = self._faults.injections
-        shown = state(self._store, self._traffic, injections, epoch=self._epoch)
-        return web.Response(body=orjson.dumps(shown), content_type="application/json")
+            name, content_type = _FILES[path]
+            return web.Response(body=_read(name), content_type=content_type, charset="utf-8")
+        state = read_state(self._store, self._traffic, self._faults.injections, epoch=self._epoch)
+        return web.Response(body=orjson.dumps(state), content_type="application/json")
 
     async def _change_faults(self, request: web.BaseRequest) -> web.Response:
         match request.method:
             case "POST":
                 try:
-                    injection = read_injection(await request.read(), self._replies)
+                    injection = read_injection(await request.read())
                 except ValueError as error:
                     return _refuse(400, str(error))
-                self._faults.add(injection)
+                self._faults.injections.append(injection)
             case "DELETE":
-                self._faults.clear()
+                self._faults.injections.clear()
             case _:
                 return _refuse(405, "The method is not allowed.", {"Allow": "POST, DELETE"})
         return web.Response(status=204)
 
-    def _is_here(self, host: str) -> bool:
+    def _is_local(self, host: str) -> bool:
         parsed = _HOST.fullmatch(host)
         if parsed is None:
             return False

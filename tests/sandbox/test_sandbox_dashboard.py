@@ -1,4 +1,4 @@
-"""The sandbox's page over HTTP: who may see it, what it tells, which faults it injects."""
+"""The dashboard over HTTP: who may see it, what it shows, which faults it injects."""
 
 import asyncio
 import re
@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from bitpeak_async.sandbox import Fault, Sandbox
-from bitpeak_async.sandbox.page_data import NAMES, SHOWN, describe
+from bitpeak_async.sandbox.dashboard_data import NAMES, SHOWN, describe
 
 CANARY = "canary-key"
 
@@ -22,11 +22,11 @@ async def caller(serve):
 
 @pytest.fixture
 def ask(caller):
-    """Send a request to the page: (status, headers, body)."""
+    """Send a request to the dashboard: (status, headers, body)."""
 
     async def ask(method, path, *, body=None, **headers):
-        url = caller.sandbox.page_url.removesuffix("/") + path
-        headers = {"Origin": caller.sandbox.page_url[:-1], **headers}
+        url = caller.sandbox.dashboard_url.removesuffix("/") + path
+        headers = {"Origin": caller.sandbox.dashboard_url[:-1], **headers}
         headers = {name: value for name, value in headers.items() if value is not None}
         data = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
         async with caller.session.request(method, url, data=data, headers=headers) as reply:
@@ -37,7 +37,7 @@ def ask(caller):
 
 @pytest.fixture
 def state(ask):
-    """Read what the page shows."""
+    """Read what the dashboard shows."""
 
     async def state():
         status, _, body = await ask("GET", "/sandbox/state")
@@ -52,8 +52,8 @@ def state(ask):
     ("path", "kind"),
     [
         ("/", "text/html"),
-        ("/sandbox/page.css", "text/css"),
-        ("/sandbox/page.js", "text/javascript"),
+        ("/sandbox/dashboard.css", "text/css"),
+        ("/sandbox/dashboard.js", "text/javascript"),
         ("/favicon.ico", "image/svg+xml"),
         ("/sandbox/state", "application/json"),
     ],
@@ -79,10 +79,10 @@ def test_the_files_hold_nothing_inline_and_name_no_other_host():
         for file in files("bitpeak_async.sandbox").joinpath("assets").iterdir()
     }
 
-    assert {"icon.svg", "page.css", "page.html", "page.js"} == set(assets)
-    assert not re.search(r"<script(?! src)|<style|\son\w+=|\sstyle=", assets["page.html"])
+    assert {"icon.svg", "dashboard.css", "dashboard.html", "dashboard.js"} == set(assets)
+    assert not re.search(r"<script(?! src)|<style|\son\w+=|\sstyle=", assets["dashboard.html"])
     assert not re.search(
-        r"innerHTML|outerHTML|insertAdjacent|document\.write|eval", assets["page.js"]
+        r"innerHTML|outerHTML|insertAdjacent|document\.write|eval", assets["dashboard.js"]
     )
     assert not any(
         "//"
@@ -92,9 +92,9 @@ def test_the_files_hold_nothing_inline_and_name_no_other_host():
 
 
 def test_each_fault_has_its_button():
-    page = files("bitpeak_async.sandbox").joinpath("assets", "page.html").read_text()
+    html = files("bitpeak_async.sandbox").joinpath("assets", "dashboard.html").read_text()
 
-    assert list(NAMES) == re.findall(r'data-fault="(\w+)"', page)
+    assert list(NAMES) == re.findall(r'data-fault="(\w+)"', html)
 
 
 @pytest.mark.parametrize(
@@ -109,12 +109,12 @@ def test_each_fault_has_its_button():
         "",
     ],
 )
-@pytest.mark.parametrize("path", ["/", "/sandbox/state", "/sandbox/page.js"])
+@pytest.mark.parametrize("path", ["/", "/sandbox/state", "/sandbox/dashboard.js"])
 async def test_a_name_that_was_rebound_to_this_machine_is_refused(ask, host, path):
     status, headers, body = await ask("GET", path, Host=host)
 
     assert 403 == status
-    assert b"This page is served under a loopback address only." == body
+    assert b"The dashboard is only served on a loopback address." == body
     assert "Content-Security-Policy" in headers
 
 
@@ -134,7 +134,7 @@ async def test_any_loopback_name_is_served(ask, host):
 
 async def test_the_bound_host_is_served(serve):
     caller = await serve(host="0.0.0.0")
-    async with caller.session.get(caller.sandbox.page_url) as reply:
+    async with caller.session.get(caller.sandbox.dashboard_url) as reply:
         assert 200 == reply.status
 
 
@@ -169,11 +169,11 @@ async def test_other_sites_change_nothing(caller, ask, state, origin, method):
         ("HEAD", "/", 200),
     ],
 )
-async def test_what_else_is_asked_of_the_page(ask, method, path, status):
+async def test_other_requests_to_the_dashboard(ask, method, path, status):
     assert status == (await ask(method, path))[0]
 
 
-async def test_the_page_is_no_traffic(serve):
+async def test_the_dashboard_is_not_api_traffic(serve):
     class Nothing:
         def admit(self, now):
             raise AssertionError
@@ -181,7 +181,7 @@ async def test_the_page_is_no_traffic(serve):
     async with Sandbox(limit=Nothing()) as sandbox, aiohttp.ClientSession() as session:
         injection = sandbox.inject(Fault.stall(), times=None)
         for path in ("", "sandbox/state", "favicon.ico", "sandbox/none"):
-            async with session.get(sandbox.page_url + path):
+            async with session.get(sandbox.dashboard_url + path):
                 pass
 
         assert [] == list(sandbox.requests)
@@ -189,7 +189,7 @@ async def test_the_page_is_no_traffic(serve):
         assert (0, 0) == (injection.matched, sandbox.peak_in_flight)
 
 
-async def test_handlers_are_told_newest_first_with_their_secrets_marked(caller, state):
+async def test_handlers_are_shown_newest_first_with_their_secrets_marked(caller, state):
     await caller.create()
     await caller.create("Bot", type="telegram", telegram="123:abc", telegram_chat_id="-100")
     caller.sandbox.add(
@@ -218,7 +218,7 @@ async def test_handlers_are_told_newest_first_with_their_secrets_marked(caller, 
     assert [{"name": "email", "value": "hey@example.com", "secret": False}] == email["settings"]
 
 
-async def test_requests_are_told_newest_first_with_their_secrets_marked(caller, state, until):
+async def test_requests_are_shown_newest_first_with_their_secrets_marked(caller, state, until):
     await caller.create("Bot", type="discord", discord="https://example.com/1")
     await caller.send("GET", "/notification-handlers/?page=2&token=x")
     caller.sandbox.inject(Fault.stall(), method="DELETE")
@@ -273,7 +273,7 @@ async def test_a_log_of_any_length_is_shown_in_part(caller, state):
         ("truncated_body", (None, True)),
     ],
 )
-async def test_a_fault_of_the_page_meets_the_next_request(caller, ask, state, name, outcome):
+async def test_a_fault_of_the_dashboard_meets_the_next_request(caller, ask, state, name, outcome):
     status, commits = outcome
     wanted = {"fault": name, "method": "POST", "times": 1, "retry_after": 7}
     assert 204 == (await ask("POST", "/sandbox/faults", body=wanted))[0]
@@ -328,14 +328,17 @@ async def test_faults_are_counted_down_and_cleared(caller, ask, state):
     [
         (b"{", ""),
         (b"\xff", ""),
-        ([], "The body is a JSON object."),
-        ({}, "fault is one of: 401, "),
-        ({"fault": ["500"]}, "fault is one of: 401, "),
-        ({"fault": "500", "method": "TRACE"}, "method is GET, POST, DELETE or null."),
-        ({"fault": "500", "times": 0}, "times is a number from 1 to 1000, or null."),
-        ({"fault": "500", "times": True}, "times is a number from 1 to 1000, or null."),
-        ({"fault": "429", "retry_after": 1.5}, "retry_after is a number from 0 to 3600."),
-        ({"fault": "429", "retry_after": "1\r\nX: y"}, "retry_after is a number from 0 to 3600."),
+        ([], "The body must be a JSON object."),
+        ({}, "fault must be one of: 401, "),
+        ({"fault": ["500"]}, "fault must be one of: 401, "),
+        ({"fault": "500", "method": "TRACE"}, "method must be GET, POST, DELETE or null."),
+        ({"fault": "500", "times": 0}, "times must be a number from 1 to 1000, or null."),
+        ({"fault": "500", "times": True}, "times must be a number from 1 to 1000, or null."),
+        ({"fault": "429", "retry_after": 1.5}, "retry_after must be a number from 0 to 3600."),
+        (
+            {"fault": "429", "retry_after": "1\r\nX: y"},
+            "retry_after must be a number from 0 to 3600.",
+        ),
     ],
 )
 async def test_a_wrong_request_for_a_fault_is_refused(ask, state, body, title):
@@ -358,7 +361,7 @@ async def test_a_wrong_request_for_a_fault_is_refused(ask, state, body, title):
         (Fault.slow_body(1), "dripping body"),
         (Fault.stall(), "stall"),
         (Fault(delivery="reset"), "reset before commit"),
-        (Fault(headers={"X": "y"}), "changed reply"),
+        (Fault(headers={"X": "y"}), "changed response"),
     ],
 )
 def test_a_fault_is_named_in_a_few_words(fault, words):

@@ -1,26 +1,24 @@
-"""What the sandbox's page shows and may ask for, as JSON; no network."""
+"""Convert between the dashboard's JSON and the sandbox's state, without any network."""
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any
 
 import orjson
-from attrs import evolve
 
 from bitpeak_async.sandbox.faults import Fault, Injection
 from bitpeak_async.sandbox.handler_types import ADDRESSES
-from bitpeak_async.sandbox.replies import Replies
 from bitpeak_async.sandbox.store import Store, StoredHandler
 from bitpeak_async.sandbox.traffic import RequestRecord, Traffic
 
-#: How many handlers, and how many requests, the page shows.
+#: The number of handlers and of requests to show.
 SHOWN = 200
-#: Of a text; the page is asked for every second.
+#: Per text; the browser polls every second.
 _MAX_CHARACTERS = 1000
 _MAX_TIMES = 1000
 _MAX_RETRY_AFTER = 3600
 _METHODS = (None, "GET", "POST", "DELETE")
-#: Fields that are no secret; what is not known may be one.
+#: Fields that are not secret; unknown fields may be.
 _PLAIN = ADDRESSES | {"name", "type", "is_enabled", "page", "results_per_page"}
 _SLOW = 2.0
 
@@ -30,7 +28,7 @@ _TITLES = {
     422: "The fields are not valid.",
     429: "Too many requests.",
 }
-_BROKEN: Mapping[str, Callable[[], Fault]] = {
+_OTHERS: Mapping[str, Callable[[], Fault]] = {
     "500": lambda: Fault.gateway_error(500),
     "502": lambda: Fault.gateway_error(502),
     "503": lambda: Fault.gateway_error(503),
@@ -40,53 +38,50 @@ _BROKEN: Mapping[str, Callable[[], Fault]] = {
     "slow": lambda: Fault.slow(_SLOW),
     "stall": Fault.stall,
 }
-#: The names of the faults the page can inject.
-NAMES = (*map(str, _TITLES), *_BROKEN)
+#: The faults that the dashboard can inject.
+NAMES = (*map(str, _TITLES), *_OTHERS)
 
 
-def read_injection(body: bytes, replies: Replies) -> Injection:
-    """Read which fault is wanted.
+def read_injection(body: bytes) -> Injection:
+    """Read a request for a fault.
 
     Args:
-        body: A JSON object: `fault` is one of `NAMES`, `method` a verb or null for any, `times`
-            a number or null for no end, and `retry_after` the seconds a 429 tells.
-        replies: Words the API's own errors.
+        body: A JSON object: `fault` is one of `NAMES`, `method` an HTTP method or null for any,
+            `times` a number or null for all requests, `retry_after` the seconds of a 429.
 
     Raises:
         ValueError: The body is anything else.
     """
     wanted = orjson.loads(body)
     if not isinstance(wanted, dict):
-        raise ValueError("The body is a JSON object.")  # noqa: TRY004 - JSON of the wrong shape
+        raise ValueError("The body must be a JSON object.")  # noqa: TRY004 - wrong JSON
     name, method, times = wanted.get("fault"), wanted.get("method"), wanted.get("times", 1)
     if name not in NAMES:
-        raise ValueError(f"fault is one of: {', '.join(NAMES)}.")
+        raise ValueError(f"fault must be one of: {', '.join(NAMES)}.")
     if method not in _METHODS:
-        raise ValueError("method is GET, POST, DELETE or null.")
+        raise ValueError("method must be GET, POST, DELETE or null.")
     if times is not None and not _is_within(times, 1, _MAX_TIMES):
-        raise ValueError(f"times is a number from 1 to {_MAX_TIMES}, or null.")
-    if name in _BROKEN:
-        return Injection(fault=_BROKEN[name](), method=method, times=times)
-    error = replies.error(int(name), _TITLES[int(name)])
-    fault = Fault(status=error.status, body=error.body, headers=error.headers)
-    if fault.status == 429:
-        seconds = wanted.get("retry_after", 1)
-        if not _is_within(seconds, 0, _MAX_RETRY_AFTER):
-            raise ValueError(f"retry_after is a number from 0 to {_MAX_RETRY_AFTER}.")
-        fault = evolve(fault, headers={**fault.headers, "Retry-After": str(seconds)})
+        raise ValueError(f"times must be a number from 1 to {_MAX_TIMES}, or null.")
+    if name in _OTHERS:
+        return Injection(fault=_OTHERS[name](), method=method, times=times)
+    status = int(name)
+    seconds = wanted.get("retry_after", 1) if status == 429 else None
+    if status == 429 and not _is_within(seconds, 0, _MAX_RETRY_AFTER):
+        raise ValueError(f"retry_after must be a number from 0 to {_MAX_RETRY_AFTER}.")
+    fault = Fault.api_error(status, _TITLES[status], retry_after=seconds)
     return Injection(fault=fault, method=method, times=times)
 
 
-def state(
+def read_state(
     store: Store, traffic: Traffic, injections: Iterable[Injection], *, epoch: float
 ) -> dict[str, Any]:
-    """Tell all that the page shows, the newest first; no authorization is in it.
+    """Return everything that the dashboard shows, newest first, without any API key.
 
     Args:
-        store: Where the handlers are.
-        traffic: Where the requests are.
-        injections: The faults; those that cannot fire any more are left out.
-        epoch: What to add to a request's `started` for seconds since 1970.
+        store: The handlers.
+        traffic: The requests.
+        injections: The faults; exhausted ones are left out.
+        epoch: The Unix time at which the clock of `RequestRecord.started` was 0.
     """
     total = sum(traffic.counts.values()) + traffic.in_flight
     latest = islice(reversed(traffic.requests), SHOWN)
@@ -98,12 +93,12 @@ def state(
         ],
         "requests_total": total,
         "in_flight": traffic.in_flight,
-        "faults": [_injection(one) for one in injections if one.times is None or _left(one)],
+        "faults": [_injection(one) for one in injections if one.left != 0],
     }
 
 
 def describe(fault: Fault) -> str:
-    """Name a fault in a few words, such as `disconnect after commit`."""
+    """Describe a fault in a few words, such as `disconnect after commit`."""
     words = [f"{fault.delay:g} s late"] if fault.delay else []
     if fault.answers and fault.status is not None:
         words.append(str(fault.status))
@@ -111,8 +106,8 @@ def describe(fault: Fault) -> str:
         words.append(f"{fault.delivery} body")
     elif not fault.answers:
         words.append(fault.delivery)
-    words = words or ["changed reply"]
-    if fault.commits and (fault.replaces_reply or not fault.answers):
+    words = words or ["changed response"]
+    if fault.commits and (fault.replaces_response or not fault.answers):
         words.append("after commit")
     elif fault.delivery in ("disconnect", "reset"):
         words.append("before commit")
@@ -148,12 +143,8 @@ def _injection(injection: Injection) -> dict[str, Any]:
         "fault": describe(injection.fault),
         "method": injection.method,
         "path": injection.path,
-        "left": None if injection.times is None else _left(injection),
+        "left": injection.left,
     }
-
-
-def _left(injection: Injection) -> int:
-    return (injection.times or 0) - injection.fired
 
 
 def _fields(fields: Mapping[str, str]) -> list[dict[str, Any]]:

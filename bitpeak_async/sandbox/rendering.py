@@ -1,4 +1,4 @@
-"""Replies as the API words them, in the sandbox's dialect."""
+"""Render the API's responses in the sandbox's dialect."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -24,20 +24,20 @@ _EXTRA = {"undocumented": {"user_id": 1}}
 
 
 @frozen
-class Reply:
-    """A whole HTTP reply."""
+class RawResponse:
+    """A complete HTTP response."""
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(factory=dict)
 
 
-class Replies:
-    """Word every reply of the API.
+class Renderer:
+    """Render every response of the API.
 
     Args:
-        dialect: How to write what is not documented.
-        list_url: The URL that `links` start with.
+        dialect: How to render what the documentation leaves open.
+        list_url: The base of the URLs in `links`.
     """
 
     def __init__(self, dialect: Dialect, list_url: str) -> None:
@@ -49,26 +49,28 @@ class Replies:
         self._extra = _EXTRA if dialect.extra_keys else {}
         self._flags = _FLAGS[dialect.booleans]
         self._deleted = {
-            "no_content": Reply(204),
-            "empty": Reply(200),
-            "blank": Reply(200, b" \n"),
+            "no_content": RawResponse(204),
+            "empty": RawResponse(200),
+            "blank": RawResponse(200, b" \n"),
         }
 
-    def handler(self, row: StoredHandler) -> Reply:
-        """Show one handler."""
+    def handler(self, row: StoredHandler) -> RawResponse:
+        """Render one handler."""
         return self._data(200, self._handler(row))
 
-    def written(self, handler_id: int) -> Reply:
+    def written(self, handler_id: int) -> RawResponse:
         """Confirm a create or an update."""
         return self._data(self._dialect.write_status, {"id": self._number(handler_id)})
 
-    def deleted(self, handler_id: int) -> Reply:
+    def deleted(self, handler_id: int) -> RawResponse:
         """Confirm a delete."""
         bare = self._deleted.get(self._dialect.delete_reply)
         return bare or self._data(200, {"id": self._number(handler_id)})
 
-    def page(self, rows: Sequence[StoredHandler], *, number: int, size: int, total: int) -> Reply:
-        """Show page `number` (from 1), of at most `size` handlers, of `total` in all."""
+    def page(
+        self, rows: Sequence[StoredHandler], *, number: int, size: int, total: int
+    ) -> RawResponse:
+        """Render page `number` (from 1) of at most `size` handlers, out of `total`."""
         last = ceil(total / size)
         content = {
             "data": [self._handler(row) for row in rows],
@@ -90,13 +92,15 @@ class Replies:
         }
         return self._json(200, content)
 
-    def moved(self, slash: str, query: Mapping[str, str]) -> Reply:
-        """Redirect to the list's URL with or without its slash, as a web server does."""
+    def moved(self, slash: str, query: Mapping[str, str]) -> RawResponse:
+        """Redirect to the list's URL with or without its trailing slash."""
         location = f"{self._list_url}{slash}" + (f"?{urlencode(query)}" if query else "")
-        return Reply(301, headers={"Location": location})
+        return RawResponse(301, headers={"Location": location})
 
-    def error(self, status: int, title: str, headers: Mapping[str, str] | None = None) -> Reply:
-        """Refuse a request."""
+    def error(
+        self, status: int, title: str, headers: Mapping[str, str] | None = None
+    ) -> RawResponse:
+        """Render an error."""
         written = str(status) if self._dialect.error_status == "string" else status
         error = {"title": title, "status": written, **self._extra}
         shapes: dict[str, dict[str, Any]] = {
@@ -106,14 +110,14 @@ class Replies:
             "error": {"error": title},
             "empty": {"errors": []},
         }
-        reply = self._json(status, shapes[self._dialect.error_shape])
-        return evolve(reply, headers={**reply.headers, **(headers or {})})
+        response = self._json(status, shapes[self._dialect.error_shape])
+        return evolve(response, headers={**response.headers, **(headers or {})})
 
-    def _data(self, status: int, data: dict[str, Any]) -> Reply:
+    def _data(self, status: int, data: dict[str, Any]) -> RawResponse:
         return self._json(status, {"data": {**data, **self._extra}})
 
-    def _json(self, status: int, content: dict[str, Any]) -> Reply:
-        return Reply(status, self._prefix + orjson.dumps({**content, **self._extra}), _JSON)
+    def _json(self, status: int, content: dict[str, Any]) -> RawResponse:
+        return RawResponse(status, self._prefix + orjson.dumps({**content, **self._extra}), _JSON)
 
     def _handler(self, row: StoredHandler) -> dict[str, Any]:
         return {

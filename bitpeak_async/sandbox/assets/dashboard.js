@@ -1,6 +1,6 @@
 "use strict";
 
-// Whatever comes from a request is inserted as text; the Content-Security-Policy refuses markup.
+// Data from requests is only inserted as text; the Content-Security-Policy refuses markup.
 
 const POLL_MS = 1000;
 const MASK = "••••••••";
@@ -63,7 +63,7 @@ function handlerRow(handler) {
 
 function statusOf({ status, duration }) {
   if (status === null) {
-    return duration === null ? ["in flight", "odd"] : ["no reply", "bad"];
+    return duration === null ? ["in flight", "odd"] : ["no response", "bad"];
   }
   return [String(status), status < 300 ? "good" : status < 500 ? "odd" : "bad"];
 }
@@ -87,7 +87,7 @@ function requestRow(request) {
   ]);
 }
 
-// Rows that did not change stay the same elements, and keep the focus.
+// Unchanged rows keep their elements, and so the focus.
 function draw(name, items, total, row) {
   const body = byId(name);
   const before = drawn.get(body) ?? new Map();
@@ -112,7 +112,7 @@ function draw(name, items, total, row) {
 
 function drawFaults(faults) {
   const texts = faults.map(({ fault, method, path, left }) => {
-    const which = [method ?? "any verb", path].filter(Boolean).join(" ");
+    const which = [method ?? "any method", path].filter(Boolean).join(" ");
     return `${fault}: ${which}, ${left === null ? "until cleared" : `${left} more`}`;
   });
   const list = byId("faults");
@@ -124,16 +124,16 @@ function drawFaults(faults) {
 }
 
 function say(id, text, className = "") {
-  const place = byId(id);
-  if (place.textContent !== text) place.textContent = text;
-  place.className = className;
+  const element = byId(id);
+  if (element.textContent !== text) element.textContent = text;
+  element.className = className;
 }
 
 async function refresh() {
   try {
-    const reply = await fetch("/sandbox/state");
-    if (!reply.ok) throw new Error(await reply.text());
-    const state = await reply.json();
+    const response = await fetch("/sandbox/state");
+    if (!response.ok) throw new Error(await response.text());
+    const state = await response.json();
     draw("handlers", state.handlers, state.handlers_total, handlerRow);
     draw("requests", state.requests, state.requests_total, requestRow);
     drawFaults(state.faults);
@@ -145,8 +145,8 @@ async function refresh() {
 
 async function change(options, done) {
   try {
-    const reply = await fetch("/sandbox/faults", options);
-    say("message", reply.ok ? done : await reply.text(), reply.ok ? "spoken" : "off");
+    const response = await fetch("/sandbox/faults", options);
+    say("message", response.ok ? done : await response.text(), response.ok ? "spoken" : "off");
   } catch {
     say("message", "The sandbox is not reachable.", "off");
   }
@@ -163,7 +163,7 @@ function inject(button) {
     times: byId("endless").checked ? null : times.valueAsNumber,
     retry_after: retryAfter.valueAsNumber,
   };
-  change({ method: "POST", body: JSON.stringify(wanted) }, `${button.textContent} is armed.`);
+  change({ method: "POST", body: JSON.stringify(wanted) }, `${button.textContent}: injected.`);
 }
 
 async function poll() {
@@ -175,14 +175,14 @@ byId("base-url").textContent = `${location.origin}/api`;
 for (const button of document.querySelectorAll("[data-fault]")) {
   button.addEventListener("click", () => inject(button));
 }
-byId("clear").addEventListener("click", () => change({ method: "DELETE" }, "No faults."));
+byId("clear").addEventListener("click", () => change({ method: "DELETE" }, "Faults cleared."));
 byId("endless").addEventListener("change", ({ target }) => {
   byId("times").disabled = target.checked;
 });
 byId("pause").addEventListener("click", ({ target }) => {
   paused = !paused;
   target.setAttribute("aria-pressed", String(paused));
-  target.textContent = paused ? "Go on" : "Pause";
+  target.textContent = paused ? "Resume" : "Pause";
   refresh();
 });
 document.addEventListener("visibilitychange", () => document.hidden || paused || refresh());
