@@ -168,6 +168,7 @@ def fleet_reports(plan: FleetPlan, report: FleetReport, cancelled: FleetCancelle
 def faults() -> None:
     """Each way to make a fault makes one."""
     assert_type(Fault.slow(1), Fault)
+    assert_type(Fault.api_error(422, "a", retry_after=1), Fault)
     assert_type(Fault.gateway_error(502, commits=True, retry_after="1"), Fault)
     assert_type(Fault.late_commit(0.5), Fault)
     assert_type(Fault.redirect("https://example.com", status=308), Fault)
@@ -200,6 +201,7 @@ async def sandboxes(own_limit: Limit) -> None:
     assert_type(sandbox.add_many([{"name": "a", "type": "email", "settings": {}}]), None)
     assert_type(sandbox.seed_handlers(3), None)
     assert_type(sandbox.inject(Fault.stall(), method="GET", times=None), Injection)
+    assert_type(sandbox.inject(Fault.stall()).left, int | None)
     assert_type(sandbox.clear_faults(), None)
     assert_type(await sandbox.settled(), None)
     assert_type(await sandbox.close(), None)
