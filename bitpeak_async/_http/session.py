@@ -1,4 +1,7 @@
-"""The exchange over an aiohttp session, and the life of that session."""
+"""The exchange over an aiohttp session, and the life of that session.
+
+It is over 300 lines because all that knows aiohttp's client stands here.
+"""
 
 from __future__ import annotations
 
@@ -84,8 +87,8 @@ class SessionNetwork:
     def connections(self, headers: Mapping[str, str], options: SessionOptions) -> Connections:
         """Return the connections of one client."""
         if (session := self._session) is None:
-            return OwnSession(headers, options)
-        return BorrowedSession(lambda: session, None, headers, options, runs_middlewares=True)
+            return SessionConnections(headers, options)
+        return SessionConnections(headers, options, lambda: session, runs_middlewares=True)
 
     def new_limiter(self, limiters: LimiterFactory) -> NewLimiter:
         """Return what makes the limiter of one client."""
@@ -105,7 +108,7 @@ class SharedSession:
 
     def connections(self, headers: Mapping[str, str], options: SessionOptions) -> Connections:
         """Return the connections of one client."""
-        return BorrowedSession(self._open, self.limit, headers, options, runs_middlewares=False)
+        return SessionConnections(headers, options, self._open)
 
     def new_limiter(self, limiters: LimiterFactory) -> NewLimiter:
         """Return what makes the limiter of one client."""
@@ -122,94 +125,62 @@ class SharedSession:
             await self._session.close()
 
 
-class OwnSession:
-    """Connections on a session of one client, made in the loop that uses it."""
-
-    can_rebind = True
-    limit = None
-
-    def __init__(self, headers: Mapping[str, str], options: SessionOptions) -> None:
-        self._headers = headers
-        self._options = options
-        self._session: aiohttp.ClientSession | None = None
-        self._exchange: SessionExchange | None = None
-
-    def open(self, slots: int) -> SessionExchange:
-        """Return the exchange over a new session."""
-        self._session = open_session(slots, self._headers)
-        self._exchange = SessionExchange(self._session, self._options)
-        return self._exchange
-
-    def check(self) -> None:
-        """Do nothing: only its client closes the session."""
-
-    async def close(self) -> None:
-        """Close the session. Closing twice is fine."""
-        if self._exchange is not None:
-            self._exchange.close()
-        if self._session is not None:
-            await self._session.close()
-
-
-class BorrowedSession:
-    """Connections on a session that somebody else opens and closes.
+class SessionConnections:
+    """Connections of one client over a session; see ``Connections``.
 
     Args:
-        session: returns it, in the loop that uses it.
-        limit: requests it can carry at once, or None to ask its connector.
         headers: of every request.
         options: of every request.
+        lender: returns a session that others use and close; None for one of the client's own.
         runs_middlewares: whether the session's own middlewares must run.
     """
 
-    can_rebind = False
-
     def __init__(
         self,
-        session: Callable[[], aiohttp.ClientSession],
-        limit: int | None,
         headers: Mapping[str, str],
         options: SessionOptions,
+        lender: Callable[[], aiohttp.ClientSession] | None = None,
         *,
-        runs_middlewares: bool,
+        runs_middlewares: bool = False,
     ) -> None:
-        self._get_session = session
-        self._limit = limit
+        self.can_rebind = lender is None
         self._headers = headers
         self._options = options
+        self._lender = lender
         self._runs_middlewares = runs_middlewares
         self._session: aiohttp.ClientSession | None = None
         self._exchange: SessionExchange | None = None
 
     @property
     def limit(self) -> int | None:
-        """Requests at once: never more than the session has connections."""
-        if self._limit is not None:
-            return self._limit
-        connector = self._get_session().connector
-        limits = connector and [*filter(None, [connector.limit, connector.limit_per_host])]
-        return min(limits, default=None) if limits else None
+        """Requests at once: never more than a borrowed session has connections."""
+        if self._lender is None or (connector := self._lender().connector) is None:
+            return None
+        limits = filter(None, [connector.limit, connector.limit_per_host])
+        return min(limits, default=None)
 
-    def open(self, slots: int) -> SessionExchange:  # noqa: ARG002 - it has its own limit
-        """Return the exchange over the session."""
-        self._session = self._get_session()
+    def open(self, slots: int) -> SessionExchange:
+        """Return an exchange of the running loop."""
+        if self._lender is None:
+            self._session, headers = open_session(slots, self._headers), None
+        else:
+            self._session, headers = self._lender(), self._headers
         self._exchange = SessionExchange(
-            self._session,
-            self._options,
-            headers=self._headers,
-            runs_middlewares=self._runs_middlewares,
+            self._session, self._options, headers, runs_middlewares=self._runs_middlewares
         )
         return self._exchange
 
     def check(self) -> None:
-        """Raise ClosedError if the session was closed."""
-        if self._session is not None and self._session.closed:
+        """Raise ClosedError if a borrowed session was closed."""
+        if self._lender is not None and self._session is not None and self._session.closed:
             raise ClosedError("the session given to the client is closed")
 
     async def close(self) -> None:
-        """Leave the session open: it is somebody else's."""
+        """Close the session if it is the client's own. Closing twice is fine."""
         if self._exchange is not None:
             self._exchange.close()
+        if self._lender is None and self._session is not None:
+            await self._session.close()
 
 
 class SessionExchange:
@@ -218,7 +189,7 @@ class SessionExchange:
     Args:
         session: of the running loop.
         options: of every request.
-        headers: of every request, where the session has none of the client.
+        headers: of every request, or None if the session has them.
         runs_middlewares: whether the session's own middlewares must run. Then a DELETE that
             aiohttp sends again goes unnoticed.
     """
@@ -227,9 +198,9 @@ class SessionExchange:
         self,
         session: aiohttp.ClientSession,
         options: SessionOptions,
+        headers: Mapping[str, str] | None,
         *,
-        headers: Mapping[str, str] | None = None,
-        runs_middlewares: bool = False,
+        runs_middlewares: bool,
     ) -> None:
         self._session = session
         self._options = options
