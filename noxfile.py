@@ -1,20 +1,35 @@
-"""The project's chores; ``nox -l`` lists them, plain ``nox`` runs what CI runs."""
+"""The project's chores: ``nox -l`` lists them, ``.ci/run`` calls all that must hold."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import nox
 
 nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.sessions = ["lint", "typing", "tests"]
 nox.options.error_on_external_run = True
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PYPROJECT)
+THIS_PYTHON = "{}.{}".format(*sys.version_info)
 EXTRAS = "cli,dask,otel,redis"
 ALL_EXTRAS = "cli,dask,otel,redis,speed"
+# Most tests wait more than they compute, so more workers than two cores still save time.
+PARALLEL = ("-n", "4", "--dist", "worksteal")
+MARKERS = [line.partition(":")[0] for line in PYPROJECT["tool"]["pytest"]["ini_options"]["markers"]]
+YAML_RULES = """
+extends: default
+rules:
+  comments: {min-spaces-from-content: 1}  # as tools write them that update pinned hashes
+  document-start: disable
+  line-length: {max: 100}
+  truthy: {check-keys: false}  # "on" is a key of workflows
+"""
 
 
 def install(session: nox.Session, *groups: str, extras: str = EXTRAS) -> None:
@@ -24,47 +39,93 @@ def install(session: nox.Session, *groups: str, extras: str = EXTRAS) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Test the installed package and report its branch coverage."""
+    """Test the installed package: all but the marked groups, which have their own sessions."""
     install(session, "tests")
     # The script, not ``python -m``, which would put the sources before the installed package.
-    session.run("pytest", "--cov", "--cov-report=term", *session.posargs)
+    session.run("pytest", *PARALLEL, *session.posargs)
 
 
-@nox.session(python=nox.project.python_versions(PYPROJECT))
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run every test, the marked groups included, and report the branch coverage of all."""
+    install(session, "notebooks", "browser")
+    measure = ("pytest", "--cov", "--cov-report=")
+    session.run(*measure, "--cov-fail-under=0", *PARALLEL)
+    # One at a time: these start processes of their own, and some measure time.
+    session.run(*measure, "--cov-append", "--cov-fail-under=0", "-m", " or ".join(MARKERS))
+    session.run("coverage", "report", *session.posargs)
+
+
+@nox.session(python=[version for version in PYTHONS if version != THIS_PYTHON])
 def pythons(session: nox.Session) -> None:
-    """Test on each supported Python that is found; ``nox -s pythons-3.13`` takes one."""
+    """Test on each other supported Python found here; ``pythons-3.13`` takes one."""
     install(session, "tests")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *PARALLEL, *session.posargs)
+    session.run("pytest", "-m", "chaos or dask or gunicorn", *session.posargs)
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """Test with the lowest versions that pyproject.toml allows."""
+    session.install("uv")
+    pins = Path(session.create_tmp(), "pins.txt")
+    extras = [f"--extra={extra}" for extra in EXTRAS.split(",")]
+    lowest = ("--resolution=lowest-direct", "--quiet", f"--output-file={pins}")
+    session.run("uv", "pip", "compile", "pyproject.toml", *extras, *lowest)
+    groups = nox.project.dependency_groups(PYPROJECT, "tests")
+    session.run("uv", "pip", "install", f"--constraint={pins}", f".[{EXTRAS}]", *groups)
+    # Old releases use what newer ones of their own dependencies have deprecated since.
+    pytest = ("pytest", "-Wignore::DeprecationWarning")
+    session.run(*pytest, *PARALLEL, *session.posargs)
+    session.run(*pytest, "-m", "dask", *session.posargs)
 
 
 @nox.session
 def chaos(session: nox.Session) -> None:
     """Run the chaos suite at full size; it takes some minutes."""
     install(session, "tests")
-    session.run("pytest", "tests/chaos", "-s", *session.posargs, env={"BITPEAK_CHAOS": "full"})
+    session.run("pytest", "-m", "chaos", "-s", *session.posargs, env={"BITPEAK_CHAOS": "full"})
+
+
+@nox.session
+def dask(session: nox.Session) -> None:
+    """Test fleets on real Dask schedulers and workers."""
+    install(session, "tests")
+    session.run("pytest", "-m", "dask", *session.posargs)
+
+
+@nox.session
+def gunicorn(session: nox.Session) -> None:
+    """Test the synchronous client in preloaded gunicorn workers."""
+    install(session, "tests")
+    session.run("pytest", "-m", "gunicorn", *session.posargs)
 
 
 @nox.session
 def notebooks(session: nox.Session) -> None:
     """Test the synchronous client in a real Jupyter kernel."""
     install(session, "notebooks")
-    session.run("pytest", "-m", "notebook", "tests/test_notebook.py", *session.posargs)
+    session.run("pytest", "-m", "notebook", *session.posargs)
 
 
 @nox.session
 def browser(session: nox.Session) -> None:
     """Test the sandbox's dashboard in a real Chromium: Debian's chromium and chromium-driver."""
     install(session, "browser")
-    session.run("pytest", "-m", "browser", "tests/sandbox", *session.posargs)
+    session.run("pytest", "-m", "browser", *session.posargs)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and format; ``nox -s lint -- --fix`` mends what can be mended."""
+    """Check style, imports, workflows and YAML; ``-- --fix`` mends what ruff can mend."""
     session.install(*nox.project.dependency_groups(PYPROJECT, "lint"))
     fix = "--fix" in session.posargs
     session.run("ruff", "check", *(["--fix"] if fix else []), ".")
     session.run("ruff", "format", *([] if fix else ["--check"]), ".")
+    session.run("lint-imports", "--no-cache")
+    session.run("actionlint")
+    yaml = (".github", ".pre-commit-config.yaml", "docs/.readthedocs.yaml", "docs/openapi.yaml")
+    session.run("yamllint", "--strict", "-d", YAML_RULES, *yaml)
 
 
 @nox.session
@@ -90,8 +151,8 @@ def build(session: nox.Session) -> None:
 def install_alone(session: nox.Session) -> Path:
     """Install the package with all extras in an environment without tools; return that."""
     target = Path(session.create_tmp(), "target")
-    session.run("python", "-m", "venv", "--clear", "--without-pip", str(target))
-    session.run("pip", "--python", str(target), "install", "--quiet", f".[{ALL_EXTRAS}]")
+    session.run("uv", "venv", "--clear", "--quiet", "--python", "python", str(target))
+    session.run("uv", "pip", "install", "--quiet", "--python", str(target), f".[{ALL_EXTRAS}]")
     return target
 
 
@@ -105,7 +166,7 @@ def audit(session: nox.Session) -> None:
     session.install(*nox.project.dependency_groups(PYPROJECT, "audit"))
     target = install_alone(session)
     # By a list of all, because the package itself may not be published yet.
-    freeze = ("pip", "--python", str(target), "freeze", "--exclude", PYPROJECT["project"]["name"])
+    freeze = ("uv", "pip", "freeze", "--python", str(target), "--exclude", "bitpeak-async")
     pins = target / "pins.txt"
     pins.write_text(str(session.run(*freeze, silent=True)), encoding="utf-8")
     shortcomings = []
@@ -172,6 +233,13 @@ def docs(session: nox.Session) -> None:
     """Build the documentation; a warning or a link that leads nowhere is an error."""
     install(session, "docs")
     session.run("sphinx-build", "-W", "-n", "--keep-going", "-b", "html", "docs", "docs/_build")
+
+
+@nox.session
+def changelog(session: nox.Session) -> None:
+    """Move the fragments of docs/changelog.d/ into the changelog; ``-- --draft`` only shows it."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "docs"))
+    session.run("towncrier", "build", *session.posargs)
 
 
 @nox.session

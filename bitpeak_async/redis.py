@@ -18,7 +18,7 @@ try:
     from redis.backoff import NoBackoff
 except ModuleNotFoundError as _error:
     raise ConfigurationError(
-        "a pace store on Redis needs limits and redis: pip install 'bitpeak_async[redis]'"
+        "a pace store on Redis needs limits and redis: install bitpeak_async[redis]"
     ) from _error
 
 __all__ = ["RedisPaceStore"]

@@ -32,7 +32,7 @@ try:
     )
 except ModuleNotFoundError as _error:
     raise ConfigurationError(
-        "telemetry needs opentelemetry-api: pip install 'bitpeak_async[otel]'"
+        "telemetry needs opentelemetry-api: install bitpeak_async[otel]"
     ) from _error
 
 __all__ = ["Telemetry"]

@@ -52,8 +52,8 @@ def write_specs(example: Example) -> None:
 
 
 def commands(block: str) -> list[list[str]]:
-    """Return the arguments of each ``bitpeak`` in a block of a shell session."""
-    lines = re.findall(r"^\$ (.*)", block, re.MULTILINE)
+    """Return the arguments of each ``bitpeak`` in a block; without prompts, all are commands."""
+    lines = re.findall(r"^\$ (.*)", block, re.MULTILINE) or block.splitlines()
     words = [shlex.split(line.partition(" > ")[0], comments=True) for line in lines]
     return [line[1:] for line in words if line[:1] == ["bitpeak"]]
 
@@ -135,8 +135,8 @@ def test_the_tests_of_the_testing_guide_pass(pytester: pytest.Pytester):
 
 
 def _commands_of_pages() -> list[list[str]]:
-    console = CodeBlockParser("console", run_console)
-    blocks = [example.parsed for page in PAGES for example in parse(page, console).examples()]
+    shells = [CodeBlockParser(language, run_console) for language in ("console", "sh")]
+    blocks = [example.parsed for page in PAGES for example in parse(page, *shells).examples()]
     return [arguments for block in blocks for arguments in commands(block)]
 
 

@@ -27,7 +27,7 @@ def _main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in ("typer", "rich", "yaml"):
             raise
-        sys.exit("bitpeak needs more to run: pip install 'bitpeak_async[cli]'")
+        sys.exit("bitpeak needs more to run: install bitpeak_async[cli]")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal or pipe that cannot show every name
             stream.reconfigure(errors="backslashreplace")

@@ -1,7 +1,7 @@
 """Nothing lost, nothing twice, on a back end that fails.
 
-Scaled down in the default run; ``nox -s chaos`` runs it at full size. Seeds are printed on
-failure; ``BITPEAK_CHAOS_SEED`` repeats one.
+Scaled down unless ``BITPEAK_CHAOS`` is set; ``nox -s chaos`` runs it at full size. Seeds are
+printed on failure; ``BITPEAK_CHAOS_SEED`` repeats one.
 """
 
 import asyncio
@@ -40,6 +40,8 @@ from bitpeak_async._http.protocol import Reply
 from bitpeak_async._http.transport import Transport
 from bitpeak_async.sandbox import Fault, Sandbox
 from bitpeak_async.sandbox.limits import TokenBucket
+
+pytestmark = pytest.mark.chaos
 
 FULL = "BITPEAK_CHAOS" in os.environ
 SEED = int(os.environ.get("BITPEAK_CHAOS_SEED") or Random().randrange(2**32))

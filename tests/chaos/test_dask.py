@@ -1,6 +1,6 @@
 """Thousands of accounts on Dask, a worker killed half-way: nothing lost, nothing twice.
 
-Scaled down in the default run; ``nox -s chaos`` runs it at full size.
+Scaled down unless ``BITPEAK_CHAOS`` is set; ``nox -s chaos`` runs it at full size.
 """
 
 import asyncio
@@ -18,6 +18,8 @@ from dask_cluster import DaskCluster, cluster_of
 from bitpeak_async import EmailSettings, HandlerSpec, Result, Retry
 from bitpeak_async.fleet import Account, AccountReport, EnvironmentKey
 from bitpeak_async.fleet.dask import DaskFleet
+
+pytestmark = pytest.mark.chaos
 
 ACCOUNTS, HANDLERS = (2_000, 20) if "BITPEAK_CHAOS" in os.environ else (60, 10)
 KEYS = {f"KEY_{n}": f"canary-{n}" for n in range(ACCOUNTS)}

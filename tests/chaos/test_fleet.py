@@ -1,6 +1,6 @@
 """Thousands of accounts in one process: all in place, little memory, failures named.
 
-Scaled down in the default run; ``nox -s chaos`` runs it at full size.
+Scaled down unless ``BITPEAK_CHAOS`` is set; ``nox -s chaos`` runs it at full size.
 """
 
 import json
@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+
+pytestmark = pytest.mark.chaos
 
 ACCOUNTS, HANDLERS = (2_000, 20) if "BITPEAK_CHAOS" in os.environ else (100, 20)
 MEGABYTE = 1024 * 1024

@@ -1,6 +1,6 @@
 """Three processes on one key, with a real Redis between them.
 
-Scaled down in the default run; ``nox -s chaos`` runs it at full size.
+Scaled down unless ``BITPEAK_CHAOS`` is set; ``nox -s chaos`` runs it at full size.
 """
 
 import asyncio
@@ -13,6 +13,8 @@ import pytest
 
 from bitpeak_async.sandbox import Sandbox
 from bitpeak_async.sandbox.limits import TokenBucket
+
+pytestmark = pytest.mark.chaos
 
 FULL = "BITPEAK_CHAOS" in os.environ
 LIMIT, BURST = 200, 50

@@ -9,6 +9,8 @@ from command_line import CANARY, Run, Terminal, piped
 from bitpeak_async.cli._exit import Exit
 from bitpeak_async.sandbox import Sandbox
 
+pytestmark = pytest.mark.dask
+
 SPECS = "- {name: Mail, type: email, settings: {email: a@example.com}}\n"
 
 

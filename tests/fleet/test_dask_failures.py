@@ -13,6 +13,8 @@ from bitpeak_async.fleet import Account, EnvironmentKey, FleetReport
 from bitpeak_async.fleet.dask import DaskFleet
 from bitpeak_async.sandbox import Fault, Sandbox
 
+pytestmark = pytest.mark.dask
+
 KEY = "canary-4711"
 SPECS = [HandlerSpec(f"n{i}", EmailSettings(f"{i}@example.com")) for i in range(8)]
 ACCOUNTS = [Account("acme", EnvironmentKey("ACME_KEY"), SPECS)]

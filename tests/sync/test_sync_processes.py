@@ -461,6 +461,7 @@ def app(environ, start_response):
 """
 
 
+@pytest.mark.gunicorn
 def test_gunicorn_serves_from_each_preloaded_worker(threaded_sandbox: Sandbox, tmp_path: Path):
     threaded_sandbox.seed_handlers(3)
     (tmp_path / "service.py").write_text(SERVICE)

@@ -8,7 +8,7 @@ try:
     import distributed  # noqa: F401
 except ModuleNotFoundError as _error:
     raise ConfigurationError(
-        "a fleet on Dask needs distributed: pip install 'bitpeak_async[dask]'"
+        "a fleet on Dask needs distributed: install bitpeak_async[dask]"
     ) from _error
 
 from bitpeak_async.fleet.dask.fleet import DaskFleet

@@ -22,7 +22,7 @@ from bitpeak_async.provisioning.spec_files.document import (
 try:
     import yaml
 except ModuleNotFoundError as error:
-    raise ConfigurationError("YAML needs PyYAML: pip install 'bitpeak_async[cli]'") from error
+    raise ConfigurationError("YAML needs PyYAML: install bitpeak_async[cli]") from error
 
 # libyaml takes a tenth of the time of what is written in Python.
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
