@@ -45,6 +45,13 @@ if TYPE_CHECKING:
         RequestSent,
         Retrying,
     )
+    from bitpeak_async.keywords import (
+        ApplyOptions,
+        ClientOptions,
+        PlanOptions,
+        PortableOptions,
+        ProvisionOptions,
+    )
     from bitpeak_async.notification_handlers import NotificationHandlers
     from bitpeak_async.options import Pace, Retry, Timeout
     from bitpeak_async.provisioning import (
@@ -82,10 +89,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "APIError",
+    "ApplyOptions",
     "AuthenticationError",
     "BitPeak",
     "BitPeakError",
     "Change",
+    "ClientOptions",
     "ClosedError",
     "ConfigurationError",
     "Conflict",
@@ -124,8 +133,11 @@ __all__ = [
     "PermissionDeniedError",
     "Plan",
     "PlanError",
+    "PlanOptions",
+    "PortableOptions",
     "ProvisionCancelledError",
     "ProvisionError",
+    "ProvisionOptions",
     "RateChanged",
     "RateLimitError",
     "RedirectError",
@@ -176,6 +188,7 @@ _HOMES = {
             "Event Hook OutcomeKnown PaceStoreLost PaceStoreRestored Paused RateChanged "
             "ReplyReceived RequestAbandoned RequestFailed RequestSent Retrying"
         ),
+        "keywords": "ApplyOptions ClientOptions PlanOptions PortableOptions ProvisionOptions",
         "notification_handlers": "NotificationHandlers",
         "options": "Pace Retry Timeout",
         "provisioning": (

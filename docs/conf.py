@@ -29,7 +29,6 @@ copybutton_prompt_text = "$ "
 
 autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
-autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
 autodoc_class_signature = "mixed"
 napoleon_use_ivar = True

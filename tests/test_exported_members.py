@@ -13,6 +13,7 @@ import bitpeak_async
 PUBLIC = (
     "errors",
     "events",
+    "keywords",
     "notification_handlers",
     "options",
     "provisioning",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from bitpeak_async._checks import check_store
+from attrs import asdict, evolve
+
 from bitpeak_async._rate.link import KeptLink
-from bitpeak_async._rate.store import PaceStore
-from bitpeak_async.client import BitPeak
+from bitpeak_async.client import BitPeak, client_over
 from bitpeak_async.errors import ClosedError
 from bitpeak_async.fleet._cap import CappedConnections
 from bitpeak_async.fleet._desired import Credentials, ResolvedAccount
+from bitpeak_async.keywords import ClientConfig
 from bitpeak_async.options import Pace
 
 
@@ -22,23 +23,13 @@ class Clients:
 
     Args:
         in_flight: requests under way at once, of all clients together.
-        make: makes a client from a network, a key and the keywords ``base_url`` and ``pace``.
-        pace: of accounts that tell none.
-        pace_store: where all processes that use a key meet, or None.
+        config: of all clients, but for the base URL and pace that an account sets itself.
     """
 
-    def __init__(
-        self,
-        in_flight: int,
-        make: Callable[..., BitPeak],
-        pace: Pace,
-        pace_store: PaceStore | None = None,
-    ) -> None:
-        check_store(pace_store)
-        link = None if pace_store is None else KeptLink(pace_store)
+    def __init__(self, in_flight: int, config: ClientConfig) -> None:
+        link = None if config.pace_store is None else KeptLink(config.pace_store)
         self._connections = CappedConnections(in_flight, link)
-        self._make = make
-        self._pace = pace
+        self._config = evolve(config, pace_store=None)  # the connections have the link to it
         self._clients = dict[Credentials, BitPeak]()
         self._users = Counter[Credentials]()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -98,5 +89,7 @@ class Clients:
                 await client.close()
 
     def _new(self, key: Credentials, pace: Pace | None) -> BitPeak:
-        pace = self._pace if pace is None else pace
-        return self._make(self._connections, key.api_key.value, base_url=key.base_url, pace=pace)
+        pace = self._config.pace if pace is None else pace
+        config = evolve(self._config, base_url=key.base_url, pace=pace)
+        options = asdict(config, recurse=False)
+        return client_over(self._connections, key.api_key.value, **options)

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from attrs import define, field
 
+from bitpeak_async._checks import check_listener
 from bitpeak_async.errors import BitPeakError
 from bitpeak_async.events import notify
 from bitpeak_async.fleet.report import AccountReport, FleetReport
@@ -90,6 +91,10 @@ class Ledger:
     on_account: Callable[[AccountReport], object] | None
     keep_outcomes: bool
     _accounts: dict[str, AccountReport] = field(init=False, factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        check_listener("on_outcome", self.on_outcome, "two arguments")
+        check_listener("on_account", self.on_account)
 
     def telling(self, account: str) -> Callable[[Outcome], object] | None:
         """Return an ``on_outcome`` for one account."""

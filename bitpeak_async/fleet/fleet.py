@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-import ssl as tls
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, Unpack
 
-from bitpeak_async._checks import check_type, checked_base_url, checked_hooks
-from bitpeak_async._rate.store import PaceStore
-from bitpeak_async.client import MAX_REPLY_BYTES, BitPeak, check_application, client_over
+from bitpeak_async._checks import check_type, checked_base_url
+from bitpeak_async.client import BitPeak
 from bitpeak_async.errors import BitPeakError, ConfigurationError
-from bitpeak_async.events import Hook
 from bitpeak_async.fleet._clients import Clients
 from bitpeak_async.fleet._desired import Credentials, ResolvedAccount, desired, key_of
 from bitpeak_async.fleet._run import Ledger, run_all
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.report import AccountReport, FleetCancelledError, FleetPlan, FleetReport
-from bitpeak_async.options import Pace, Retry, Timeout, check_number
+from bitpeak_async.keywords import (
+    ApplyOptions,
+    ClientConfig,
+    ClientOptions,
+    PlanOptions,
+    ProvisionConfig,
+    ProvisionOptions,
+    refuse_unknown,
+    takes,
+)
+from bitpeak_async.options import check_number
 from bitpeak_async.provisioning.apply import Outcome, ProvisionCancelledError, Report
 from bitpeak_async.provisioning.plan import Plan
 from bitpeak_async.settings import Hidden
@@ -35,6 +40,7 @@ Write: TypeAlias = Callable[
 ]
 
 
+@takes(ClientOptions, ClientConfig)
 class Fleet:
     """Many accounts, provisioned at once on one connector.
 
@@ -42,16 +48,13 @@ class Fleet:
     one event loop. Each key has a pace of its own. Accounts that share key and base URL share
     that pace, and run one after another.
 
+    The options hold for each key; an account may set ``base_url`` and ``pace`` itself. If a
+    ``pace_store`` is given and does not answer at the start, nothing is sent: NotSentError.
+
     Args:
         accounts: with unique names.
-        base_url: of accounts that tell none; by default as for ``BitPeak``.
-        in_flight: requests under way at once, of all keys together.
-        pace: of each key whose account tells none.
-        timeout: of one attempt, in seconds. It begins when the request may leave.
-        retry: when to try again.
-        pace_store: where all processes meet that use one of the keys. Unless it answers, nothing
-            is begun: NotSentError.
-        proxy: and all others: as for ``BitPeak``.
+        in_flight: how many requests of all keys run at once.
+        **options: see ``ClientOptions``.
 
     Raises:
         ConfigurationError: an argument is unusable, or accounts share a name; it names each.
@@ -61,69 +64,39 @@ class Fleet:
         self,
         accounts: Iterable[Account] = (),
         *,
-        base_url: str | None = None,
         in_flight: int = 100,
-        pace: Pace = Pace(),  # noqa: B008 - frozen
-        timeout: Timeout = Timeout(),  # noqa: B008 - frozen
-        retry: Retry = Retry(),  # noqa: B008 - frozen
-        proxy: str | None = None,
-        ssl: tls.SSLContext | None = None,
-        max_reply_bytes: int = MAX_REPLY_BYTES,
-        allow_insecure: bool = False,
-        hooks: Iterable[Hook] = (),
-        pace_store: PaceStore | None = None,
-        timezone: dt.tzinfo = dt.UTC,
+        **options: Unpack[ClientOptions],
     ) -> None:
+        refuse_unknown("Fleet", options, ClientOptions)
         check_number("Fleet(in_flight=)", in_flight, 1, integer=True)
+        config = ClientConfig(**options)
         self.accounts: tuple[Account, ...] = _distinct(accounts)
-        self._base_url = checked_base_url(base_url, allow_insecure=allow_insecure)
-        self._clients = Clients(
-            in_flight,
-            partial(
-                client_over,
-                timeout=timeout,
-                retry=retry,
-                proxy=proxy,
-                ssl=ssl,
-                max_reply_bytes=max_reply_bytes,
-                allow_insecure=allow_insecure,
-                hooks=checked_hooks(hooks),
-                timezone=timezone,
-            ),
-            pace,
-            pace_store,
-        )
+        self._base_url = checked_base_url(config.base_url, allow_insecure=config.allow_insecure)
+        self._clients = Clients(in_flight, config)
         # All options are checked here, not by the first account.
         self._clients.check(Credentials(self._base_url, Hidden("key")))
 
+    @takes(ProvisionOptions, ProvisionConfig)
     async def provision(
         self,
         *,
-        prune: str | None = None,
         on_outcome: OnOutcome | None = None,
         on_account: OnAccount | None = None,
         keep_outcomes: bool = True,
-        remove_duplicates: bool = False,
-        max_deletes: int | None = None,
-        force: bool = False,
-        grace: float = 5.0,
+        **options: Unpack[ProvisionOptions],
     ) -> FleetReport:
         """Bring all accounts to their desired states; see ``BitPeak.provision``.
 
-        An account that fails stops no other. Running it again writes nothing, so a run that
-        broke off is resumed by running again.
+        The options apply to each account. An account that fails stops no other. Running it again
+        writes nothing, so run it again to resume a run that broke off.
 
         Args:
-            prune: a pattern of names, in each account.
             on_outcome: called with the account's name and each outcome, as it ends. What it
                 raises is logged only.
             on_account: called with each account's report, as it ends; likewise.
             keep_outcomes: keep all outcomes in the report; else only those that failed, and the
                 counts, so that memory does not grow with the handlers.
-            remove_duplicates: delete copies that creates of this very run made late.
-            max_deletes: refuse an account whose plan deletes more.
-            force: carry out even plans that delete more than 30 % of what ``prune`` matches.
-            grace: seconds that changes under way have to end when the task is cancelled.
+            **options: see ``PlanOptions`` and ``ApplyOptions``.
 
         Raises:
             PlanError: accounts, keys or spec files are unusable; its ``problems`` are all there
@@ -131,48 +104,47 @@ class Fleet:
             FleetCancelledError: the task was cancelled; it is a CancelledError that holds the
                 partial report.
         """
-        check_application(on_outcome, max_deletes, grace)
+        refuse_unknown("Fleet.provision", options, ProvisionOptions)
+        prunes = ProvisionConfig(**options).prune is not None
+        ledger = Ledger(on_outcome, on_account, keep_outcomes)
 
         def write(
             client: BitPeak, one: ResolvedAccount, tell: Callable[[Outcome], object] | None
         ) -> Coroutine[Any, Any, Report]:
-            return client.provision(
-                one.specs,
-                prune=prune,
-                on_outcome=tell,
-                remove_duplicates=remove_duplicates,
-                max_deletes=max_deletes,
-                force=force,
-                grace=grace,
-            )
+            return client.provision(one.specs, on_outcome=tell, **options)
 
-        groups = await self._desired(self.accounts, prunes=prune is not None)
-        return await self._write(groups, write, Ledger(on_outcome, on_account, keep_outcomes))
+        return await self._write(await self._desired(self.accounts, prunes=prunes), write, ledger)
 
-    async def plan(self, *, prune: str | None = None) -> FleetPlan:
+    @takes(PlanOptions, ProvisionConfig)
+    async def plan(self, **options: Unpack[PlanOptions]) -> FleetPlan:
         """Compare all accounts with their desired states; reads only.
 
+        The options apply to each account.
+
         Args:
-            prune: a pattern of names, in each account; see ``BitPeak.plan``.
+            **options: see ``PlanOptions``.
 
         Raises:
             PlanError: accounts, keys or spec files are unusable; its ``problems`` are all there
                 are. Nothing was sent.
         """
-        groups = await self._desired(self.accounts, prunes=prune is not None)
+        refuse_unknown("Fleet.plan", options, PlanOptions)
+        prunes = ProvisionConfig(**options).prune is not None
+        groups = await self._desired(self.accounts, prunes=prunes)
         plans: dict[str, Plan] = {}
         errors: dict[str, BitPeakError] = {}
 
         async def read(one: ResolvedAccount) -> None:
             try:
                 async with self._clients.of(one) as client:
-                    plans[one.account.name] = await client.plan(one.specs, prune=prune)
+                    plans[one.account.name] = await client.plan(one.specs, **options)
             except BitPeakError as error:
                 errors[one.account.name] = error
 
         await run_all(groups, read, self._clients.room)
         return FleetPlan(plans, errors)
 
+    @takes(ApplyOptions, ProvisionConfig)
     async def apply(
         self,
         plan: FleetPlan,
@@ -180,68 +152,62 @@ class Fleet:
         on_outcome: OnOutcome | None = None,
         on_account: OnAccount | None = None,
         keep_outcomes: bool = True,
-        remove_duplicates: bool = False,
-        max_deletes: int | None = None,
-        force: bool = False,
-        grace: float = 5.0,
+        **options: Unpack[ApplyOptions],
     ) -> FleetReport:
         """Carry out a fleet's plan; see ``BitPeak.apply`` and ``provision``.
 
-        An account that could not be planned is reported with that error, and one whose handlers
-        changed since with a PlanError.
+        The options apply to each account. An account that could not be planned is reported with
+        that error, and one whose handlers changed since with a PlanError.
+
+        Args:
+            plan: from ``plan()``.
+            on_outcome: as for ``provision()``.
+            on_account: as for ``provision()``.
+            keep_outcomes: as for ``provision()``.
+            **options: see ``ApplyOptions``.
         """
+        refuse_unknown("Fleet.apply", options, ApplyOptions)
+        ProvisionConfig(**options)
         check_type("plan", plan, FleetPlan)
-        check_application(on_outcome, max_deletes, grace)
+        ledger = Ledger(on_outcome, on_account, keep_outcomes)
 
         def write(
             client: BitPeak, one: ResolvedAccount, tell: Callable[[Outcome], object] | None
         ) -> Coroutine[Any, Any, Report]:
-            return client.apply(
-                plan.plans[one.account.name],
-                on_outcome=tell,
-                remove_duplicates=remove_duplicates,
-                max_deletes=max_deletes,
-                force=force,
-                grace=grace,
-            )
+            return client.apply(plan.plans[one.account.name], on_outcome=tell, **options)
 
-        ledger = Ledger(on_outcome, on_account, keep_outcomes)
         for name, error in plan.errors.items():
             ledger.failed(name, error)
         planned = [account for account in self.accounts if account.name in plan.plans]
         return await self._write(await self._desired(planned), write, ledger)
 
+    @takes(ProvisionOptions, ProvisionConfig)
     async def provision_account(
         self,
         account: Account,
         *,
-        prune: str | None = None,
         on_outcome: Callable[[Outcome], object] | None = None,
-        remove_duplicates: bool = False,
-        max_deletes: int | None = None,
-        force: bool = False,
-        grace: float = 5.0,
+        **options: Unpack[ProvisionOptions],
     ) -> Report:
         """Provision one account, which need not be one of the fleet's.
 
-        This is what one of many workers does. To give it a part of an account's handlers only,
+        This is what one of many workers does. To give it only a part of an account's handlers,
         pass ``account.with_specs(part)``, and no ``prune``.
+
+        Args:
+            account: which one.
+            on_outcome: called once for each change, as it ends. What it raises is logged only.
+            **options: see ``PlanOptions`` and ``ApplyOptions``.
 
         Raises:
             PlanError: account, key or spec files are unusable.
             BitPeakError: and all others: as ``BitPeak.provision``.
         """
-        [[one]] = await self._desired([account], prunes=prune is not None)
+        refuse_unknown("Fleet.provision_account", options, ProvisionOptions)
+        prunes = ProvisionConfig(**options).prune is not None
+        [[one]] = await self._desired([account], prunes=prunes)
         async with self._clients.of(one) as client:
-            return await client.provision(
-                one.specs,
-                prune=prune,
-                on_outcome=on_outcome,
-                remove_duplicates=remove_duplicates,
-                max_deletes=max_deletes,
-                force=force,
-                grace=grace,
-            )
+            return await client.provision(one.specs, on_outcome=on_outcome, **options)
 
     async def close(self) -> None:
         """Close all connections. Closing twice is fine."""

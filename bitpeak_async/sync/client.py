@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import datetime as dt
-import ssl as tls
 import weakref
 from collections.abc import (
     AsyncGenerator,
@@ -16,15 +14,22 @@ from collections.abc import (
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, Unpack, cast
 
 from bitpeak_async._bulk.create_run import CreateOutcome
-from bitpeak_async._rate.store import PaceStore
-from bitpeak_async.client import MAX_REPLY_BYTES, BitPeak
+from bitpeak_async.client import BitPeak
 from bitpeak_async.errors import ClosedError
-from bitpeak_async.events import Hook
+from bitpeak_async.keywords import (
+    ApplyOptions,
+    ClientConfig,
+    ClientOptions,
+    PlanOptions,
+    ProvisionOptions,
+    refuse_unknown,
+    takes,
+)
 from bitpeak_async.notification_handlers import NotificationHandlers, Query
-from bitpeak_async.options import Pace, Retry, Timeout
+from bitpeak_async.options import Retry, Timeout
 from bitpeak_async.provisioning.apply import Outcome, Report
 from bitpeak_async.provisioning.plan import Plan, listed
 from bitpeak_async.records import HandlerSpec, NotificationHandler, Page
@@ -44,10 +49,12 @@ _OUTCOMES_AHEAD: Final = 16
 
 
 def _mirrors(original: Callable[..., object]) -> Callable[[F], F]:
-    """Give a mirror the docstring of what it mirrors."""
+    """Give a mirror the docstring of what it mirrors, and its keywords if they are a group."""
 
     def document(mirror: F) -> F:
         mirror.__doc__ = original.__doc__
+        if signature := getattr(original, "__signature__", None):
+            cast(Any, mirror).__signature__ = signature
         return mirror
 
     return document
@@ -137,6 +144,7 @@ class SyncNotificationHandlers:
         return self._bridge.stream(outcomes, _itself, ahead=_OUTCOMES_AHEAD, caller=caller)
 
 
+@takes(ClientOptions, ClientConfig)
 class SyncBitPeak:
     """A client of the BitPeak API for callers without an event loop.
 
@@ -150,9 +158,11 @@ class SyncBitPeak:
     Iterators of specs and ``on_outcome`` run in the thread that made the call. Hooks run on the
     background thread: they see the caller's context variables, and must not make blocking calls.
 
+    There is no ``session`` to give: an aiohttp session belongs to the event loop it was made in.
+
     Args:
-        api_key: and all others: as for ``BitPeak``. There is no ``session``: aiohttp's belong to
-            the event loop they are made in.
+        api_key: the key; by default the environment variable ``BITPEAK_API_KEY``.
+        **options: see ``ClientOptions``.
 
     Attributes:
         notification_handlers: the notification handlers of the key.
@@ -163,38 +173,11 @@ class SyncBitPeak:
 
     notification_handlers: SyncNotificationHandlers
 
-    def __init__(
-        self,
-        api_key: str | None = None,
-        *,
-        base_url: str | None = None,
-        timeout: Timeout = Timeout(),  # noqa: B008 - frozen
-        retry: Retry = Retry(),  # noqa: B008 - frozen
-        pace: Pace = Pace(),  # noqa: B008 - frozen
-        proxy: str | None = None,
-        ssl: tls.SSLContext | None = None,
-        max_reply_bytes: int = MAX_REPLY_BYTES,
-        allow_insecure: bool = False,
-        hooks: Iterable[Hook] = (),
-        pace_store: PaceStore | None = None,
-        timezone: dt.tzinfo = dt.UTC,
-    ) -> None:
+    def __init__(self, api_key: str | None = None, **options: Unpack[ClientOptions]) -> None:
         secret = Hidden(api_key)
         del api_key  # no traceback with locals is to show it
-        bitpeak = BitPeak(
-            secret.value,
-            base_url=base_url,
-            timeout=timeout,
-            retry=retry,
-            pace=pace,
-            proxy=proxy,
-            ssl=ssl,
-            max_reply_bytes=max_reply_bytes,
-            allow_insecure=allow_insecure,
-            hooks=hooks,
-            pace_store=pace_store,
-            timezone=timezone,
-        )
+        refuse_unknown("SyncBitPeak", options, ClientOptions)
+        bitpeak = BitPeak(secret.value, **options)
         self._owns_bridge = True
         self._use(bitpeak, SyncRunner(bitpeak))
 
@@ -218,8 +201,9 @@ class SyncBitPeak:
         return derived
 
     @_mirrors(BitPeak.plan)
-    def plan(self, specs: Iterable[HandlerSpec], *, prune: str | None = None) -> Plan:
-        return self._bridge.run(partial(self._bitpeak.plan, listed(specs), prune=prune))
+    def plan(self, specs: Iterable[HandlerSpec], **options: Unpack[PlanOptions]) -> Plan:
+        refuse_unknown("SyncBitPeak.plan", options, PlanOptions)
+        return self._bridge.run(partial(self._bitpeak.plan, listed(specs), **options))
 
     @_mirrors(BitPeak.apply)
     def apply(
@@ -227,51 +211,27 @@ class SyncBitPeak:
         plan: Plan,
         *,
         on_outcome: Callable[[Outcome], object] | None = None,
-        remove_duplicates: bool = False,
-        max_deletes: int | None = None,
-        force: bool = False,
-        grace: float = 5.0,
+        **options: Unpack[ApplyOptions],
     ) -> Report:
+        refuse_unknown("SyncBitPeak.apply", options, ApplyOptions)
         caller = CallerMailbox()
-        return self._bridge.run(
-            partial(
-                self._bitpeak.apply,
-                plan,
-                on_outcome=caller.telling(on_outcome),
-                remove_duplicates=remove_duplicates,
-                max_deletes=max_deletes,
-                force=force,
-                grace=grace,
-            ),
-            caller,
-        )
+        telling = caller.telling(on_outcome)
+        apply = partial(self._bitpeak.apply, plan, on_outcome=telling, **options)
+        return self._bridge.run(apply, caller)
 
     @_mirrors(BitPeak.provision)
     def provision(
         self,
         specs: Iterable[HandlerSpec],
         *,
-        prune: str | None = None,
         on_outcome: Callable[[Outcome], object] | None = None,
-        remove_duplicates: bool = False,
-        max_deletes: int | None = None,
-        force: bool = False,
-        grace: float = 5.0,
+        **options: Unpack[ProvisionOptions],
     ) -> Report:
+        refuse_unknown("SyncBitPeak.provision", options, ProvisionOptions)
         caller = CallerMailbox()
-        return self._bridge.run(
-            partial(
-                self._bitpeak.provision,
-                listed(specs),
-                prune=prune,
-                on_outcome=caller.telling(on_outcome),
-                remove_duplicates=remove_duplicates,
-                max_deletes=max_deletes,
-                force=force,
-                grace=grace,
-            ),
-            caller,
-        )
+        telling = caller.telling(on_outcome)
+        provision = partial(self._bitpeak.provision, listed(specs), on_outcome=telling, **options)
+        return self._bridge.run(provision, caller)
 
     @_mirrors(BitPeak.close)
     def close(self) -> None:

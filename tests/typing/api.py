@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import ssl
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, assert_never, assert_type
+from typing import Any, Unpack, assert_never, assert_type
+
+import aiohttp
 
 from bitpeak_async import (
+    ApplyOptions,
     BitPeak,
     BitPeakError,
     Change,
+    ClientOptions,
     Conflict,
     Create,
     CreateOutcome,
@@ -26,12 +32,17 @@ from bitpeak_async import (
     MicrosoftTeamsSettings,
     NotificationHandler,
     Outcome,
+    Pace,
     PaceCounters,
     PaceStore,
     Page,
     Plan,
+    PlanOptions,
+    PortableOptions,
+    ProvisionOptions,
     Report,
     Result,
+    Retry,
     Settings,
     SettingsFields,
     SlackSettings,
@@ -39,6 +50,7 @@ from bitpeak_async import (
     SyncBitPeak,
     SyncNotificationHandlers,
     TelegramSettings,
+    Timeout,
     Unchanged,
     UnknownSettings,
     Update,
@@ -58,6 +70,7 @@ from bitpeak_async.fleet import (
     LiteralKey,
     read_accounts,
 )
+from bitpeak_async.fleet.dask import DaskFleet
 from bitpeak_async.provisioning.files import (
     dump_environ,
     dump_specs,
@@ -163,6 +176,96 @@ def fleet_reports(plan: FleetPlan, report: FleetReport, cancelled: FleetCancelle
     assert_type(report.accounts["acme"].errors, tuple[BitPeakError, ...])
     assert_type(report.accounts["acme"].summary, str)
     assert_type(cancelled.report, FleetReport)
+
+
+def client_options(
+    store: PaceStore, tls: ssl.SSLContext, session: aiohttp.ClientSession, account: Account
+) -> None:
+    """Each client takes each option with its type."""
+    portable: PortableOptions = {
+        "base_url": "https://bitpeak.ru/api",
+        "timeout": Timeout(total=5),
+        "retry": Retry(attempts=1),
+        "pace": Pace(in_flight=1),
+        "proxy": None,
+        "max_reply_bytes": 1000,
+        "allow_insecure": True,
+        "pace_store": store,
+        "timezone": dt.UTC,
+    }
+    options: ClientOptions = {**portable, "ssl": tls, "hooks": [print]}
+    assert_type(BitPeak("key", session=session, **options), BitPeak)
+    assert_type(SyncBitPeak("key", **options), SyncBitPeak)
+    assert_type(Fleet([account], in_flight=50, **options), Fleet)
+    assert_type(DaskFleet([account], workers=2, in_flight=50, **portable), DaskFleet)
+    BitPeak(base_url=None, timeout=Timeout(), retry=Retry(), pace=Pace(), proxy=None, ssl=tls)
+    BitPeak(
+        hooks=[print], max_reply_bytes=1, allow_insecure=False, pace_store=None, timezone=dt.UTC
+    )
+
+    BitPeak(timeuot=Timeout())  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    SyncBitPeak(timeuot=Timeout())  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    SyncBitPeak(session=session)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Fleet([account], timeuot=Timeout())  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    DaskFleet([account], timeuot=Timeout())  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    DaskFleet([account], hooks=[print])  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    BitPeak(base_url=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    BitPeak(timeout="5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    BitPeak(retry=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    BitPeak(pace=16)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    BitPeak(proxy=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    BitPeak(max_reply_bytes="1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    BitPeak(allow_insecure="yes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    BitPeak(pace_store="redis://")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    BitPeak(timezone="UTC")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    BitPeak(ssl=False)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    BitPeak(hooks=print)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    SyncBitPeak(pace=16)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Fleet([account], pace=16)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    DaskFleet([account], pace=16)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def provision_options(
+    bitpeak: BitPeak, specs: list[HandlerSpec], fleet: Fleet, dask: DaskFleet, account: Account
+) -> None:
+    """Whatever plans or applies takes each option with its type."""
+    planning: PlanOptions = {"prune": "team-a *"}
+    applying: ApplyOptions = {
+        "remove_duplicates": True,
+        "max_deletes": 3,
+        "force": True,
+        "grace": 1.5,
+    }
+    both: ProvisionOptions = {**planning, **applying}
+    assert_type(await bitpeak.plan(specs, **planning), Plan)
+    assert_type(await bitpeak.apply(Plan(()), on_outcome=print, **applying), Report)
+    assert_type(await bitpeak.provision(specs, on_outcome=print, **both), Report)
+    assert_type(await fleet.plan(**planning), FleetPlan)
+    assert_type(await fleet.apply(FleetPlan({}), keep_outcomes=False, **applying), FleetReport)
+    assert_type(await fleet.provision(keep_outcomes=False, **both), FleetReport)
+    assert_type(await fleet.provision_account(account, on_outcome=print, **both), Report)
+    assert_type(await dask.provision(on_account=print, keep_outcomes=True, **both), FleetReport)
+
+    await bitpeak.plan(specs, force=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await bitpeak.apply(Plan(()), prune="*")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await bitpeak.provision(specs, graze=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await fleet.plan(force=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await fleet.apply(FleetPlan({}), prune="*")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await fleet.provision(graze=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await fleet.provision_account(account, graze=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await dask.provision(graze=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await bitpeak.plan(specs, prune=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await bitpeak.provision(specs, remove_duplicates="no")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await bitpeak.provision(specs, max_deletes=0.3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await bitpeak.provision(specs, force="no")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await bitpeak.provision(specs, grace="5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await fleet.provision(grace="5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await dask.provision(grace="5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def passed_on(**options: Unpack[ClientOptions]) -> BitPeak:
+    """A function of one's own can pass the options on."""
+    return BitPeak("key", **options)
 
 
 def faults() -> None:

@@ -16,6 +16,7 @@ from bitpeak_async.fleet._run import Ledger
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.fleet import Fleet
 from bitpeak_async.fleet.report import AccountReport
+from bitpeak_async.keywords import ProvisionOptions
 from bitpeak_async.provisioning.apply import ProvisionCancelledError
 from bitpeak_async.provisioning.spec_files.document import refuse
 
@@ -88,7 +89,7 @@ class WorkerConfig:
 
     run: str
     options: dict[str, Any]
-    arguments: dict[str, Any]
+    arguments: ProvisionOptions
     keep_outcomes: bool
     settle: float
     salt: bytes = field(repr=False)

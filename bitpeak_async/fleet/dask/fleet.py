@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import secrets
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from distributed import CancelledError as FutureCancelledError
 from distributed import Client
 
 from bitpeak_async._checks import check_listener
-from bitpeak_async._rate.store import PaceStore
-from bitpeak_async.client import MAX_REPLY_BYTES, check_application
-from bitpeak_async.errors import (
-    ClosedError,
-    ConfigurationError,
-    TransportError,
-)
+from bitpeak_async.errors import ClosedError, ConfigurationError, TransportError
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.dask._check import checked_jobs
 from bitpeak_async.fleet.dask._cluster import connected
@@ -29,11 +22,20 @@ from bitpeak_async.fleet.dask._worker import WorkerConfig, WorkerFleet
 from bitpeak_async.fleet.fleet import Fleet, OnAccount
 from bitpeak_async.fleet.keys import LiteralKey
 from bitpeak_async.fleet.report import FleetReport
-from bitpeak_async.options import Pace, Retry, Timeout, check_number
+from bitpeak_async.keywords import (
+    ClientConfig,
+    PortableOptions,
+    ProvisionConfig,
+    ProvisionOptions,
+    refuse_unknown,
+    takes,
+)
+from bitpeak_async.options import check_number
 
 __all__ = ["DaskFleet"]
 
 
+@takes(PortableOptions, ClientConfig)
 class DaskFleet:
     """Many accounts, provisioned at once by the workers of a Dask cluster.
 
@@ -42,7 +44,7 @@ class DaskFleet:
 
     A task is one account, or with ``shard_size`` a part of one. A worker does as many tasks at
     once as it has threads: 64 here; of your own workers, what ``dask worker --nthreads`` says.
-    Keys and spec files are read on the workers.
+    Keys and spec files are read on the workers. A ``pace_store`` has to pickle.
 
     Args:
         accounts: with unique names.
@@ -51,9 +53,9 @@ class DaskFleet:
         shard_size: how many handlers of one account a task does at most; by default all. The
             tasks of one account run on several workers, each of which paces its requests alone.
         send_keys: let keys that stand in the accounts themselves travel to the workers.
-        pace_store: shares the pace of each key between all workers; it has to pickle.
         connect_timeout: seconds to wait for the scheduler, and for its first worker.
-        base_url: and all others: as for ``Fleet``, whose ``in_flight`` is that of one worker.
+        in_flight: how many requests of all keys run at once on one worker.
+        **options: see ``PortableOptions``.
 
     Attributes:
         dashboard: the address of Dask's dashboard, once it is entered.
@@ -73,32 +75,17 @@ class DaskFleet:
         shard_size: int | None = None,
         send_keys: bool = False,
         connect_timeout: float = 10.0,
-        base_url: str | None = None,
         in_flight: int = 100,
-        pace: Pace = Pace(),  # noqa: B008 - frozen
-        timeout: Timeout = Timeout(),  # noqa: B008 - frozen
-        retry: Retry = Retry(),  # noqa: B008 - frozen
-        proxy: str | None = None,
-        max_reply_bytes: int = MAX_REPLY_BYTES,
-        allow_insecure: bool = False,
-        pace_store: PaceStore | None = None,
-        timezone: dt.tzinfo = dt.UTC,
+        **options: Unpack[PortableOptions],
     ) -> None:
-        self._options: dict[str, Any] = {
-            "base_url": base_url,
-            "in_flight": in_flight,
-            "pace": pace,
-            "timeout": timeout,
-            "retry": retry,
-            "proxy": proxy,
-            "max_reply_bytes": max_reply_bytes,
-            "allow_insecure": allow_insecure,
-            "pace_store": pace_store,
-            "timezone": timezone,
-        }
-        here = Fleet(accounts, **self._options)  # it checks all of them
+        refuse_unknown("DaskFleet", options, PortableOptions)
+        here = Fleet(accounts, in_flight=in_flight, **options)  # it checks all of them
         self.accounts: tuple[Account, ...] = here.accounts
-        self._options["base_url"] = here._base_url  # noqa: SLF001 - the environment's is this one's
+        self._options: dict[str, Any] = {
+            **options,
+            "in_flight": in_flight,
+            "base_url": here._base_url,  # noqa: SLF001 - the environment's is this one's
+        }
         if scheduler is not None and workers is not None:
             raise ConfigurationError("a scheduler has workers of its own; leave out workers")
         for option, number in {"workers": workers, "shard_size": shard_size}.items():
@@ -109,35 +96,29 @@ class DaskFleet:
             _refuse_keys(self.accounts)
         self._cluster = connected(scheduler, workers, connect_timeout)
         self._shard_size = shard_size
-        self._settle = retry.unknown_outcome_delay
+        self._settle = ClientConfig(**options).retry.unknown_outcome_delay
         self._exit = AsyncExitStack()
         self._entered: Client | None = None
         self.dashboard: str | None = None
 
+    @takes(ProvisionOptions, ProvisionConfig)
     async def provision(
         self,
         *,
-        prune: str | None = None,
         on_account: OnAccount | None = None,
         keep_outcomes: bool = False,
-        remove_duplicates: bool = False,
-        max_deletes: int | None = None,
-        force: bool = False,
-        grace: float = 5.0,
+        **options: Unpack[ProvisionOptions],
     ) -> FleetReport:
         """Bring all accounts to their desired states; see ``Fleet.provision``.
 
-        A task whose worker died is done again by another, ``Retry.unknown_outcome_delay``
-        seconds later: what the dead one had sent is seen by then. Running all again writes nothing.
+        The options apply to each account. With ``prune``, no account is split.
+        If a worker dies, another does its tasks again, ``Retry.unknown_outcome_delay`` seconds
+        later: by then the requests in flight have ended. Running all again writes nothing.
 
         Args:
-            prune: a pattern of names, in each account; then no account is split.
             on_account: called with each account's report, as it ends.
             keep_outcomes: send all outcomes here; else only those that failed, and the counts.
-            remove_duplicates: delete copies that creates of this very run made late.
-            max_deletes: refuse an account whose plan deletes more.
-            force: carry out even plans that delete more than 30 % of what ``prune`` matches.
-            grace: seconds that changes under way have to end when the task is cancelled.
+            **options: see ``PlanOptions`` and ``ApplyOptions``.
 
         Raises:
             PlanError: accounts, keys or spec files are unusable on some worker; its ``problems``
@@ -146,24 +127,18 @@ class DaskFleet:
             FleetCancelledError: the task was cancelled; its report has all that had ended or
                 begun to write.
         """
-        check_application(None, max_deletes, grace)
+        refuse_unknown("DaskFleet.provision", options, ProvisionOptions)
+        prunes = ProvisionConfig(**options).prune is not None
         check_listener("on_account", on_account)
-        arguments = {
-            "prune": prune,
-            "remove_duplicates": remove_duplicates,
-            "max_deletes": max_deletes,
-            "force": force,
-            "grace": grace,
-        }
         tally = Tally(on_account)
         try:
-            async with self._ready_workers(arguments, keep_outcomes=keep_outcomes) as run:
+            async with self._ready_workers(options, keep_outcomes=keep_outcomes) as run:
                 window = 2 * sum((await self._client.nthreads()).values())
                 jobs = await checked_jobs(
                     self._client,
                     run,
                     self.accounts,
-                    prunes=prune is not None,
+                    prunes=prunes,
                     shard_size=self._shard_size,
                     window=window,
                 )
@@ -174,12 +149,12 @@ class DaskFleet:
 
     @asynccontextmanager
     async def _ready_workers(
-        self, arguments: dict[str, Any], *, keep_outcomes: bool
+        self, options: ProvisionOptions, *, keep_outcomes: bool
     ) -> AsyncGenerator[str, None]:
         """Yield the id of a run that all workers know."""
         run = secrets.token_hex(8)
         orders = WorkerConfig(
-            run, self._options, arguments, keep_outcomes, self._settle, secrets.token_bytes(32)
+            run, self._options, options, keep_outcomes, self._settle, secrets.token_bytes(32)
         )
         client = self._client
         await client.register_plugin(WorkerFleet(orders), name=run)

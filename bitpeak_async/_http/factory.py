@@ -1,0 +1,61 @@
+"""Builds the transport of a client from its configuration and the environment."""
+
+from __future__ import annotations
+
+import platform
+from typing import Final
+
+from bitpeak_async._checks import checked_base_url, checked_key, environment_proxy
+from bitpeak_async._http.decode import decoder
+from bitpeak_async._http.lifecycle import Lifecycle, Network
+from bitpeak_async._http.protocol import SessionOptions, Wire
+from bitpeak_async._http.replies import ReplyReader
+from bitpeak_async._http.retry import Budget
+from bitpeak_async._http.session import AIOHTTP_VERSION
+from bitpeak_async._http.transport import Transport
+from bitpeak_async._rate.factory import LimiterFactory
+from bitpeak_async._version import __version__
+from bitpeak_async.events import Emitter
+from bitpeak_async.keywords import ClientConfig
+from bitpeak_async.settings import Hidden
+
+_USER_AGENT: Final = (
+    f"bitpeak_async/{__version__} Python/{platform.python_version()} aiohttp/{AIOHTTP_VERSION}"
+)
+
+
+def new_transport(
+    network: Network, api_key: Hidden[str | None], config: ClientConfig, *, is_direct: bool = False
+) -> Transport:
+    """Return the transport of one client.
+
+    Args:
+        network: what its requests go through.
+        api_key: the key; by default the environment's.
+        config: of the client.
+        is_direct: whether to ignore the proxy of the environment.
+
+    Raises:
+        ConfigurationError: the key, the base URL or the proxy of the environment is unusable.
+    """
+    base_url = checked_base_url(config.base_url, allow_insecure=config.allow_insecure)
+    proxy = config.proxy
+    if proxy is None and not is_direct:
+        proxy = environment_proxy(base_url)
+    wire = Wire(base_url=base_url, api_key=checked_key(api_key), user_agent=_USER_AGENT)
+    emit = Emitter(config.hooks)
+    account = f"{base_url}\0{wire.api_key}"
+    limiters = LimiterFactory(config.pace, config.retry.max_delay, account, emit, config.pace_store)
+    ssl = True if config.ssl is None else config.ssl
+    session_options = SessionOptions(config.max_reply_bytes, proxy, ssl)
+    return Transport(
+        wire,
+        ReplyReader(decoder(config.timezone), wire.api_key),
+        Lifecycle(
+            network.connections(wire.headers, session_options),
+            network.new_limiter(limiters),
+            config.pace.in_flight,
+        ),
+        Budget(config.retry.budget),
+        emit,
+    )

@@ -1,0 +1,213 @@
+"""Keyword arguments that several callables share; each name, type, default and text stands once.
+
+The ``…Options`` are what callers may pass, as ``**options: Unpack[…]`` (PEP 692). The ``…Config``
+complete them with defaults and check the values.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import inspect
+import re
+import ssl as tls
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypedDict, TypeVar, cast, get_type_hints
+
+from attrs import Attribute, field, fields_dict, frozen
+
+from bitpeak_async._checks import check_store, check_type, checked_hooks, checked_url
+from bitpeak_async._rate.store import PaceStore
+from bitpeak_async.events import Hook
+from bitpeak_async.options import Pace, Retry, Timeout, check_number
+
+__all__ = ["ApplyOptions", "ClientOptions", "PlanOptions", "PortableOptions", "ProvisionOptions"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class PortableOptions(TypedDict, total=False):
+    """Keyword arguments of a client that may travel to another process.
+
+    Attributes:
+        base_url: the URL of the API; by default ``BITPEAK_BASE_URL``, else
+            ``https://bitpeak.ru/api``.
+        timeout: how long one attempt may take.
+        retry: when to try again, and when to stop.
+        pace: how many requests run at once, and how many a minute.
+        proxy: URL of an HTTP proxy. By default ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY``
+            decide when the client is made; they never apply to loopback addresses.
+        max_reply_bytes: refuse larger replies, measured after decompression.
+        allow_insecure: allow plain http to hosts other than loopback.
+        pace_store: coordinates one pace for all processes that use the key, for example a
+            ``bitpeak_async.redis.RedisPaceStore``. By default each process has its own.
+        timezone: of the API's datetimes, which carry no offset; UTC is an assumption.
+    """
+
+    base_url: str | None
+    timeout: Timeout
+    retry: Retry
+    pace: Pace
+    proxy: str | None
+    max_reply_bytes: int
+    allow_insecure: bool
+    pace_store: PaceStore | None
+    timezone: dt.tzinfo
+
+
+class ClientOptions(PortableOptions, total=False):
+    """Keyword arguments of every client: these and ``PortableOptions``.
+
+    Attributes:
+        ssl: a TLS context, for example with your own certificates.
+        hooks: called with each event; see ``bitpeak_async.events``.
+    """
+
+    ssl: tls.SSLContext | None
+    hooks: Iterable[Hook]
+
+
+class PlanOptions(TypedDict, total=False):
+    """Keyword arguments of everything that plans.
+
+    Attributes:
+        prune: a shell-style pattern of names, such as ``"team-a *"`` or ``"*"``: delete the
+            handlers that match it and are not desired. By default none is deleted.
+    """
+
+    prune: str | None
+
+
+class ApplyOptions(TypedDict, total=False):
+    """Keyword arguments of everything that carries a plan out.
+
+    Attributes:
+        remove_duplicates: delete duplicates that this run's own creates made late.
+        max_deletes: refuse a plan that deletes more handlers.
+        force: carry out even a plan that deletes more than 30 % of ten or more handlers that
+            match its ``prune``.
+        grace: seconds that requests in flight have to finish when the task is cancelled.
+    """
+
+    remove_duplicates: bool
+    max_deletes: int | None
+    force: bool
+    grace: float
+
+
+class ProvisionOptions(PlanOptions, ApplyOptions, total=False):
+    """Keyword arguments of everything that plans and applies in one step."""
+
+
+def _instance_of(cls: type[Any], *, optional: bool = False) -> Callable[..., None]:
+    def validate(_: object, attribute: Attribute[Any], value: object) -> None:
+        if not (optional and value is None):
+            check_type(attribute.name, value, cls)
+
+    return validate
+
+
+@frozen(kw_only=True)
+class ClientConfig:
+    """The options of a client: complete and checked.
+
+    Raises:
+        ConfigurationError: an option is unusable; it says which and what would be right.
+    """
+
+    base_url: str | None = None
+    timeout: Timeout = field(default=Timeout(), validator=_instance_of(Timeout))
+    retry: Retry = field(default=Retry(), validator=_instance_of(Retry))
+    pace: Pace = field(default=Pace(), validator=_instance_of(Pace))
+    proxy: str | None = field(default=None, repr=False)  # it may hold a password
+    ssl: tls.SSLContext | None = field(
+        default=None, validator=_instance_of(tls.SSLContext, optional=True)
+    )
+    max_reply_bytes: int = 32 * 1024 * 1024
+    allow_insecure: bool = False
+    hooks: tuple[Hook, ...] = field(default=(), converter=checked_hooks)
+    pace_store: PaceStore | None = None
+    timezone: dt.tzinfo = field(default=dt.UTC, validator=_instance_of(dt.tzinfo))
+
+    def __attrs_post_init__(self) -> None:
+        check_number("BitPeak(max_reply_bytes=)", self.max_reply_bytes, 1, integer=True)
+        check_store(self.pace_store)
+        if self.proxy is not None:
+            checked_url("proxy", self.proxy)
+
+
+@frozen(kw_only=True)
+class ProvisionConfig:
+    """The options of ``provision``, and so of ``plan`` and ``apply``: complete and checked.
+
+    Raises:
+        ConfigurationError: an option is unusable; it says which and what would be right.
+    """
+
+    prune: str | None = None
+    remove_duplicates: bool = False
+    max_deletes: int | None = None
+    force: bool = False
+    grace: float = 5.0
+
+    def __attrs_post_init__(self) -> None:
+        if self.max_deletes is not None:
+            check_number("max_deletes", self.max_deletes, 0, integer=True)
+        check_number("grace", self.grace, 0)
+
+
+def refuse_unknown(function: str, options: Mapping[str, object], group: type[Any]) -> None:
+    """Raise TypeError if ``options`` has a name that the group does not have."""
+    unknown = next((name for name in options if name not in group.__annotations__), None)
+    if unknown is not None:
+        # A secret passed under a wrong name must not show in tracebacks with locals.
+        cast(dict[str, object], options).clear()
+        raise TypeError(f"{function}() got an unexpected keyword argument {unknown!r}")
+
+
+def takes(group: type[Any], config: type[Any]) -> Callable[[F], F]:
+    """Spell a group's keywords out in the docstring and signature of what takes ``**options``.
+
+    ``help()``, notebooks and Sphinx show these; type checkers and editors expand the group
+    themselves.
+
+    Args:
+        group: the type of ``options``.
+        config: the class that has the defaults.
+    """
+
+    def spell_out(target: F) -> F:
+        taker: Any = target
+        function: Any = taker.__init__ if inspect.isclass(taker) else taker
+        signature = inspect.signature(function)
+        types, defaults = get_type_hints(group), fields_dict(config)
+        *explicit, _ = signature.parameters.values()
+        keywords = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=defaults[name].default,
+                annotation=types[name],
+            )
+            for name in group.__annotations__
+        ]
+        cast(Any, function).__signature__ = signature.replace(parameters=[*explicit, *keywords])
+        if target.__doc__:  # python -OO has none
+            target.__doc__ = _OPTIONS.sub(lambda found: _described(group, found[1]), target.__doc__)
+        return target
+
+    return spell_out
+
+
+_OPTIONS: Final = re.compile(r"^( *)\*\*options: .+$", re.MULTILINE)
+_ATTRIBUTE: Final = re.compile(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
+
+
+def _described(group: type[Any], indent: str) -> str:
+    """Return the descriptions of a group's keywords, as lines of an ``Args:`` section."""
+    texts: dict[str, str] = {}
+    for each in (PortableOptions, ClientOptions, PlanOptions, ApplyOptions):
+        texts |= _ATTRIBUTE.findall(inspect.cleandoc(each.__doc__ or ""))
+    return "\n".join(
+        f"{indent}{name}: {texts[name]}".replace("\n        ", f"\n{indent}    ")
+        for name in group.__annotations__
+    )
