@@ -4,14 +4,18 @@
 `store` and renders the result (`rendering`, in a `dialect`), `delivery` sends it.
 """
 
+from bitpeak_async.sandbox.cleaning import Cleaning
 from bitpeak_async.sandbox.content import NewHandler
 from bitpeak_async.sandbox.dialect import Dialect
-from bitpeak_async.sandbox.faults import Fault, Injection
+from bitpeak_async.sandbox.faults import Fault
+from bitpeak_async.sandbox.injection import Injection
 from bitpeak_async.sandbox.limits import FixedWindow, Limit, TokenBucket
+from bitpeak_async.sandbox.second_writer import SecondWriter
 from bitpeak_async.sandbox.server import Sandbox
 from bitpeak_async.sandbox.traffic import RequestRecord
 
 __all__ = [
+    "Cleaning",
     "Dialect",
     "Fault",
     "FixedWindow",
@@ -20,5 +24,6 @@ __all__ = [
     "NewHandler",
     "RequestRecord",
     "Sandbox",
+    "SecondWriter",
     "TokenBucket",
 ]

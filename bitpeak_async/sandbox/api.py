@@ -1,12 +1,15 @@
 """The notification-handlers API: turn a request into a response, without any network."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import orjson
 
 from bitpeak_async.sandbox.dialect import Dialect
+from bitpeak_async.sandbox.filters import select
 from bitpeak_async.sandbox.rendering import RawResponse, Renderer
-from bitpeak_async.sandbox.store import Draft, Store, StoredHandler
+from bitpeak_async.sandbox.replica import Replica
+from bitpeak_async.sandbox.store import UNCONFIRMED, Draft, Selection, Store, StoredHandler
 from bitpeak_async.sandbox.traffic import RequestRecord
 
 COLLECTION = "/notification-handlers"
@@ -30,6 +33,7 @@ class Api:
 
     Args:
         store: The database.
+        replica: A replica to read from; None reads from the database.
         renderer: Renders the responses.
         dialect: How to behave where the documentation is silent.
         types: Handler type → settings fields.
@@ -39,6 +43,7 @@ class Api:
     def __init__(
         self,
         store: Store,
+        replica: Replica | None,
         renderer: Renderer,
         *,
         dialect: Dialect,
@@ -46,19 +51,27 @@ class Api:
         accounts: Mapping[str, str],
     ) -> None:
         self._store = store
+        self._replica = replica
         self._renderer = renderer
         self._dialect = dialect
         self._types = types
         self._accounts = {f"Bearer {key}": account for key, account in accounts.items()}
 
-    def answer(self, request: RequestRecord) -> RawResponse:
-        """Execute one request and commit its changes."""
+    def answer(
+        self, request: RequestRecord, stores: Mapping[str, Any] | None = None
+    ) -> RawResponse:
+        """Execute one request and commit its changes.
+
+        Args:
+            request: The request.
+            stores: Columns that a create or update stores wrongly.
+        """
         try:
-            return self._route(request)
+            return self._route(request, stores or {})
         except _RefusedError as refusal:
             return self._renderer.error(refusal.status, refusal.title)
 
-    def _route(self, request: RequestRecord) -> RawResponse:
+    def _route(self, request: RequestRecord, stores: Mapping[str, Any]) -> RawResponse:
         path, slash, tail = request.path.removeprefix(COLLECTION).partition("/")
         if path or not request.path.startswith(COLLECTION):
             raise _RefusedError(404, "The page was not found.")
@@ -68,37 +81,32 @@ class Api:
         account = self._accounts.get(request.authorization)
         if account is None:
             raise _RefusedError(401, "The API key is missing or wrong.")
-        if tail:
-            return self._answer_one(request, tail, account)
-        return self._answer_all(request, account)
+        return self._execute(request, tail, account, stores)
 
-    def _answer_all(self, request: RequestRecord, account: str) -> RawResponse:
-        match request.method:
-            case "GET":
+    def _execute(
+        self, request: RequestRecord, tail: str, account: str, stores: Mapping[str, Any]
+    ) -> RawResponse:
+        fields = self._dialect.cleaning.clean(request.fields)
+        match request.method, bool(tail):
+            case "GET", False:
                 return self._list(request.query, account)
-            case "POST":
-                return self._create(request.fields, account)
-            case _:
-                return self._wrong_method("GET, POST")
-
-    def _answer_one(self, request: RequestRecord, tail: str, account: str) -> RawResponse:
-        if request.method not in ("GET", "POST", "DELETE"):
-            return self._wrong_method("GET, POST, DELETE")
-        handler_id = _whole_number(tail)
-        handler = None if handler_id is None else self._store.get(handler_id, account)
-        if handler is None:
-            raise _RefusedError(404, "The notification handler was not found.")
-        match request.method:
-            case "GET":
-                return self._renderer.handler(handler)
-            case "POST":
-                return self._update(handler, request.fields)
-            case _:
-                self._store.delete(handler.id, account)
+            case "POST", False:
+                return self._create(fields, account, stores)
+            case "GET", True:
+                lags = self._dialect.replica_serves == "reads"
+                store = self._listed() if lags else self._store
+                return self._renderer.handler(_find(store, tail, account))
+            case "POST", True:
+                return self._update(_find(self._store, tail, account), fields, stores)
+            case "DELETE", True:
+                handler = _find(self._store, tail, account)
+                self._store.delete(handler.id)
                 return self._renderer.deleted(handler.id)
-
-    def _wrong_method(self, allowed: str) -> RawResponse:
+        allowed = "GET, POST, DELETE" if tail else "GET, POST"
         return self._renderer.error(405, "The method is not allowed.", {"Allow": allowed})
+
+    def _listed(self) -> Store:
+        return self._store if self._replica is None else self._replica.current()
 
     def _list(self, query: Mapping[str, str], account: str) -> RawResponse:
         size = _whole_number(query.get("results_per_page", str(DEFAULT_PAGE_SIZE)))
@@ -106,27 +114,39 @@ class Api:
             if self._dialect.bad_results_per_page == "error":
                 raise _RefusedError(400, "The results per page are not an allowed number.")
             size = DEFAULT_PAGE_SIZE
-        size = min(size, self._dialect.max_results_per_page or size)
+        asked, size = size, min(size, self._dialect.max_results_per_page or size)
         number = max(1, _whole_number(query.get("page", "1")) or 1)
         offset = (number - 1) * size
-        total = self._store.count(account)
+        store, selection = self._listed(), select(query, account, self._dialect)
+        total = store.count(selection)
         if offset >= max(1, total) and self._dialect.page_out_of_range == "not_found":
             raise _RefusedError(404, "The page was not found.")
-        order = self._dialect.order
-        rows = self._store.page(order, limit=size, offset=offset, account=account)
-        return self._renderer.page(rows, number=number, size=size, total=total)
+        rows = store.page(selection, limit=size, offset=offset)
+        shown_size = asked if self._dialect.size_in_meta == "asked" else size
+        return self._renderer.page(rows, number=number, size=shown_size, total=total)
 
-    def _create(self, fields: Mapping[str, str], account: str) -> RawResponse:
+    def _create(
+        self, fields: Mapping[str, str], account: str, stores: Mapping[str, Any]
+    ) -> RawResponse:
         _require(fields, ("name", "type"))
         handler_type = fields["type"]
         own = self._fields_of(handler_type)
         _require(fields, own)
+        most = self._dialect.max_handlers
+        if most is not None and self._store.count(Selection(account)) >= most:
+            raise _RefusedError(401, "Your plan's limit of notification handlers is reached.")
         draft = Draft(handler_type, fields["name"], _dump(_pick(fields, own)))
-        return self._renderer.written(self._store.insert(draft, account))
+        if self._dialect.unconfirmed_emails and handler_type == "email":
+            draft = draft._replace(is_enabled=UNCONFIRMED)
+        return self._renderer.written(self._store.insert(draft._replace(**stores), account))
 
-    def _update(self, handler: StoredHandler, fields: Mapping[str, str]) -> RawResponse:
+    def _update(
+        self, handler: StoredHandler, fields: Mapping[str, str], stores: Mapping[str, Any]
+    ) -> RawResponse:
         handler_type = fields.get("type", handler.type)
-        own = self._fields_of(handler_type)
+        own = (
+            self._fields_of(handler_type) if "type" in fields else self._types.get(handler_type, ())
+        )
         settings = _pick(fields, own)
         _require(fields, _pick(fields, ("name",)))
         _require(fields, own if handler_type != handler.type else settings)
@@ -141,18 +161,30 @@ class Api:
             is_enabled=self._is_enabled(handler, fields),
             last_datetime=handler.last_datetime,
         )
-        self._store.update(handler.id, draft)
+        is_unconfirmed = handler.is_enabled == UNCONFIRMED or draft.settings != handler.settings
+        if self._dialect.unconfirmed_emails and handler_type == "email" and is_unconfirmed:
+            draft = draft._replace(is_enabled=UNCONFIRMED)
+        self._store.update(handler.id, draft._replace(**stores))
         return self._renderer.written(handler.id)
 
     def _is_enabled(self, handler: StoredHandler, fields: Mapping[str, str]) -> bool:
         if "is_enabled" in fields:
-            return not _is_empty(fields["is_enabled"])
+            is_check_box = self._dialect.sent_is_enabled == "check_box"
+            return is_check_box or not _is_empty(fields["is_enabled"])
         return self._dialect.omitted_is_enabled == "keep" and bool(handler.is_enabled)
 
     def _fields_of(self, handler_type: str) -> tuple[str, ...]:
         if handler_type not in self._types:
             raise _RefusedError(400, f"The type is not one of: {', '.join(self._types)}.")
         return self._types[handler_type]
+
+
+def _find(store: Store, tail: str, account: str) -> StoredHandler:
+    handler_id = _whole_number(tail)
+    handler = None if handler_id is None else store.get(handler_id, account)
+    if handler is None:
+        raise _RefusedError(404, "The notification handler was not found.")
+    return handler
 
 
 def _require(fields: Mapping[str, str], names: Iterable[str]) -> None:

@@ -1,24 +1,24 @@
 """Convert handlers between the database and the sandbox's Python API."""
 
 from collections.abc import Mapping
-from typing import Any, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import orjson
 
-from bitpeak_async.sandbox.store import Draft, StoredHandler
+from bitpeak_async.sandbox.store import UNCONFIRMED, Draft, StoredHandler
 
 
 class NewHandler(TypedDict):
     """A handler to insert into the database.
 
-    `last_datetime` is `YYYY-mm-dd HH:MM:SS` in UTC. The handler belongs to `api_key`, by default
-    the first key.
+    `is_enabled` may be 2 for an email handler whose address is not confirmed. `last_datetime` is
+    `YYYY-mm-dd HH:MM:SS` in UTC. The handler belongs to `api_key`, by default the first key.
     """
 
     name: str
     type: str
     settings: Mapping[str, str]
-    is_enabled: NotRequired[bool]
+    is_enabled: NotRequired[bool | Literal[2]]
     last_datetime: NotRequired[str]
     api_key: NotRequired[str]
 
@@ -39,5 +39,5 @@ def to_dict(row: StoredHandler) -> dict[str, Any]:
     return {
         **row._asdict(),
         "settings": orjson.loads(row.settings),
-        "is_enabled": bool(row.is_enabled),
+        "is_enabled": UNCONFIRMED if row.is_enabled == UNCONFIRMED else bool(row.is_enabled),
     }

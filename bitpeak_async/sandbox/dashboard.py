@@ -12,7 +12,7 @@ import orjson
 from aiohttp import web
 
 from bitpeak_async.sandbox.dashboard_data import read_injection, read_state
-from bitpeak_async.sandbox.faults import FaultPlan
+from bitpeak_async.sandbox.injection import FaultPlan
 from bitpeak_async.sandbox.store import Store
 from bitpeak_async.sandbox.traffic import Traffic
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import orjson
 
-from bitpeak_async.sandbox.faults import Fault, Injection
+from bitpeak_async.sandbox.faults import Fault
 from bitpeak_async.sandbox.handler_types import ADDRESSES
-from bitpeak_async.sandbox.store import Store, StoredHandler
+from bitpeak_async.sandbox.injection import Injection
+from bitpeak_async.sandbox.store import Selection, Store, StoredHandler
 from bitpeak_async.sandbox.traffic import RequestRecord, Traffic
 
 #: The number of handlers and of requests to show.
@@ -86,8 +87,8 @@ def read_state(
     total = sum(traffic.counts.values()) + traffic.in_flight
     latest = islice(reversed(traffic.requests), SHOWN)
     return {
-        "handlers": [_handler(row) for row in store.page("descending", limit=SHOWN)],
-        "handlers_total": len(store),
+        "handlers": [_handler(row) for row in store.page(Selection(order="id DESC"), limit=SHOWN)],
+        "handlers_total": store.count(),
         "requests": [
             {"id": total - age, **_request(record, epoch)} for age, record in enumerate(latest)
         ],

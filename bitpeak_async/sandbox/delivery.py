@@ -20,9 +20,18 @@ async def deliver(request: web.BaseRequest, raw: RawResponse, fault: Fault) -> w
     Returns:
         The response that aiohttp has to send or finish; it sends nothing on a closed connection.
     """
+    response: web.StreamResponse
     match fault.delivery:
         case "whole":
-            return web.Response(status=raw.status, body=raw.body, headers=raw.headers)
+            response = web.Response(status=raw.status, body=raw.body, headers=raw.headers)
+            if fault.afterwards:
+                await response.prepare(request)
+                await response.write_eof()
+                loop = asyncio.get_running_loop()
+                loop.call_later(fault.interval, _write, request, fault.afterwards)
+        case "raw":
+            response = _SentResponse()
+            _write(request, raw.body)
         case "truncated":
             response = await _start(request, raw)
             await response.write(raw.body[: len(raw.body) // 2])
@@ -43,6 +52,23 @@ async def deliver(request: web.BaseRequest, raw: RawResponse, fault: Fault) -> w
             response = web.Response()
             await asyncio.Event().wait()
     return response
+
+
+class _SentResponse(web.StreamResponse):
+    """A response that has been written to the connection without aiohttp."""
+
+    keep_alive = True
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Send no head."""
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Send no body."""
+
+
+def _write(request: web.BaseRequest, message: bytes) -> None:
+    if request.transport is not None and not request.transport.is_closing():
+        request.transport.write(message)
 
 
 async def _start(request: web.BaseRequest, raw: RawResponse) -> web.StreamResponse:

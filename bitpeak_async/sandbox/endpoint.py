@@ -10,8 +10,9 @@ from attrs import evolve
 from bitpeak_async.sandbox.api import Api
 from bitpeak_async.sandbox.dashboard import Dashboard
 from bitpeak_async.sandbox.delivery import deliver
-from bitpeak_async.sandbox.faults import Fault, FaultPlan
+from bitpeak_async.sandbox.faults import Fault
 from bitpeak_async.sandbox.form import parse_form, parse_urlencoded
+from bitpeak_async.sandbox.injection import FaultPlan
 from bitpeak_async.sandbox.limits import Limit, Verdict
 from bitpeak_async.sandbox.rendering import RawResponse, Renderer
 from bitpeak_async.sandbox.traffic import RequestRecord, Traffic
@@ -33,6 +34,7 @@ class Endpoint:
         traffic: Records requests.
         limit: `Authorization` header → rate limit; None admits everything.
         clock: The rate limits' clock, in seconds.
+        before_request: Called before every request.
         dashboard: Answers requests that are not for the API.
     """
 
@@ -46,6 +48,7 @@ class Endpoint:
         traffic: Traffic,
         limit: Callable[[str], Limit | None],
         clock: Callable[[], float],
+        before_request: Callable[[], None],
         dashboard: Dashboard,
     ) -> None:
         self._api = api
@@ -55,6 +58,7 @@ class Endpoint:
         self._traffic = traffic
         self._limit = limit
         self._clock = clock
+        self._before_request = before_request
         self._dashboard = dashboard
         self._loop = asyncio.get_running_loop()
         self._connections: set[asyncio.Task[None]] = set()
@@ -99,6 +103,7 @@ class Endpoint:
         )
 
     async def _serve(self, request: web.BaseRequest, record: RequestRecord) -> web.StreamResponse:
+        self._before_request()
         limit = self._limit(record.authorization)
         verdict = _ADMITTED if limit is None else limit.admit(self._clock())
         if verdict.admitted:
@@ -120,16 +125,16 @@ class Endpoint:
             await asyncio.sleep(fault.delay)
         raw = RawResponse(200)
         if fault.commits and fault.commit_delay:
-            commit = self._loop.create_task(self._commit_later(record, fault.commit_delay))
+            commit = self._loop.create_task(self._commit_later(record, fault))
             self._late_commits.add(commit)
             commit.add_done_callback(self._late_commits.discard)
         elif fault.commits:
-            raw = self._api.answer(record)
+            raw = self._api.answer(record, fault.stores)
         if fault.replaces_response:
-            body, status = fault.body or b"", fault.status or raw.status
-            return RawResponse(status, body, {"Content-Type": "text/html"})
-        return raw
+            status = raw.status if fault.status is None else fault.status
+            return RawResponse(status, fault.body or b"", {"Content-Type": "text/html"})
+        return raw.edited(fault.edits) if fault.edits else raw
 
-    async def _commit_later(self, record: RequestRecord, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        self._api.answer(record)
+    async def _commit_later(self, record: RequestRecord, fault: Fault) -> None:
+        await asyncio.sleep(fault.commit_delay)
+        self._api.answer(record, fault.stores)

@@ -1,22 +1,18 @@
-"""Describe failures of a server or a proxy, and choose the requests they hit."""
+"""Describe failures of a server, or of a proxy in front of it."""
 
 from collections.abc import Callable, Mapping
-from fnmatch import fnmatchcase
-from random import Random
-from typing import Any, Literal, Self, TypedDict
+from typing import Any, Literal, Self
 
 import orjson
-from attrs import Factory, define, field, frozen, validators
+from attrs import Factory, field, frozen, validators
 
-from bitpeak_async.sandbox.traffic import RequestRecord
-
-Delivery = Literal["whole", "truncated", "dripping", "disconnect", "reset", "stall"]
+Delivery = Literal["whole", "raw", "truncated", "dripping", "disconnect", "reset", "stall"]
 
 _HTML_PAGE = (
     "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n"
     "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
 )
-_JSON = {"Content-Type": "application/json"}
+_MESSAGE = "HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}"
 
 
 @frozen(kw_only=True)
@@ -29,19 +25,25 @@ class Fault:
             false if `status` or `body` replace it or the connection is closed or stalled.
         commit_delay: Respond with `status` and `body` first, and execute the request so many
             seconds later.
+        stores: Columns that a create or update stores wrongly, such as `{"type": None}`.
+        edits: Changes the JSON of a successful response; takes and returns the parsed JSON.
         status: The status to send instead of the API's.
         body: The body to send instead of the API's.
         headers: Headers to add or override.
-        delivery: Send the response whole; truncated, with a Content-Length for all of it;
-            dripping byte by byte; or not at all, and close the connection (disconnect), reset
-            it (RST) or leave it open until the sandbox closes (stall).
-        interval: Seconds between the bytes of a dripping body.
+        delivery: Send the response whole; raw, with `body` as the complete HTTP message;
+            truncated, with a Content-Length for all of it; dripping byte by byte; or not at
+            all, and close the connection (disconnect), reset it (RST) or leave it open until
+            the sandbox closes (stall).
+        interval: Seconds between the bytes of a dripping body, or before `afterwards`.
+        afterwards: Bytes to send on the idle connection after a whole response.
 
     Raises:
         ValueError: A duration is negative.
     """
 
     delay: float = field(default=0.0, validator=validators.ge(0.0))
+    stores: Mapping[str, Any] = Factory(dict)
+    edits: Callable[[Any], Any] | None = None
     status: int | None = None
     body: bytes | None = None
     headers: Mapping[str, str] = Factory(dict)
@@ -51,11 +53,12 @@ class Fault:
     )
     commit_delay: float = field(default=0.0, validator=validators.ge(0.0))
     interval: float = field(default=0.01, validator=validators.ge(0.0))
+    afterwards: bytes = b""
 
     @property
     def answers(self) -> bool:
         """Whether at least the head of a response is sent."""
-        return self.delivery in ("whole", "truncated", "dripping")
+        return self.delivery in ("whole", "raw", "truncated", "dripping")
 
     @property
     def replaces_response(self) -> bool:
@@ -71,15 +74,35 @@ class Fault:
     def api_error(cls, status: int, title: str, *, retry_after: int | None = None) -> Self:
         """Respond with a JSON error of the API without executing the request."""
         body = orjson.dumps({"errors": [{"title": title, "status": status}]})
-        return cls(status=status, body=body, headers={**_JSON, **_retry_after(retry_after)})
+        headers = {"Content-Type": "application/json", **_retry_after(retry_after)}
+        return cls(status=status, body=body, headers=headers)
+
+    @classmethod
+    def rate_limited(cls, *, retry_after: int | None = None) -> Self:
+        """Respond with 429 without executing the request."""
+        return cls.api_error(429, "Too many requests.", retry_after=retry_after)
 
     @classmethod
     def gateway_error(
         cls, status: int = 502, *, commits: bool = False, retry_after: str | None = None
     ) -> Self:
-        """Respond with a proxy's HTML error page, with or without executing the request."""
+        """Respond with a proxy's HTML error page, with or without executing the request.
+
+        With `commits=True`, statuses such as 408 and 425 hide that the request was executed.
+        """
         page = _HTML_PAGE.format(f"{status} Gateway error").encode()
         return cls(status=status, body=page, headers=_retry_after(retry_after), commits=commits)
+
+    @classmethod
+    def html_page(cls, *, commits: bool = False) -> Self:
+        """Respond with an HTML page and status 200, with or without executing the request."""
+        return cls(status=200, body=_HTML_PAGE.format("Please wait").encode(), commits=commits)
+
+    @classmethod
+    def odd_status(cls, status: str, *, commits: bool = False) -> Self:
+        """Respond with any three digits for a status, such as `000`, `099`, `101` or `999`."""
+        message = _MESSAGE.format(status, "Odd", 0, "").encode()
+        return cls(status=int(status), body=message, delivery="raw", commits=commits)
 
     @classmethod
     def late_commit(cls, seconds: float, *, status: int = 524) -> Self:
@@ -116,103 +139,61 @@ class Fault:
         """Never respond."""
         return cls(delivery="stall", commits=commits)
 
+    @classmethod
+    def unsolicited_response(
+        cls, body: str = '{"data":{"id":1}}', *, interval: float = 0.01
+    ) -> Self:
+        """Execute and respond, then send one more response on the idle connection.
+
+        A client that does not notice takes it for the response to its next request.
+        """
+        message = _MESSAGE.format(200, "OK", len(body.encode()), body).encode()
+        return cls(afterwards=message, interval=interval)
+
+    @classmethod
+    def lost_type(cls, value: Literal[""] | None = None) -> Self:
+        """Execute an update and respond as usual, but store an empty or no type."""
+        return cls(stores={"type": value})
+
+    @classmethod
+    def unreadable_handler(cls, handler_id: int, shown: object) -> Self:
+        """Show one handler in lists and by itself in a form that no client can read.
+
+        Args:
+            handler_id: The handler.
+            shown: Keys to overwrite, such as `{"id": None}`, or a value such as `"broken"` to
+                show in its place.
+        """
+
+        def broken(record: Any) -> Any:
+            if "settings" not in record or str(record["id"]) != str(handler_id):
+                return record
+            return {**record, **shown} if isinstance(shown, Mapping) else shown
+
+        def edit(content: Any) -> Any:
+            data = content["data"]
+            data = list(map(broken, data)) if isinstance(data, list) else broken(data)
+            return {**content, "data": data}
+
+        return cls(edits=edit)
+
+    @classmethod
+    def overstated_total(cls, extra: int) -> Self:
+        """Show a page whose `meta` promises `extra` handlers more than exist."""
+
+        def edit(content: Any) -> Any:
+            meta = content.get("meta", {})
+            for key in meta.keys() & {"total", "total_results"}:
+                meta[key] = type(meta[key])(int(meta[key]) + extra)  # an int or a string
+            return content
+
+        return cls(edits=edit)
+
+    @classmethod
+    def empty_page(cls) -> Self:
+        """Show a page without its handlers; `meta` and `links` stay as they are."""
+        return cls(edits=lambda content: {**content, "data": []} if "meta" in content else content)
+
 
 def _retry_after(value: object) -> dict[str, str]:
     return {} if value is None else {"Retry-After": str(value)}
-
-
-_optional: Any = validators.optional  # typed, it would give a field the type of its default
-
-
-class Conditions(TypedDict, total=False):
-    """The keywords of `Sandbox.inject`; `Injection` explains them."""
-
-    method: str | None
-    path: str | None
-    api_key: str | None
-    when: Callable[[RequestRecord], bool] | None
-    times: int | None
-    after: int
-    probability: float
-
-
-@define(kw_only=True, eq=False)
-class Injection:
-    """A fault and the requests that it hits.
-
-    Attributes:
-        fault: The fault.
-        method: The method of the requests; None for any.
-        path: A shell pattern for `RequestRecord.path`, such as `/notification-handlers/*`;
-            None for any.
-        api_key: The key of the requests; None for any.
-        when: An additional condition; None for none.
-        times: How many requests fail; None for all.
-        after: How many matching requests to spare first.
-        probability: The share of the remaining requests that fail, from 0 to 1.
-        matched: How many requests have matched so far.
-        fired: How many requests have failed so far.
-
-    Raises:
-        TypeError: An argument has the wrong type.
-        ValueError: A count is negative, or the probability is not between 0 and 1.
-    """
-
-    fault: Fault = field(validator=validators.instance_of(Fault))
-    method: str | None = field(default=None, validator=_optional(validators.instance_of(str)))
-    path: str | None = field(default=None, validator=_optional(validators.instance_of(str)))
-    api_key: str | None = field(
-        default=None, repr=False, validator=_optional(validators.instance_of(str))
-    )
-    when: Callable[[RequestRecord], bool] | None = field(
-        default=None, validator=_optional(validators.is_callable())
-    )
-    times: int | None = field(
-        default=1, validator=_optional([validators.instance_of(int), validators.ge(0)])
-    )
-    after: int = field(default=0, validator=[validators.instance_of(int), validators.ge(0)])
-    probability: float = field(default=1.0, validator=[validators.ge(0), validators.le(1)])
-    matched: int = field(default=0, init=False)
-    fired: int = field(default=0, init=False)
-
-    @property
-    def left(self) -> int | None:
-        """How many requests are still going to fail; None for all."""
-        return None if self.times is None else self.times - self.fired
-
-    def fires(self, record: RequestRecord, random: Random) -> bool:
-        """Decide about one request, and count it."""
-        if not self._matches(record):
-            return False
-        self.matched += 1
-        if self.left == 0 or self.matched <= self.after or random.random() >= self.probability:
-            return False
-        self.fired += 1
-        return True
-
-    def _matches(self, record: RequestRecord) -> bool:
-        return (
-            (self.method is None or self.method == record.method)
-            and (self.path is None or fnmatchcase(record.path, self.path))
-            and (self.api_key is None or record.authorization == f"Bearer {self.api_key}")
-            and (self.when is None or self.when(record))
-        )
-
-
-class FaultPlan:
-    """All injections; the first one that fires decides.
-
-    Args:
-        random: The source of probabilities.
-    """
-
-    def __init__(self, random: Random) -> None:
-        self._random = random
-        self.injections: list[Injection] = []
-
-    def choose(self, record: RequestRecord) -> Fault | None:
-        """Return the fault for a request, if any."""
-        for injection in self.injections:
-            if injection.fires(record, self._random):
-                return injection.fault
-        return None

@@ -1,6 +1,7 @@
 """Render the API's responses in the sandbox's dialect."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from typing import Any
 from urllib.parse import urlencode
@@ -18,9 +19,16 @@ _PHP_WARNING = (
     b"<b>/var/www/app/controllers/ApiNotificationHandlers.php</b> on line <b>42</b><br />\n"
 )
 _JSON = {"Content-Type": "application/json"}
-_FLAGS = {"boolean": (False, True), "integer": (0, 1), "string": ("0", "1")}
+_FLAGS = {"boolean": (False, True, 2), "integer": (0, 1, 2), "string": ("0", "1", "2")}
 _EMPTY_SETTINGS: dict[str, Any] = {"object": {}, "list": [], "null": None}
 _EXTRA = {"undocumented": {"user_id": 1}}
+#: A URL up to the first part of its path.
+_URL_START = re.compile(r"(\w+://[^/]*/(?:[^/]*/)?).*")
+_MASKS: Mapping[str, Callable[[str], str]] = {
+    "masked": lambda secret: f"{secret[:3]}****",
+    "starred": lambda _: "***",
+    "shortened": lambda secret: _URL_START.sub(r"\1...", secret) if "://" in secret else "...",
+}
 
 
 @frozen
@@ -30,6 +38,14 @@ class RawResponse:
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(factory=dict)
+
+    def edited(self, edit: Callable[[Any], Any]) -> "RawResponse":
+        """Return a copy with its JSON changed; errors and empty bodies stay as they are."""
+        start = self.body.find(b"{")  # a PHP warning may come first
+        if start < 0 or self.status >= 300:
+            return self
+        content = edit(orjson.loads(self.body[start:]))
+        return evolve(self, body=self.body[:start] + orjson.dumps(content))
 
 
 class Renderer:
@@ -72,12 +88,15 @@ class Renderer:
     ) -> RawResponse:
         """Render page `number` (from 1) of at most `size` handlers, out of `total`."""
         last = ceil(total / size)
+        totals: dict[str, int | str] = {}
+        if self._dialect.total != "absent":
+            totals[self._dialect.total] = self._number(total)
         content = {
             "data": [self._handler(row) for row in rows],
             "meta": {
                 "page": self._number(number),
                 "results_per_page": self._number(size),
-                "total": self._number(total),
+                **totals,
                 "total_pages": self._number(last),
                 **self._extra,
             },
@@ -144,10 +163,8 @@ class Renderer:
         if secrets == "hidden":
             shown = {key: value for key, value in settings.items() if key in ADDRESSES}
             return shown or _EMPTY_SETTINGS[self._dialect.empty_settings]
-        return {
-            key: value if key in ADDRESSES else f"{value[:3]}****"
-            for key, value in settings.items()
-        }
+        mask = _MASKS[secrets]
+        return {key: value if key in ADDRESSES else mask(value) for key, value in settings.items()}
 
     def _link(self, page: int, size: int) -> str:
         query = {"page": page}

@@ -4,6 +4,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, ExitStack, closing
+from functools import partial
 from random import Random
 from secrets import randbits
 from types import TracebackType
@@ -17,12 +18,15 @@ from bitpeak_async.sandbox.content import NewHandler, to_dict, to_draft
 from bitpeak_async.sandbox.dashboard import Dashboard
 from bitpeak_async.sandbox.dialect import Dialect
 from bitpeak_async.sandbox.endpoint import Endpoint
-from bitpeak_async.sandbox.faults import Conditions, Fault, FaultPlan, Injection
+from bitpeak_async.sandbox.faults import Fault
 from bitpeak_async.sandbox.handler_types import FIELDS
+from bitpeak_async.sandbox.injection import Conditions, FaultPlan, Injection
 from bitpeak_async.sandbox.limits import Limit
 from bitpeak_async.sandbox.network import bind, serving
 from bitpeak_async.sandbox.rendering import Renderer
-from bitpeak_async.sandbox.store import Draft, Store
+from bitpeak_async.sandbox.replica import Replica
+from bitpeak_async.sandbox.second_writer import SecondWriter
+from bitpeak_async.sandbox.store import UNCONFIRMED, Draft, Selection, Store
 from bitpeak_async.sandbox.thread import entered_in_thread
 from bitpeak_async.sandbox.traffic import RequestRecord, Traffic
 
@@ -33,6 +37,7 @@ _BASE_PATH = "/api"
 class _Running:
     origin: str
     store: Store
+    replica: Replica | None
     endpoint: Endpoint
     resources: AsyncExitStack
 
@@ -53,7 +58,8 @@ class Sandbox:
         limit: Decides which requests get a 429; additional keys get copies. None: no limit.
         extra_types: Handler types beyond the documented ones → their required fields.
         seed: Seeds the probabilities of faults; by default a random one.
-        clock: The rate limits' clock, in seconds.
+        second_writer: Changes handlers beside the client; None: nobody does.
+        clock: The clock of rate limits, replica and second writer, in seconds.
         keep_alive: Close idle connections after so many seconds.
         keep_requests: How many of the latest requests to keep.
 
@@ -75,6 +81,7 @@ class Sandbox:
         limit: Limit | None = None,
         extra_types: Mapping[str, tuple[str, ...]] | None = None,
         seed: int | None = None,
+        second_writer: SecondWriter | None = None,
         clock: Callable[[], float] = time.monotonic,
         keep_alive: float = 75.0,
         keep_requests: int = 10_000,
@@ -86,6 +93,7 @@ class Sandbox:
         self._database = database
         self._accounts = Accounts(api_key, api_keys, limit)
         self._types = {**FIELDS, **(extra_types or {})}
+        self._second_writer = second_writer
         self._clock = clock
         self._keep_alive = keep_alive
         self._traffic = Traffic(keep=keep_requests)
@@ -130,6 +138,10 @@ class Sandbox:
             raise RuntimeError("The sandbox is already running.")
         async with AsyncExitStack() as stack:
             store = stack.enter_context(closing(Store(self._database)))
+            replica = None
+            if self.dialect.replica_lag:
+                replica = Replica(store, lag=self.dialect.replica_lag, clock=self._clock)
+                stack.callback(replica.close)
             listening = stack.enter_context(bind(*self._address))
             origin = "http://{}:{}".format(*listening.getsockname()[:2])
             base_url = origin + _BASE_PATH
@@ -139,6 +151,7 @@ class Sandbox:
             )
             api = Api(
                 store,
+                replica,
                 renderer,
                 dialect=self.dialect,
                 types=self._types,
@@ -152,12 +165,13 @@ class Sandbox:
                 traffic=self._traffic,
                 limit=self._accounts.limit_of,
                 clock=self._clock,
+                before_request=partial(self._catch_up, store),
                 dashboard=dashboard,
             )
             await stack.enter_async_context(
                 serving(endpoint, listening, keep_alive=self._keep_alive)
             )
-            self._running = _Running(origin, store, endpoint, stack.pop_all())
+            self._running = _Running(origin, store, replica, endpoint, stack.pop_all())
 
     async def close(self) -> None:
         """Abort all connections and close the database.
@@ -181,7 +195,7 @@ class Sandbox:
     @property
     def handlers(self) -> list[dict[str, Any]]:
         """All handlers of all keys by id, as stored: settings in clear, datetimes as text."""
-        return list(map(to_dict, self._alive.store.page("ascending")))
+        return list(map(to_dict, self._alive.store.page()))
 
     def handlers_of(self, api_key: str) -> list[dict[str, Any]]:
         """Return the handlers of one key, in the form of `handlers`.
@@ -189,7 +203,7 @@ class Sandbox:
         Raises:
             ValueError: The sandbox does not know the key.
         """
-        rows = self._alive.store.page("ascending", account=self._accounts.of(api_key))
+        rows = self._alive.store.page(Selection(self._accounts.of(api_key)))
         return list(map(to_dict, rows))
 
     @property
@@ -232,6 +246,18 @@ class Sandbox:
             for n in range(1, count + 1)
         )
 
+    def confirm(self, handler_id: int) -> None:
+        """Confirm the address of an email handler that shows `is_enabled` as 2."""
+        store = self._alive.store
+        handler = store.get(handler_id)
+        if handler is not None and handler.is_enabled == UNCONFIRMED:
+            store.update(handler_id, handler.draft._replace(is_enabled=True))
+
+    def sync_replica(self) -> None:
+        """Let the replica of `Dialect.replica_lag` catch up immediately."""
+        if self._alive.replica is not None:
+            self._alive.replica.catch_up()
+
     def inject(self, fault: Fault, **conditions: Unpack[Conditions]) -> Injection:
         """Make the next request fail, or those that meet the conditions.
 
@@ -254,6 +280,10 @@ class Sandbox:
     async def settled(self) -> None:
         """Wait until every commit delayed by a fault has been executed."""
         await self._alive.endpoint.settled()
+
+    def _catch_up(self, store: Store) -> None:
+        if self._second_writer is not None:
+            self._second_writer.catch_up(store, self._clock())
 
     @property
     def _alive(self) -> _Running:

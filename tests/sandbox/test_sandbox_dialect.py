@@ -115,10 +115,87 @@ async def test_page_cap_shows_in_meta(speak):
 
 
 @pytest.mark.parametrize(
+    ("total", "shown"),
+    [("total", {"total": 1}), ("total_results", {"total_results": 1}), ("absent", {})],
+)
+async def test_total(speak, total, shown):
+    caller = await speak(total=total)
+
+    meta = (await caller.send("GET")).json["meta"]
+
+    assert {"page": 1, "results_per_page": 25, **shown, "total_pages": 1} == meta
+
+
+async def test_page_cap_that_meta_does_not_show(speak):
+    caller = await speak(max_results_per_page=250, size_in_meta="asked")
+    caller.sandbox.seed_handlers(299)
+
+    first, second = [
+        (
+            await caller.send("GET", f"/notification-handlers/?results_per_page=1000&page={page}")
+        ).json
+        for page in (1, 2)
+    ]
+
+    assert (250, 50) == (len(first["data"]), len(second["data"]))
+    assert (1000, 300, 1) == tuple(list(first["meta"].values())[1:])
+
+
+async def test_max_handlers_refuses_further_creates_of_a_good_key(speak):
+    caller = await speak(max_handlers=2)
+
+    assert 200 == (await caller.create()).status
+    refused = await caller.create()
+
+    title = "Your plan's limit of notification handlers is reached."
+    assert (401, title) == (refused.status, refused.json["errors"][0]["title"])
+    assert 2 == len(caller.sandbox.handlers)
+    await caller.send("DELETE", "/notification-handlers/1")
+    assert 200 == (await caller.create()).status
+
+
+@pytest.mark.parametrize(("booleans", "shown"), [("boolean", 2), ("integer", 2), ("string", "2")])
+async def test_unconfirmed_emails(speak, booleans, shown):
+    caller = await speak(unconfirmed_emails=True, booleans=booleans)
+    await caller.create()
+
+    await caller.update(2, name="Renamed", is_enabled="1")
+
+    assert shown == (await caller.get(2))["is_enabled"]
+    assert (True, 2) == tuple(handler["is_enabled"] for handler in caller.sandbox.handlers)
+
+
+async def test_a_confirmed_email_stays_so_until_its_address_changes(speak):
+    caller = await speak(unconfirmed_emails=True)
+    await caller.create()
+    caller.sandbox.confirm(2)
+    caller.sandbox.confirm(3)
+
+    await caller.update(2, name="Renamed")
+    renamed = (await caller.get(2))["is_enabled"]
+    await caller.update(2, email="new@example.com")
+
+    assert (True, 2) == (renamed, (await caller.get(2))["is_enabled"])
+
+
+@pytest.mark.parametrize("sent", ["0", "1", ""])
+async def test_a_check_box_is_switched_on_by_any_value(speak, sent):
+    caller = await speak(sent_is_enabled="check_box", omitted_is_enabled="disable")
+    await caller.update(1, name="Renamed")
+    assert (await caller.get(1))["is_enabled"] is False
+
+    await caller.update(1, is_enabled=sent)
+
+    assert (await caller.get(1))["is_enabled"] is True
+
+
+@pytest.mark.parametrize(
     ("secrets", "shown"),
     [
         ("clear", {"telegram": "secret-token", "telegram_chat_id": "-1001"}),
         ("masked", {"telegram": "sec****", "telegram_chat_id": "-1001"}),
+        ("starred", {"telegram": "***", "telegram_chat_id": "-1001"}),
+        ("shortened", {"telegram": "...", "telegram_chat_id": "-1001"}),
         ("hidden", {"telegram_chat_id": "-1001"}),
     ],
 )
@@ -127,6 +204,21 @@ async def test_secrets(speak, secrets, shown):
 
     assert shown == (await caller.get(1))["settings"]
     assert "secret-token" == caller.sandbox.handlers[0]["settings"]["telegram"]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://hooks.slack.com/services/T0/B0/x", "https://hooks.slack.com/services/..."),
+        ("https://example.com/x", "https://example.com/..."),
+        ("https://example.com", "https://example.com"),
+    ],
+)
+async def test_shortened_urls(speak, url, shown):
+    caller = await speak(secrets="shortened")
+    await caller.create(type="slack", slack=url)
+
+    assert {"slack": shown} == (await caller.get(2))["settings"]
 
 
 async def test_settings_that_are_all_hidden_look_empty(speak):
@@ -248,3 +340,23 @@ async def test_trailing_slash_redirect(speak, trailing_slash, moved, served):
     assert 1 == len(caller.sandbox.handlers)
     assert 200 == (await caller.send("GET", served)).status
     assert 200 == (await caller.send("GET", "/notification-handlers/1")).status
+
+
+async def test_the_platform_s_dialect_does_all_of_it_at_once(serve):
+    caller = await serve(dialect=Dialect.platform())
+    caller.sandbox.seed_handlers(260)
+    await caller.create(" <b>R&D</b> ", type="email", email="Ops@Example.com")
+    await caller.create("Bell", type="internal_notification")
+
+    page = (await caller.send("GET", "/notification-handlers/?results_per_page=1000")).json
+    deleted = await caller.send("DELETE", "/notification-handlers/1")
+    error = (await caller.send("GET", "/notification-handlers/1")).json["errors"][0]
+
+    assert 250 == len(page["data"])
+    assert ("262", "2") == (page["meta"]["total_results"], page["meta"]["total_pages"])
+    bell, research = page["data"][:2]
+    assert ("262", "Bell", []) == (bell["id"], bell["name"], bell["settings"])
+    assert ("R&amp;D", {"email": "ops@example.com"}) == (research["name"], research["settings"])
+    assert json.dumps(1) == json.dumps(bell["is_enabled"])
+    assert (200, b"") == (deleted.status, deleted.body)
+    assert "404" == error["status"]

@@ -2,9 +2,11 @@
 
 import asyncio
 import gzip
+import json
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from bitpeak_async.sandbox import Dialect, Fault
 
@@ -71,6 +73,151 @@ async def test_gateway_error_before_or_after_the_commit(caller, commits):
     assert "text/html" == answer.headers["Content-Type"]
     assert b"<title>503 Gateway error</title>" in answer.body
     assert ["Work email"] * commits == names(caller)
+
+
+async def test_rate_limited_is_the_api_s_own_429(caller, sample):
+    caller.sandbox.inject(Fault.rate_limited(retry_after=2))
+
+    answer = await caller.create()
+
+    assert (429, "2", sample("rate_limited")) == (
+        answer.status,
+        answer.headers["Retry-After"],
+        answer.json,
+    )
+    assert [] == names(caller)
+
+
+@pytest.mark.parametrize("commits", [False, True])
+async def test_an_html_page_answers_a_delete_that_ran_or_not(caller, commits):
+    await caller.create()
+    caller.sandbox.inject(Fault.html_page(commits=commits))
+
+    answer = await caller.send("DELETE", ONE)
+
+    assert (200, "text/html") == (answer.status, answer.headers["Content-Type"])
+    assert b"<html>" in answer.body
+    assert ["Work email"] * (not commits) == names(caller)
+
+
+async def exchange(caller, count=1):
+    """Send creates over one connection, and return all that comes back."""
+    url = URL(caller.sandbox.base_url)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    body = b"name=a&type=email&email=a%40example.com"
+    for _ in range(count):
+        writer.write(
+            b"POST /api/notification-handlers HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+            + caller.sandbox.api_key.encode()
+            + b"\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n"
+            % len(body)
+            + body
+        )
+        yield await reader.readuntil(b"\r\n\r\n"), reader
+    writer.close()
+    await writer.wait_closed()
+
+
+@pytest.mark.parametrize("status", ["000", "099", "101", "999"])
+@pytest.mark.parametrize("commits", [False, True])
+async def test_odd_statuses_are_sent_as_they_are_on_a_connection_that_stays(
+    caller, status, commits
+):
+    caller.sandbox.inject(Fault.odd_status(status, commits=commits))
+
+    heads = [head async for head, _ in exchange(caller, 2)]
+
+    assert heads[0].startswith(b"HTTP/1.1 %s Odd\r\n" % status.encode())
+    assert heads[1].startswith(b"HTTP/1.1 200 OK\r\n")
+    assert 1 + commits == len(names(caller))
+    assert {("POST", int(status)): 1, ("POST", 200): 1} == caller.sandbox.counts
+
+
+async def test_an_unsolicited_response_comes_on_the_idle_connection(caller):
+    caller.sandbox.inject(Fault.unsolicited_response('{"data":{"id":77}}', interval=0.001))
+
+    async for head, reader in exchange(caller):
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b'{"data":{"id":1}}' == await reader.readexactly(17)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b'{"data":{"id":77}}' == await reader.readexactly(18)
+
+    assert {("POST", 200): 1} == caller.sandbox.counts
+
+
+@pytest.mark.parametrize("value", [None, ""])
+async def test_a_lost_type_is_stored_though_the_update_succeeds(caller, value):
+    await caller.create()
+    caller.sandbox.inject(Fault.lost_type(value), method="POST")
+
+    updated = await caller.update(1, name="Renamed", type="email", email="new@example.com")
+
+    handler = await caller.get(1)
+    assert (200, value, "Renamed") == (updated.status, handler["type"], handler["name"])
+    assert 200 == (await caller.update(1, name="Again")).status
+    await caller.update(1, type="email", email="new@example.com")
+    assert "email" == (await caller.get(1))["type"]
+
+
+@pytest.mark.parametrize(
+    ("shown", "seen"),
+    [({"id": None}, {"id": None, "name": "b"}), ("broken", "broken"), (None, None)],
+)
+async def test_an_unreadable_handler(caller, shown, seen):
+    for name in "abc":
+        await caller.create(name)
+    caller.sandbox.inject(Fault.unreadable_handler(2, shown), times=None)
+
+    listed = (await caller.send("GET")).json
+    single = await caller.get(2)
+
+    assert ["a", "c"] == [listed["data"][index]["name"] for index in (0, 2)]
+    for record in (listed["data"][1], single):
+        assert seen == (
+            {key: record[key] for key in ("id", "name")} if isinstance(record, dict) else record
+        )
+    assert {"data": {"id": 2}} == (await caller.update(2, name="d")).json
+    assert 404 == (await caller.send("GET", "/notification-handlers/9")).status
+    assert b"" == (await caller.send("DELETE", "/notification-handlers/2")).body
+
+
+@pytest.mark.parametrize(
+    ("dialect", "total"),
+    [
+        ({}, {"total": 400}),
+        (
+            {"total": "total_results", "ids": "string", "php_warning": True},
+            {"total_results": "400"},
+        ),
+        ({"total": "absent"}, {}),
+    ],
+)
+async def test_a_listing_that_promises_more_than_it_shows(serve, dialect, total):
+    caller = await serve(dialect=Dialect(**dialect))
+    caller.sandbox.seed_handlers(50)
+    caller.sandbox.inject(Fault.overstated_total(350), times=None)
+
+    body = (await caller.send("GET", "/notification-handlers/?results_per_page=50")).body
+    page = json.loads(body[body.index(b"{") :])
+
+    assert 50 == len(page["data"])
+    assert total == {
+        key: n for key, n in page["meta"].items() if key.startswith("total_r") or key == "total"
+    }
+    assert 200 == (await caller.create()).status
+
+
+async def test_an_empty_page_in_the_middle(caller):
+    caller.sandbox.seed_handlers(30)
+    caller.sandbox.inject(Fault.empty_page(), when=lambda request: request.query["page"] == "2")
+
+    pages = [
+        (await caller.send("GET", f"/notification-handlers/?results_per_page=10&page={n}")).json
+        for n in (1, 2, 3)
+    ]
+
+    assert [10, 0, 10] == [len(page["data"]) for page in pages]
+    assert [30, 30, 30] == [page["meta"]["total"] for page in pages]
 
 
 async def test_late_commit_happens_after_all(caller):

@@ -79,6 +79,7 @@ from bitpeak_async.provisioning.files import (
 )
 from bitpeak_async.redis import RedisPaceStore
 from bitpeak_async.sandbox import (
+    Cleaning,
     Dialect,
     Fault,
     FixedWindow,
@@ -86,6 +87,7 @@ from bitpeak_async.sandbox import (
     Limit,
     RequestRecord,
     Sandbox,
+    SecondWriter,
     TokenBucket,
 )
 from bitpeak_async.sandbox.limits import Verdict
@@ -272,6 +274,14 @@ def faults() -> None:
     """Each way to make a fault makes one."""
     assert_type(Fault.slow(1), Fault)
     assert_type(Fault.api_error(422, "a", retry_after=1), Fault)
+    assert_type(Fault.rate_limited(retry_after=2), Fault)
+    assert_type(Fault.html_page(commits=True), Fault)
+    assert_type(Fault.odd_status("099", commits=True), Fault)
+    assert_type(Fault.unsolicited_response("{}", interval=0.1), Fault)
+    assert_type(Fault.lost_type(""), Fault)
+    assert_type(Fault.unreadable_handler(7, {"id": None}), Fault)
+    assert_type(Fault.overstated_total(350), Fault)
+    assert_type(Fault.empty_page(), Fault)
     assert_type(Fault.gateway_error(502, commits=True, retry_after="1"), Fault)
     assert_type(Fault.late_commit(0.5), Fault)
     assert_type(Fault.redirect("https://example.com", status=308), Fault)
@@ -286,7 +296,11 @@ def faults() -> None:
 
 async def sandboxes(own_limit: Limit) -> None:
     """The sandbox, in both ways to enter it, tells and does what has a type."""
-    sandbox = Sandbox(limit=own_limit, dialect=Dialect())
+    assert_type(Dialect.platform(), Dialect)
+    assert_type(Cleaning(trims=True).clean({"name": " a"}), dict[str, str])
+    writer = SecondWriter(rate=20, actions=["insert"])
+    assert_type(writer.inserted, set[int])
+    sandbox = Sandbox(limit=own_limit, dialect=Dialect(), second_writer=writer)
     with sandbox as entered:
         assert_type(entered, Sandbox)
     async with Sandbox(limit=TokenBucket(rate=10, burst=2)) as awaited:
@@ -306,6 +320,8 @@ async def sandboxes(own_limit: Limit) -> None:
     assert_type(sandbox.inject(Fault.stall(), method="GET", times=None), Injection)
     assert_type(sandbox.inject(Fault.stall()).left, int | None)
     assert_type(sandbox.clear_faults(), None)
+    assert_type(sandbox.confirm(1), None)
+    assert_type(sandbox.sync_replica(), None)
     assert_type(await sandbox.settled(), None)
     assert_type(await sandbox.close(), None)
     assert_type(own_limit.admit(1.0), Verdict)
