@@ -1,9 +1,12 @@
 """The layers are import-linter's contracts in pyproject.toml; imports stay light."""
 
+import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -11,6 +14,41 @@ import bitpeak_async
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(bitpeak_async.__file__).parent
+CONTRIBUTING = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def drawing() -> ModuleType:
+    """The script that reads the layers from the contracts and draws them."""
+    spec = importlib.util.spec_from_file_location("layers", ROOT / "docs" / "layers.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_picture_of_the_layers_is_drawn_from_the_contracts(drawing: ModuleType):
+    """``python docs/layers.py`` draws it again."""
+    assert drawing.svg() == (ROOT / "docs" / "layers.svg").read_text(encoding="utf-8")
+
+
+def test_the_table_of_modules_follows_the_contracts(drawing: ModuleType):
+    table = CONTRIBUTING.partition("| its promise |")[2].partition("\n\n")[0]
+    rows = [re.findall(r"`(\w+)`", row.split("|")[1]) for row in table.splitlines()[2:]]
+    assert rows[::-1] == [sorted(layer) for layer in drawing.layers()]
+
+
+@pytest.mark.parametrize("title", ["A create whose reply is lost", "A page of handlers"])
+def test_a_walk_through_the_code_is_short_and_follows_the_imports(title: str):
+    """Each file is imported by one that was read before it."""
+    text = CONTRIBUTING.partition(f"**{title}**")[2].partition("\n\n1. ")[2].partition("\n\n")[0]
+    walk = re.findall(r"`(bitpeak_async/[\w/]+\.py)`", text)
+    assert 5 <= len(walk) <= 8
+    sources = [(ROOT / file).read_text(encoding="utf-8") for file in walk]
+    for number, file in enumerate(walk[1:], 1):
+        module = file.removesuffix(".py").replace("/", ".")
+        assert any(f"from {module} import" in source for source in sources[:number]), file
 
 
 def test_modules_import_only_from_lower_layers():
