@@ -12,9 +12,9 @@ from urllib.request import getproxies, proxy_bypass
 
 from yarl import URL
 
+from bitpeak_async._secret import Secret
 from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.events import Hook
-from bitpeak_async.settings import Hidden
 
 _BASE_URL: Final = "https://bitpeak.ru/api"
 
@@ -56,14 +56,14 @@ def checked_hooks(hooks: Iterable[Hook]) -> tuple[Hook, ...]:
     return checked
 
 
-def checked_key(given: Hidden[str | None]) -> str:
+def checked_key(given: Secret[str | None]) -> Secret[str]:
     """Return a key that can stand in a header; by default the environment's."""
-    key = given if given.value is not None else Hidden(os.environ.get("BITPEAK_API_KEY") or None)
+    key = given if given.value is not None else Secret(os.environ.get("BITPEAK_API_KEY") or None)
     if key.value is None:
         raise ConfigurationError("api_key is missing: pass it or set BITPEAK_API_KEY")
     if problem := _key_problem(key.value):
         raise ConfigurationError(f"api_key {problem}")
-    return key.value
+    return Secret(key.value)
 
 
 def _key_problem(api_key: object) -> str | None:

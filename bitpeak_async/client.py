@@ -15,6 +15,7 @@ from bitpeak_async._http.lifecycle import Network
 from bitpeak_async._http.pagination import SeenIds
 from bitpeak_async._http.session import SessionNetwork, check_session
 from bitpeak_async._http.transport import CallOptions, Transport
+from bitpeak_async._secret import Secret, hides
 from bitpeak_async.keywords import (
     ApplyOptions,
     ClientConfig,
@@ -31,7 +32,6 @@ from bitpeak_async.provisioning.apply import Outcome, Report, apply_plan
 from bitpeak_async.provisioning.changes import Delete
 from bitpeak_async.provisioning.plan import Plan, make_plan, refuse_unsafe, still_valid
 from bitpeak_async.records import HandlerSpec
-from bitpeak_async.settings import Hidden
 
 if TYPE_CHECKING:
     import aiohttp
@@ -61,6 +61,7 @@ class BitPeak:
 
     notification_handlers: NotificationHandlers
 
+    @hides("api_key")
     def __init__(
         self,
         api_key: str | None = None,
@@ -68,14 +69,15 @@ class BitPeak:
         session: aiohttp.ClientSession | None = None,
         **options: Unpack[ClientOptions],
     ) -> None:
-        secret = Hidden(api_key)
-        del api_key  # no traceback with locals is to show it
         refuse_unknown("BitPeak", options, ClientOptions)
         config = ClientConfig(**options)
         if session is not None:
             check_session(session)
         network = SessionNetwork(session)
-        self._begin(new_transport(network, secret, config, is_direct=session is not None), config)
+        self._begin(
+            new_transport(network, Secret.of(api_key), config, is_direct=session is not None),
+            config,
+        )
 
     def _begin(self, transport: Transport, config: ClientConfig) -> None:
         self._transport = transport
@@ -252,6 +254,7 @@ class BitPeak:
         return f"BitPeak(base_url={self._transport.wire.base_url!r})"
 
 
+@hides("api_key")
 def client_over(
     network: Network, api_key: str | None = None, **options: Unpack[ClientOptions]
 ) -> BitPeak:
@@ -262,9 +265,7 @@ def client_over(
         api_key: as for ``BitPeak``.
         **options: see ``ClientOptions``.
     """
-    secret = Hidden(api_key)
-    del api_key  # no traceback with locals is to show it
     config = ClientConfig(**options)
     client = BitPeak.__new__(BitPeak)
-    client._begin(new_transport(network, secret, config), config)  # noqa: SLF001 - as in BitPeak
+    client._begin(new_transport(network, Secret.of(api_key), config), config)  # noqa: SLF001 - as in BitPeak
     return client

@@ -13,9 +13,10 @@ from bitpeak_async._http.form import create_form, update_form
 from bitpeak_async._http.pagination import all_pages
 from bitpeak_async._http.protocol import Call, RetrySafety
 from bitpeak_async._http.transport import CallOptions, Transport
+from bitpeak_async._secret import Secret, hides
 from bitpeak_async.errors import InvalidRequestError
 from bitpeak_async.records import HandlerSpec, NotificationHandler, Page
-from bitpeak_async.settings import Settings, SettingsFields, masked
+from bitpeak_async.settings import Settings, SettingsFields
 
 __all__ = ["NotificationHandlers"]
 
@@ -111,6 +112,7 @@ class NotificationHandlers:
             )
         )
 
+    @hides("settings")
     async def create(self, name: str, settings: Settings) -> int:
         """Create a handler and return its id. It starts enabled.
 
@@ -122,7 +124,6 @@ class NotificationHandlers:
             OutcomeUnknownError: the reply was lost: the handler may exist or not.
             BitPeakError: the request failed.
         """
-        settings = masked(settings)
         return await self._send(
             Call(
                 f"create notification handler {name!r}",
@@ -130,11 +131,12 @@ class NotificationHandlers:
                 _COLLECTION,
                 RetrySafety.CREATE,
                 int,
-                form=create_form(name, settings),
+                form=create_form(name, Secret.of(settings)),
                 name=name,
             )
         )
 
+    @hides("settings")
     async def update(
         self,
         handler_id: int,
@@ -159,7 +161,6 @@ class NotificationHandlers:
             ValidationError: the server refused a field.
             BitPeakError: the request failed.
         """
-        settings = masked(settings)
         await self._send(
             Call(
                 f"update notification handler {handler_id!r}",
@@ -167,7 +168,7 @@ class NotificationHandlers:
                 _item(handler_id),
                 RetrySafety.IDEMPOTENT,
                 int,
-                form=update_form(name, settings, is_enabled),
+                form=update_form(name, Secret.of(settings), is_enabled),
             )
         )
 

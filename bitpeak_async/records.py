@@ -8,7 +8,8 @@ from typing import Generic, TypeVar
 
 from attrs import field, frozen
 
-from bitpeak_async.settings import Settings, shown
+from bitpeak_async._secret import Secret
+from bitpeak_async.settings import Settings
 
 __all__ = ["HandlerSpec", "NotificationHandler", "Page", "PageLinks", "PageMeta"]
 
@@ -41,6 +42,10 @@ class NotificationHandler:
         return self.settings.type
 
 
+def _repr(settings: object) -> str:
+    return repr(settings if isinstance(settings, Settings) else Secret(settings))
+
+
 @frozen
 class HandlerSpec:
     """A handler as it should be. In a desired set the name is its key.
@@ -53,7 +58,7 @@ class HandlerSpec:
     """
 
     name: str
-    settings: Settings = field(repr=shown)
+    settings: Settings = field(repr=_repr)
     is_enabled: bool = True
 
 

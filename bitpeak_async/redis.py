@@ -8,8 +8,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from bitpeak_async._rate.store import PaceCounters
+from bitpeak_async._secret import Secret, hides
 from bitpeak_async.errors import ConfigurationError
-from bitpeak_async.settings import Hidden
 
 try:
     from limits.aio.storage import RedisStorage
@@ -41,11 +41,10 @@ class RedisPaceStore:
         ConfigurationError: the URL is unusable.
     """
 
+    @hides("url")
     def __init__(self, url: str) -> None:
-        secret = Hidden(url)
-        del url  # no traceback with locals is to show the password
-        self._url = secret
-        if not _is_usable(secret):
+        self._url = Secret.of(url)
+        if not _is_usable(self._url):
             raise ConfigurationError(
                 "the URL of a pace store must be such as 'redis://localhost:6379/0', "
                 "'rediss://…' or 'unix://…'"
@@ -67,6 +66,9 @@ class RedisPaceStore:
         finally:
             await pool.disconnect()
 
+    def __reduce__(self) -> tuple[type[RedisPaceStore], tuple[str]]:
+        return type(self), (self._url.value,)  # it travels to workers, password included
+
     def __repr__(self) -> str:
         if not hasattr(self, "_url"):
             return "RedisPaceStore()"
@@ -75,7 +77,7 @@ class RedisPaceStore:
         return f"RedisPaceStore('{parts.scheme}://{host}{parts.path}')"
 
 
-def _is_usable(url: Hidden[str]) -> bool:
+def _is_usable(url: Secret[str]) -> bool:
     if not isinstance(url.value, str):
         return False
     try:

@@ -7,10 +7,10 @@ from decoding to spec files, reads the table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, Generic, TypeAlias, TypedDict, TypeVar, cast, get_args
+from typing import Any, ClassVar, Final, TypeAlias, TypedDict, get_args
 from urllib.parse import urlsplit
 
 from attrs import Attribute, field, fields, frozen
@@ -31,9 +31,6 @@ __all__ = [
     "WebhookSettings",
     "XSettings",
 ]
-
-
-T = TypeVar("T")
 
 
 class HandlerType(StrEnum):
@@ -201,61 +198,6 @@ KnownSettings: TypeAlias = (
 Settings: TypeAlias = KnownSettings | UnknownSettings
 
 
-@frozen
-class Hidden(Generic[T]):
-    """Holds a secret in frames: tools that print a traceback may print its variables too."""
-
-    value: T = field(repr=False)
-
-
-class MaskedFields(Mapping[str, Any]):
-    """A copy of a mapping with secrets, whose repr masks the values.
-
-    It is no dict, for rich prints the values of a subclass of dict all the same.
-    """
-
-    def __init__(self, given: Mapping[str, Any]) -> None:
-        self.kind: str = type(given).__name__
-        self._fields = dict(given)
-
-    def __getitem__(self, name: str) -> Any:
-        return self._fields[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._fields)
-
-    def __len__(self) -> int:
-        return len(self._fields)
-
-    def __repr__(self) -> str:
-        return _mask_values(self._fields)
-
-
-def masked(settings: T) -> T:
-    """Return what a caller gave for settings, as may stand in a frame: its repr hides it."""
-    if (
-        type(settings) in _CLASSES
-        or settings is None
-        or isinstance(settings, MaskedFields | Hidden)
-    ):
-        return settings
-    if isinstance(settings, Mapping):
-        return cast("T", MaskedFields(settings))
-    return cast("T", Hidden(settings))
-
-
-def kind_of(settings: object) -> str:
-    """Return the name of the class of what a caller gave for settings."""
-    if isinstance(settings, MaskedFields):
-        return settings.kind
-    return type(settings.value if isinstance(settings, Hidden) else settings).__name__
-
-
-def shown(settings: object) -> str:
-    """Return the repr of settings; of anything else only its class, for it may be a secret."""
-    return repr(settings) if type(settings) in _CLASSES else f"<{kind_of(settings)}>"
-
-
 class SettingsFields(TypedDict, total=False):
     """Wire names of every documented settings field, to change some of them in an update."""
 
@@ -278,8 +220,6 @@ def wire_fields(cls: type[KnownSettings]) -> dict[str, WireField]:
     attributes: tuple[Attribute[Any], ...] = fields(cls)
     return {attribute.name: attribute.metadata["wire"] for attribute in attributes}
 
-
-_CLASSES: Final = frozenset(get_args(Settings))
 
 # The table: type → class, class → its fields, wire name → field.
 CLASSES: Final[Mapping[str, type[KnownSettings]]] = MappingProxyType(

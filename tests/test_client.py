@@ -21,6 +21,7 @@ from bitpeak_async import (
 )
 from bitpeak_async._http.protocol import Connections, SessionOptions
 from bitpeak_async._http.session import SessionNetwork
+from bitpeak_async._secret import Secret
 from bitpeak_async.client import client_over
 from bitpeak_async.sandbox import Fault, Sandbox
 
@@ -221,7 +222,9 @@ def proxy_of(base_url: str) -> str | None:
     seen: list[SessionOptions] = []
 
     class Network(SessionNetwork):
-        def connections(self, headers: Mapping[str, str], options: SessionOptions) -> Connections:
+        def connections(
+            self, headers: Secret[Mapping[str, str]], options: SessionOptions
+        ) -> Connections:
             seen.append(options)
             return super().connections(headers, options)
 

@@ -8,10 +8,13 @@ import logging
 import os
 import pickle
 import traceback
-from collections.abc import Awaitable, Callable, Iterator
+from collections import UserDict
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import attrs
 import pytest
 from rich.console import Console
@@ -91,6 +94,24 @@ def by_rich(error: BaseException, hidden: str) -> str:
     return page.getvalue()
 
 
+def walked(value: object, depth: int = 4) -> str:
+    """What an error tracker makes of a variable: mappings and sequences are walked."""
+    if depth and isinstance(value, Mapping):
+        return str([(str(key), walked(each, depth - 1)) for key, each in value.items()])
+    if depth and isinstance(value, Sequence | AbstractSet) and not isinstance(value, str | bytes):
+        return str([walked(each, depth - 1) for each in value])
+    return repr(value)
+
+
+def by_trackers(error: BaseException, hidden: str) -> Iterator[str]:
+    """The variables of each frame, but of those below ``hidden``."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if not frame.f_code.co_filename.startswith(hidden):
+            yield f"{frame.f_code.co_qualname}: {walked(frame.f_locals)}"
+    for chained in filter(None, (error.__cause__, error.__context__)):
+        yield from by_trackers(chained, hidden)
+
+
 def everything_shown(error: BaseException) -> str:
     """All that log handlers and reporters make of an error.
 
@@ -104,6 +125,7 @@ def everything_shown(error: BaseException) -> str:
         repr(vars(copy.copy(error))),
     ]
     pieces += [shown for file, shown in frames(error) if not file.startswith(TESTS)]
+    pieces += by_trackers(error, TESTS)
     pieces.append(by_rich(error, TESTS))
     return "\n".join(pieces)
 
@@ -256,6 +278,16 @@ async def test_a_cancelled_call_shows_no_secret(sandbox: Sandbox):
     check(caught.value)
 
 
+async def test_a_call_cancelled_before_it_begins_shows_no_secret():
+    bitpeak = BitPeak(CANARY)
+    for call in ("create", "update of single fields"):
+        task = asyncio.create_task(CALLS[call](bitpeak.notification_handlers))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        check(caught.value)
+
+
 async def test_a_call_past_its_deadline_shows_no_secret(sandbox: Sandbox):
     sandbox.inject(Fault.stall(), times=None)
     async with BitPeak(CANARY, base_url=sandbox.base_url) as bitpeak:
@@ -272,6 +304,17 @@ async def test_a_server_that_nobody_reaches_shows_no_secret():
     check(caught.value)
 
 
+async def test_a_given_session_to_a_server_that_nobody_reaches_shows_no_secret():
+    async with (
+        aiohttp.ClientSession() as session,
+        BitPeak(CANARY, base_url="http://127.0.0.1:1", session=session, **OPTIONS) as bitpeak,
+    ):
+        for call in CALLS.values():
+            with pytest.raises(TransportError) as caught:
+                await call(bitpeak.notification_handlers)
+            check(caught.value)
+
+
 REFUSED: dict[str, Callable[[Any], Any]] = {
     "settings that are a string": lambda handlers: handlers.create("Ops", HOOK),
     "settings that are a mapping": lambda handlers: handlers.create("Ops", {"slack": HOOK}),
@@ -282,6 +325,21 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
     "a secret of the wrong form": lambda handlers: handlers.create("Ops", type(OPS)(CANARY)),
     "a bad name": lambda handlers: handlers.create("", OPS),
 }
+MISTAKEN: dict[str, Callable[[Any], Any]] = {
+    "a misspelt argument": lambda handlers: handlers.update(1, setings=SLACK),
+    "one by place that goes by name": lambda handlers: handlers.update(1, "Ops", SLACK),
+    "one too many": lambda handlers: handlers.create("Ops", OPS, HOOK),
+}
+
+
+@pytest.mark.parametrize("call", MISTAKEN.values(), ids=MISTAKEN)
+async def test_an_argument_that_no_call_takes_is_not_shown(call: Callable[[Any], Any]):
+    with pytest.raises(TypeError) as caught:
+        await call(BitPeak(CANARY).notification_handlers)
+    check(caught.value)
+    with SyncBitPeak(CANARY) as blocking, pytest.raises(TypeError) as caught:
+        call(blocking.notification_handlers)
+    check(caught.value)
 
 
 @pytest.mark.parametrize("call", REFUSED.values(), ids=REFUSED)
@@ -394,6 +452,15 @@ def test_the_check_sees_what_a_frame_of_the_sdk_shows(tmp_path: Path):
         shown for file, shown in frames(caught.value) if file in str(elsewhere)
     )
     assert CANARY in by_rich(caught.value, TESTS)
+    assert CANARY in "".join(by_trackers(caught.value, TESTS))
+
+
+def test_the_check_sees_what_a_mapping_holds_whose_repr_hides_it(tmp_path: Path):
+    class Quiet(UserDict[str, str]):
+        def __repr__(self) -> str:
+            return "Quiet()"
+
+    assert CANARY in walked({"settings": Quiet(SLACK)})
 
 
 async def test_no_error_of_a_fleet_shows_a_key(
@@ -419,4 +486,9 @@ async def test_no_error_of_a_fleet_shows_a_key(
     with pytest.raises(ProvisionError) as failed:
         report.raise_for_failures()
     check(failed.value)
+    check(failed.value.errors[0])
+    async with Fleet([Account("a", CANARY)], base_url="http://127.0.0.1:1", **OPTIONS) as fleet:
+        report = await fleet.provision()
+    with pytest.raises(ProvisionError) as failed:
+        report.raise_for_failures()
     check(failed.value.errors[0])

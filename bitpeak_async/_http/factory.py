@@ -14,10 +14,10 @@ from bitpeak_async._http.retry import Budget
 from bitpeak_async._http.session import AIOHTTP_VERSION
 from bitpeak_async._http.transport import Transport
 from bitpeak_async._rate.factory import LimiterFactory
+from bitpeak_async._secret import Secret
 from bitpeak_async._version import __version__
 from bitpeak_async.events import Emitter
 from bitpeak_async.keywords import ClientConfig
-from bitpeak_async.settings import Hidden
 
 _USER_AGENT: Final = (
     f"bitpeak_async/{__version__} Python/{platform.python_version()} aiohttp/{AIOHTTP_VERSION}"
@@ -25,7 +25,7 @@ _USER_AGENT: Final = (
 
 
 def new_transport(
-    network: Network, api_key: Hidden[str | None], config: ClientConfig, *, is_direct: bool = False
+    network: Network, api_key: Secret[str | None], config: ClientConfig, *, is_direct: bool = False
 ) -> Transport:
     """Return the transport of one client.
 
@@ -44,8 +44,9 @@ def new_transport(
         proxy = environment_proxy(base_url)
     wire = Wire(base_url=base_url, api_key=checked_key(api_key), user_agent=_USER_AGENT)
     emit = Emitter(config.hooks)
-    account = f"{base_url}\0{wire.api_key}"
-    limiters = LimiterFactory(config.pace, config.retry.max_delay, account, emit, config.pace_store)
+    limiters = LimiterFactory(
+        config.pace, config.retry.max_delay, wire.account, emit, config.pace_store
+    )
     ssl = True if config.ssl is None else config.ssl
     session_options = SessionOptions(config.max_reply_bytes, proxy, ssl)
     return Transport(

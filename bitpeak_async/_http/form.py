@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
+from bitpeak_async._secret import Secret
 from bitpeak_async.errors import InvalidRequestError
 from bitpeak_async.records import HandlerSpec
 from bitpeak_async.settings import (
@@ -18,7 +19,6 @@ from bitpeak_async.settings import (
     SettingsFields,
     UnknownSettings,
     WireField,
-    kind_of,
 )
 
 Problem: TypeAlias = tuple[str, str]
@@ -110,7 +110,7 @@ def settings_problems(settings: object) -> list[Problem]:
     if isinstance(settings, UnknownSettings):
         return [*_unknown_problems(settings)]
     classes = ", ".join(cls.__name__ for cls in FIELDS)
-    problem = f"must be one of {classes} or UnknownSettings, not {kind_of(settings)}"
+    problem = f"must be one of {classes} or UnknownSettings, not {type(settings).__name__}"
     return [("settings", problem)]
 
 
@@ -143,20 +143,20 @@ def settings_fields(settings: Settings) -> dict[str, str]:
     return {wire.name: getattr(settings, python) for python, wire in wires.items()}
 
 
-def create_form(name: str, settings: Settings) -> dict[str, str]:
+def create_form(name: str, settings: Secret[Settings]) -> dict[str, str]:
     """Return the form fields of a create.
 
     Raises:
         InvalidRequestError: the name or a settings field cannot be sent.
     """
     refuse(name_problems(name))
-    refuse(settings_problems(settings))
-    return {"name": name, "type": str(settings.type), **settings_fields(settings)}
+    refuse(settings_problems(settings.value))
+    return {"name": name, "type": str(settings.value.type), **settings_fields(settings.value)}
 
 
 def update_form(
     name: str | None,
-    settings: Settings | SettingsFields | None,
+    settings: Secret[Settings | SettingsFields | None],
     is_enabled: bool | None,  # noqa: FBT001 - its three callers name it
 ) -> dict[str, str]:
     """Return the form fields of an update; what is None is left out.
@@ -174,12 +174,12 @@ def update_form(
     if name is not None:
         refuse(name_problems(name))
         form["name"] = name
-    if isinstance(settings, Mapping):
-        refuse(_mapping_problems(settings))
-        form.update((name, str(value)) for name, value in settings.items())
-    elif settings is not None:
-        refuse(settings_problems(settings))
-        form.update(type=str(settings.type), **settings_fields(settings))
+    if isinstance(settings.value, Mapping):
+        refuse(_mapping_problems(settings.value))
+        form.update((name, str(value)) for name, value in settings.value.items())
+    elif settings.value is not None:
+        refuse(settings_problems(settings.value))
+        form.update(type=str(settings.value.type), **settings_fields(settings.value))
     if is_enabled is not None:
         form["is_enabled"] = "1" if is_enabled else "0"
     if not form:

@@ -12,6 +12,7 @@ from bitpeak_async._http.protocol import Connections, Exchange, SessionOptions
 from bitpeak_async._rate.factory import LimiterFactory
 from bitpeak_async._rate.limiter import Limiter
 from bitpeak_async._rate.shared_limiter import SharedLimiter
+from bitpeak_async._secret import Secret
 from bitpeak_async.errors import ClosedError
 
 NewLimiter: TypeAlias = Callable[[Callable[[], float], int], Limiter | SharedLimiter]
@@ -20,7 +21,9 @@ NewLimiter: TypeAlias = Callable[[Callable[[], float], int], Limiter | SharedLim
 class Network(Protocol):
     """What the requests of a client go through."""
 
-    def connections(self, headers: Mapping[str, str], options: SessionOptions) -> Connections:
+    def connections(
+        self, headers: Secret[Mapping[str, str]], options: SessionOptions
+    ) -> Connections:
         """Return the connections of one client, which sends ``headers`` with every request."""
         ...
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ssl as tls
 from collections.abc import Mapping
 from enum import Enum
-from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
 from attrs import define, field, frozen
 from yarl import URL
 
 from bitpeak_async._http.multipart import encode_multipart
+from bitpeak_async._secret import Secret
 from bitpeak_async.options import Timeout
 
 T = TypeVar("T")
@@ -139,17 +139,24 @@ class Wire:
     """
 
     base_url: str
-    api_key: str = field(repr=False)
+    api_key: Secret[str]
     user_agent: str
 
-    @cached_property
-    def headers(self) -> Mapping[str, str]:
-        """The headers of every request. They hold the key."""
-        return {
-            "Authorization": f"Bearer {self.api_key}",
-            "Accept": "application/json",
-            "User-Agent": self.user_agent,
-        }
+    @property
+    def account(self) -> Secret[str]:
+        """What one rate limit is for."""
+        return Secret(f"{self.base_url}\0{self.api_key.value}")
+
+    @property
+    def headers(self) -> Secret[Mapping[str, str]]:
+        """The headers of every request."""
+        return Secret(
+            {
+                "Authorization": f"Bearer {self.api_key.value}",
+                "Accept": "application/json",
+                "User-Agent": self.user_agent,
+            }
+        )
 
     def request(self, call: Call[Any]) -> Request:
         """Return the request of a call; a form gets a fresh boundary each time."""

@@ -16,6 +16,7 @@ from attrs import field, frozen
 
 from bitpeak_async._http.decode import Decoder, ShapeError, parse_json
 from bitpeak_async._http.protocol import Call, Reply
+from bitpeak_async._secret import Secret
 from bitpeak_async.errors import (
     APIError,
     AuthenticationError,
@@ -49,7 +50,7 @@ class ReplyReader:
     """
 
     decoder: Decoder = field(repr=False)
-    api_key: str = field(repr=False)
+    api_key: Secret[str]
     now: Callable[[], float] = field(default=time.time, repr=False)
 
     def read(self, call: Call[T], reply: Reply, *, repeated: bool = False) -> T:
@@ -95,7 +96,7 @@ class ReplyReader:
 
     def redact(self, text: str, call: Call[Any]) -> str:
         """Return text from the server without what we sent in confidence, should it echo it."""
-        return _without(text, [self.api_key, *_form_secrets(call.form or {})])
+        return _without(text, [self.api_key.value, *_form_secrets(call.form or {})])
 
 
 def _form_secrets(form: Mapping[str, str]) -> Iterable[str]:

@@ -26,6 +26,7 @@ from bitpeak_async._http.lifecycle import NewLimiter
 from bitpeak_async._http.protocol import Connections, Reply, Request, SessionOptions
 from bitpeak_async._http.timeouts import Timeouts
 from bitpeak_async._rate.factory import LimiterFactory
+from bitpeak_async._secret import Secret
 from bitpeak_async.errors import ClosedError
 from bitpeak_async.options import Timeout
 
@@ -59,7 +60,9 @@ def check_session(session: object) -> None:
     check_type("session", session, aiohttp.ClientSession)
 
 
-def open_session(limit: int, headers: Mapping[str, str] | None = None) -> aiohttp.ClientSession:
+def open_session(
+    limit: int, headers: Secret[Mapping[str, str]] | None = None
+) -> aiohttp.ClientSession:
     """Return a session of the running loop that keeps no cookies.
 
     Args:
@@ -68,7 +71,7 @@ def open_session(limit: int, headers: Mapping[str, str] | None = None) -> aiohtt
         headers: of every request; None where each brings its own.
     """
     return aiohttp.ClientSession(
-        headers=headers,
+        headers=None if headers is None else headers.value,
         connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=_KEEPALIVE),
         cookie_jar=aiohttp.DummyCookieJar(),
     )
@@ -84,7 +87,9 @@ class SessionNetwork:
     def __init__(self, session: aiohttp.ClientSession | None = None) -> None:
         self._session = session
 
-    def connections(self, headers: Mapping[str, str], options: SessionOptions) -> Connections:
+    def connections(
+        self, headers: Secret[Mapping[str, str]], options: SessionOptions
+    ) -> Connections:
         """Return the connections of one client."""
         if (session := self._session) is None:
             return SessionConnections(headers, options)
@@ -106,7 +111,9 @@ class SharedSession:
         self.limit = limit
         self._session: aiohttp.ClientSession | None = None
 
-    def connections(self, headers: Mapping[str, str], options: SessionOptions) -> Connections:
+    def connections(
+        self, headers: Secret[Mapping[str, str]], options: SessionOptions
+    ) -> Connections:
         """Return the connections of one client."""
         return SessionConnections(headers, options, self._open)
 
@@ -137,7 +144,7 @@ class SessionConnections:
 
     def __init__(
         self,
-        headers: Mapping[str, str],
+        headers: Secret[Mapping[str, str]],
         options: SessionOptions,
         lender: Callable[[], aiohttp.ClientSession] | None = None,
         *,
@@ -198,7 +205,7 @@ class SessionExchange:
         self,
         session: aiohttp.ClientSession,
         options: SessionOptions,
-        headers: Mapping[str, str] | None,
+        headers: Secret[Mapping[str, str]] | None,
         *,
         runs_middlewares: bool,
     ) -> None:
@@ -215,9 +222,6 @@ class SessionExchange:
         resending = None
         if request.method == "DELETE" and not self._runs_middlewares:
             resending = _Resending()
-        headers = request.headers
-        if self._headers is not None:
-            headers = {**self._headers, **(headers or {})}
         options = self._options
         try:
             with self._timeouts.within(timeout.total):
@@ -225,7 +229,7 @@ class SessionExchange:
                     request.method,
                     request.url,
                     data=request.body,
-                    headers=headers,
+                    headers=self._headers_of(request),
                     timeout=self._of_connecting(timeout),
                     allow_redirects=False,
                     raise_for_status=False,
@@ -251,6 +255,12 @@ class SessionExchange:
     def close(self) -> None:
         """Stop the timer."""
         self._timeouts.close()
+
+    def _headers_of(self, request: Request) -> Mapping[str, str] | None:
+        """Return the headers to pass. No frame may hold them when a request fails."""
+        if self._headers is None:
+            return request.headers
+        return {**self._headers.value, **(request.headers or {})}
 
     def _of_connecting(self, timeout: Timeout) -> aiohttp.ClientTimeout:
         """Return the timeouts of a new connection. The total one is ours."""

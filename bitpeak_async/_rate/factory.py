@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from attrs import field, frozen
+from attrs import frozen
 
 from bitpeak_async._rate.controller import RateController
 from bitpeak_async._rate.limiter import Limiter
 from bitpeak_async._rate.link import Link
 from bitpeak_async._rate.shared_limiter import SharedLimiter
 from bitpeak_async._rate.store import PaceStore
+from bitpeak_async._secret import Secret
 from bitpeak_async.events import Emitter
 from bitpeak_async.options import Pace
 
@@ -30,7 +31,7 @@ class LimiterFactory:
 
     pace: Pace
     max_pause: float
-    account: str = field(repr=False)
+    account: Secret[str]
     emit: Emitter
     store: PaceStore | None = None
 
@@ -60,7 +61,7 @@ class LimiterFactory:
             self.max_pause,
             slots,
             link=link,
-            place=hashlib.sha256(self.account.encode()).hexdigest(),
+            place=hashlib.sha256(self.account.value.encode()).hexdigest(),
             emit=self.emit,
             gate=limiter,
         )

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 from attrs import frozen
 
+from bitpeak_async._secret import Secret
 from bitpeak_async.errors import ConfigurationError, PlanError
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.options import Pace
@@ -16,7 +17,6 @@ from bitpeak_async.provisioning.plan import usable
 from bitpeak_async.provisioning.spec_files.document import refuse
 from bitpeak_async.provisioning.spec_files.loader import SpecLoader
 from bitpeak_async.records import HandlerSpec
-from bitpeak_async.settings import Hidden, MaskedFields
 
 _NAMED: Final = 3  # accounts that one problem of a shared file names
 
@@ -31,7 +31,7 @@ class Credentials:
     """
 
     base_url: str
-    api_key: Hidden[str]
+    api_key: Secret[str]
 
 
 @frozen
@@ -56,7 +56,7 @@ def read_specs_of(
     accounts: Iterable[Account],
 ) -> tuple[list[tuple[HandlerSpec, ...]], list[str]]:
     """Return the specs of each account, and all that is wrong with any; a file is read once."""
-    files = SpecLoader(MaskedFields(os.environ))
+    files = SpecLoader(Secret(os.environ))
     specs: list[tuple[HandlerSpec, ...]] = []
     problems: list[str] = []
     in_files = defaultdict[str, list[Account]](list)
@@ -78,7 +78,7 @@ def key_of(account: Account, base_url: str, check: Check) -> Credentials:
         ConfigurationError: there is none, or it or the URL is unusable.
     """
     url = (account.base_url or base_url).rstrip("/")
-    key = Credentials(url, Hidden(account.key.resolve()))
+    key = Credentials(url, Secret(account.key.resolve()))
     check(key, account.pace)
     return key
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from attrs import field, frozen
 
 from bitpeak_async._checks import check_type
+from bitpeak_async._secret import Secret, hides
 from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.fleet.keys import KeySource, LiteralKey
 from bitpeak_async.options import Pace
 from bitpeak_async.records import HandlerSpec
-from bitpeak_async.settings import Hidden
 
 __all__ = ["Account"]
 
@@ -44,6 +44,7 @@ class Account:
     pace: Pace | None
     place: str = field(eq=False)
 
+    @hides("api_key")
     def __init__(
         self,
         name: str,
@@ -54,8 +55,7 @@ class Account:
         pace: Pace | None = None,
         place: str = "",
     ) -> None:
-        given = Hidden(api_key)
-        del api_key  # no traceback with locals is to show it
+        given: Secret[str | KeySource] = Secret.of(api_key)
         if not isinstance(name, str) or not name:
             raise ConfigurationError("an account needs a name: a string that is not empty")
         who = f"account {name!r}"

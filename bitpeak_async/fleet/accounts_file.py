@@ -21,6 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
+from bitpeak_async._secret import Secret, hides
 from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.keys import EnvironmentKey, FileKey, KeySource, LiteralKey
@@ -34,7 +35,6 @@ from bitpeak_async.provisioning.spec_files.document import (
 )
 from bitpeak_async.provisioning.spec_files.node_reader import NodeReader, same_name
 from bitpeak_async.provisioning.spec_files.paths import find_specs, read_document
-from bitpeak_async.settings import MaskedFields
 
 __all__ = ["read_accounts"]
 
@@ -52,6 +52,7 @@ _KEYS: Final = (
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
+@hides("environ")
 def read_accounts(
     file: str | os.PathLike[str],
     specs_dir: str | os.PathLike[str] | None = None,
@@ -80,9 +81,8 @@ def read_accounts(
     """
     path = Path(file)
     problems = Problems(str(path))
-    environ = MaskedFields(os.environ if environ is None else environ)
     folder = path.parent if specs_dir is None else Path(specs_dir)
-    reader = _AccountReader(problems, environ, path.parent, folder)
+    reader = _AccountReader(problems, Secret.of(environ), path.parent, folder)
     accounts: list[Account] = []
     with suppress(UnusableFileError):
         # No variable holds the document: a traceback with locals would show keys in it.
@@ -93,7 +93,11 @@ def read_accounts(
 
 class _AccountReader(NodeReader):
     def __init__(
-        self, problems: Problems, environ: Mapping[str, str], folder: Path, specs_dir: Path
+        self,
+        problems: Problems,
+        environ: Secret[Mapping[str, str] | None],
+        folder: Path,
+        specs_dir: Path,
     ) -> None:
         super().__init__(problems, environ)
         self._folder = folder

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias, Unpack
 
 from bitpeak_async._checks import check_type, checked_base_url
+from bitpeak_async._secret import Secret
 from bitpeak_async.client import BitPeak
 from bitpeak_async.errors import BitPeakError, ConfigurationError
 from bitpeak_async.fleet._clients import Clients
@@ -29,7 +30,6 @@ from bitpeak_async.keywords import (
 from bitpeak_async.options import check_number
 from bitpeak_async.provisioning.apply import Outcome, ProvisionCancelledError, Report
 from bitpeak_async.provisioning.plan import Plan
-from bitpeak_async.settings import Hidden
 
 __all__ = ["Fleet"]
 
@@ -74,7 +74,7 @@ class Fleet:
         self._base_url = checked_base_url(config.base_url, allow_insecure=config.allow_insecure)
         self._clients = Clients(in_flight, config)
         # All options are checked here, not by the first account.
-        self._clients.check(Credentials(self._base_url, Hidden("key")))
+        self._clients.check(Credentials(self._base_url, Secret("key")))
 
     @takes(ProvisionOptions, ProvisionConfig)
     async def provision(

@@ -27,6 +27,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast, overload
 
+from bitpeak_async._secret import Secret, hides
 from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.provisioning.spec_files.document import Problems, refuse
 from bitpeak_async.provisioning.spec_files.dump import DUMPERS, Format
@@ -35,11 +36,12 @@ from bitpeak_async.provisioning.spec_files.reader import SpecReader
 from bitpeak_async.provisioning.spec_files.variables import dump_environ
 from bitpeak_async.provisioning.spec_files.writer import make_entries
 from bitpeak_async.records import HandlerSpec
-from bitpeak_async.settings import MaskedFields, Settings, SettingsFields
+from bitpeak_async.settings import Settings, SettingsFields
 
 __all__ = ["Format", "dump_environ", "dump_specs", "read_settings", "read_specs"]
 
 
+@hides("environ")
 def read_specs(
     *files: str | os.PathLike[str], environ: Mapping[str, str] | None = None
 ) -> list[HandlerSpec]:
@@ -58,9 +60,7 @@ def read_specs(
     """
     if not files:
         raise ConfigurationError("read_specs needs the path of at least one file or directory")
-    # Masked, for a traceback with locals shows them.
-    environ = MaskedFields(os.environ if environ is None else environ)
-    found = SpecLoader(environ).read(map(Path, files))
+    found = SpecLoader(Secret.of(environ)).read(map(Path, files))
     refuse(found.problems)
     return list(found.specs)
 
@@ -102,6 +102,7 @@ def read_settings(
 def read_settings(
     handler_type: str | None, fields: Mapping[str, str], *, environ: Mapping[str, str] | None = None
 ) -> Settings | SettingsFields: ...
+@hides("fields", "environ")
 def read_settings(
     handler_type: str | None, fields: Mapping[str, str], *, environ: Mapping[str, str] | None = None
 ) -> Settings | SettingsFields:
@@ -116,10 +117,8 @@ def read_settings(
     Raises:
         PlanError: something is missing, misspelt or cannot be sent; its ``problems`` are all.
     """
-    # Masked, for a traceback with locals shows them.
-    fields, environ = MaskedFields(fields), MaskedFields(os.environ if environ is None else environ)
     problems = Problems("settings")
-    reader = SpecReader(problems, environ)
-    settings = reader.read_settings(handler_type, fields)
+    reader = SpecReader(problems, Secret.of(environ))
+    settings = reader.read_settings(handler_type, Secret.of(fields))
     refuse(problems.in_order())
     return cast("Settings | SettingsFields", settings)

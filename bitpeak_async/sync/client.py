@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack, cast
 
 from bitpeak_async._bulk.create_run import CreateOutcome
+from bitpeak_async._secret import hides
 from bitpeak_async.client import BitPeak
 from bitpeak_async.errors import ClosedError
 from bitpeak_async.keywords import (
@@ -33,7 +34,7 @@ from bitpeak_async.options import Retry, Timeout
 from bitpeak_async.provisioning.apply import Outcome, Report
 from bitpeak_async.provisioning.plan import Plan, listed
 from bitpeak_async.records import HandlerSpec, NotificationHandler, Page
-from bitpeak_async.settings import Hidden, Settings, SettingsFields, masked
+from bitpeak_async.settings import Settings, SettingsFields
 from bitpeak_async.sync.mailbox import CallerMailbox
 from bitpeak_async.sync.portal import Portal, ensure_portal, running_portal, shutdown
 from bitpeak_async.sync.stream import Stream
@@ -102,11 +103,12 @@ class SyncNotificationHandlers:
         return self._bridge.run(partial(self._handlers.get, handler_id))
 
     @_mirrors(NotificationHandlers.create)
+    @hides("settings")
     def create(self, name: str, settings: Settings) -> int:
-        settings = masked(settings)
         return self._bridge.run(partial(self._handlers.create, name, settings))
 
     @_mirrors(NotificationHandlers.update)
+    @hides("settings")
     def update(
         self,
         handler_id: int,
@@ -115,7 +117,6 @@ class SyncNotificationHandlers:
         settings: Settings | SettingsFields | None = None,
         is_enabled: bool | None = None,
     ) -> None:
-        settings = masked(settings)
         self._bridge.run(
             partial(
                 self._handlers.update,
@@ -173,11 +174,10 @@ class SyncBitPeak:
 
     notification_handlers: SyncNotificationHandlers
 
+    @hides("api_key")
     def __init__(self, api_key: str | None = None, **options: Unpack[ClientOptions]) -> None:
-        secret = Hidden(api_key)
-        del api_key  # no traceback with locals is to show it
         refuse_unknown("SyncBitPeak", options, ClientOptions)
-        bitpeak = BitPeak(secret.value, **options)
+        bitpeak = BitPeak(api_key, **options)
         self._owns_bridge = True
         self._use(bitpeak, SyncRunner(bitpeak))
 

@@ -2,7 +2,9 @@
 
 import pytest
 
-from bitpeak_async._http.form import create_form, settings_fields, update_form
+from bitpeak_async._http import form
+from bitpeak_async._http.form import settings_fields
+from bitpeak_async._secret import Secret
 from bitpeak_async.errors import InvalidRequestError
 from bitpeak_async.settings import (
     FIELDS,
@@ -54,6 +56,14 @@ def kind(value):
     return value.type if hasattr(value, "type") else None
 
 
+def create_form(name, settings):
+    return form.create_form(name, Secret(settings))
+
+
+def update_form(name, settings, is_enabled):
+    return form.update_form(name, Secret(settings), is_enabled)
+
+
 def refusal(function, *arguments):
     with pytest.raises(InvalidRequestError) as caught:
         function(*arguments)
@@ -81,8 +91,8 @@ def test_settings_read_back_as_they_stand_in_a_reply(settings, fields):
 
 
 def test_all_form_fields_are_plain_strings():
-    form = {**create_form("Ops", EMAIL), **update_form(None, None, True)}
-    assert {str} == {type(value) for value in form.values()}
+    sent = {**create_form("Ops", EMAIL), **update_form(None, None, True)}
+    assert {str} == {type(value) for value in sent.values()}
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,13 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from bitpeak_async._http.protocol import Call, Reply, RetrySafety, Wire
+from bitpeak_async._secret import Secret
 from bitpeak_async.records import NotificationHandler
 
 KEY = "canary-key/with+slash"
 HOOK = "https://hooks.example.com/T/canary-hook?a=1&b=2"
 FORM = {"name": "Ops", "type": "slack", "slack": HOOK}
-WIRE = Wire(base_url="https://bitpeak.ru/api", api_key=KEY, user_agent="bitpeak_async/1")
+WIRE = Wire(base_url="https://bitpeak.ru/api", api_key=Secret(KEY), user_agent="bitpeak_async/1")
 
 
 def call(method="GET", path="/notification-handlers/7", form=None):
@@ -38,7 +39,7 @@ def test_the_headers_of_every_request():
         "Authorization": f"Bearer {KEY}",
         "Accept": "application/json",
         "User-Agent": "bitpeak_async/1",
-    } == WIRE.headers
+    } == WIRE.headers.value
 
 
 def test_the_url_is_sent_as_it_is_written():

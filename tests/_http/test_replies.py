@@ -17,6 +17,7 @@ from multidict import CIMultiDict
 from bitpeak_async._http.decode import decoder
 from bitpeak_async._http.protocol import Call, Reply, RetrySafety
 from bitpeak_async._http.replies import ReplyReader, error_titles, excerpt, retry_after
+from bitpeak_async._secret import Secret
 from bitpeak_async.errors import (
     APIError,
     AuthenticationError,
@@ -37,7 +38,7 @@ NOW = 1_765_000_000.0
 KEY = "canary-key/with+slash"
 HOOK = "https://hooks.example.com/T/canary-hook?a=1&b=2"
 FORM = {"name": "Ops", "type": "slack", "slack": HOOK}
-READER = ReplyReader(decoder(dt.UTC), KEY, now=lambda: NOW)
+READER = ReplyReader(decoder(dt.UTC), Secret(KEY), now=lambda: NOW)
 
 
 def call(method="GET", path="/notification-handlers/7", *, returns=NotificationHandler, form=None):

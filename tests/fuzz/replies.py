@@ -16,6 +16,7 @@ with atheris.instrument_imports(include=["bitpeak_async"]):
     from bitpeak_async._http.decode import Decoder
     from bitpeak_async._http.protocol import Call, Reply, RetrySafety
     from bitpeak_async._http.replies import ReplyReader
+    from bitpeak_async._secret import Secret
     from bitpeak_async.errors import BitPeakError
     from bitpeak_async.records import NotificationHandler, Page
 
@@ -34,7 +35,7 @@ CALLS = [
     ),
     Call("delete", "DELETE", "/notification-handlers/1", RetrySafety.IDEMPOTENT, NoneType),
 ]
-READER = ReplyReader(Decoder(dt.UTC), SECRETS[0])
+READER = ReplyReader(Decoder(dt.UTC), Secret(SECRETS[0]))
 
 
 def one_reply(data: bytes) -> None:

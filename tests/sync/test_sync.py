@@ -94,7 +94,7 @@ def test_each_argument_arrives(original: type, name: str, monkeypatch: pytest.Mo
 
     def spy(self: object, *args: Any, **kwargs: Any) -> Any:
         seen.update(signature.bind(self, *args, **kwargs).arguments)
-        if inspect.iscoroutinefunction(method):
+        if inspect.iscoroutinefunction(inspect.unwrap(method)):
             return asyncio.sleep(0)
         if get_origin(get_type_hints(method)["return"]) is AsyncGenerator:
             return nothing()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from bitpeak_async._secret import Secret
 from bitpeak_async.provisioning.spec_files.document import Location, Problems, UnusableFileError
 from bitpeak_async.provisioning.spec_files.node_reader import same_name
 from bitpeak_async.provisioning.spec_files.paths import read_document, spec_files
@@ -39,10 +40,10 @@ class SpecLoader:
     """Reads sets of spec files.
 
     Args:
-        environ: environment variables, name → value.
+        environ: environment variables, name → value; None for those of the process.
     """
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Secret[Mapping[str, str] | None]) -> None:
         self._environ = environ
         self._files: dict[Path, _File] = {}
         self._sets: dict[tuple[Path, ...], SpecSet] = {}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
+from bitpeak_async._secret import Secret
 from bitpeak_async.provisioning.spec_files.document import Node, Problems
 from bitpeak_async.provisioning.spec_files.environment import expand
 
@@ -16,12 +18,12 @@ class NodeReader:
     Args:
         problems: where to note it. No problem holds a value from the environment: what a message
             quotes is the text of the file.
-        environ: environment variables, name → value.
+        environ: environment variables, name → value; None for those of the process.
     """
 
-    def __init__(self, problems: Problems, environ: Mapping[str, str]) -> None:
+    def __init__(self, problems: Problems, environ: Secret[Mapping[str, str] | None]) -> None:
         self._problems = problems
-        self._environ = environ
+        self._environ = Secret(os.environ if environ.value is None else environ.value)
 
     def _list(self, document: Node, key: str) -> list[Node]:
         """Return the list that a file is, or that it holds under a key.
@@ -74,7 +76,9 @@ class NodeReader:
             self._problems.add(node.location, f"must be a string, not {node.kind}")
             return None
         return expand(
-            node.value, self._environ, lambda problem: self._problems.add(node.location, problem)
+            node.value,
+            self._environ.value,
+            lambda problem: self._problems.add(node.location, problem),
         )
 
 

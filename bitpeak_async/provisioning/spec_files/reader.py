@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from bitpeak_async._http.form import name_problems, settings_problems
+from bitpeak_async._secret import Secret
 from bitpeak_async.provisioning.spec_files.document import Location, Node, Problems
 from bitpeak_async.provisioning.spec_files.node_reader import NodeReader, same_name
 from bitpeak_async.records import HandlerSpec
@@ -29,7 +30,7 @@ class SpecReader(NodeReader):
         names: handlers' names so far → where each stands.
     """
 
-    def __init__(self, problems: Problems, environ: Mapping[str, str]) -> None:
+    def __init__(self, problems: Problems, environ: Secret[Mapping[str, str] | None]) -> None:
         super().__init__(problems, environ)
         self.names: dict[str, Location] = {}
 
@@ -43,10 +44,10 @@ class SpecReader(NodeReader):
         return [spec for node in nodes if (spec := self._spec(node)) is not None]
 
     def read_settings(
-        self, kind: str | None, fields: Mapping[str, str]
+        self, kind: str | None, fields: Secret[Mapping[str, str]]
     ) -> Settings | dict[str, str] | None:
         """Return the settings that single words describe; with no type, the fields by wire name."""
-        nodes = {name: Node(text, Location(path=name)) for name, text in fields.items()}
+        nodes = {name: Node(text, Location(path=name)) for name, text in fields.value.items()}
         if kind is not None:
             return self._settings(Node(kind, Location(path="type")), Node({**nodes}, Location()))
         return {name: self._text(node) or "" for name, node in nodes.items()}

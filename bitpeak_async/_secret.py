@@ -1,0 +1,77 @@
+"""One holder for secrets: no repr and no variable of a frame shows what is in it."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+from collections.abc import Callable
+from functools import wraps
+from itertools import chain, repeat
+from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, cast
+
+from attrs import field, frozen
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@frozen
+class Secret(Generic[T_co]):
+    """Hides a value from tools that print the variables of a traceback's frames.
+
+    Such tools also walk mappings and sequences, so this is neither. Use ``value`` inside an
+    expression only: assigned to a variable, it would show in that frame. A secret does not
+    pickle; a class that lets one travel says so in its own ``__reduce__``.
+    """
+
+    value: T_co = field(repr=False)
+
+    @staticmethod
+    def of(value: T | Secret[T]) -> Secret[T]:
+        """Return a value as a secret, unless it is one already."""
+        return value if isinstance(value, Secret) else Secret(value)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret does not pickle")
+
+
+def hides(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Wrap arguments in ``Secret`` before the frame of the decorated function exists.
+
+    The signature keeps the types that callers pass; the body unwraps with ``Secret.of(name)``.
+
+    Args:
+        names: the parameters that take secrets.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        parameters = inspect.signature(function).parameters.values()
+        in_order = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
+
+        def hide(name: str, value: object) -> object:
+            return Secret.of(value) if name in names else value
+
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> R:
+            positional = Secret(tuple(map(hide, chain(in_order, repeat("")), args)))
+            named = Secret({name: hide(name, value) for name, value in kwargs.items()})
+            args, kwargs = (), {}  # this frame shows too, also where an argument is refused
+            return cast("Callable[..., R]", function)(*positional.value, **named.value)
+
+        if inspect.iscoroutinefunction(function):
+            _mark_coroutine_function(call)
+        return cast("Callable[P, R]", call)
+
+    return decorate
+
+
+if sys.version_info >= (3, 12):
+    _mark_coroutine_function = inspect.markcoroutinefunction
+else:
+
+    def _mark_coroutine_function(function: Any) -> None:
+        # As asgiref does; unittest.mock and asyncio look for it.
+        vars(function)["_is_coroutine"] = vars(asyncio.coroutines)["_is_coroutine"]
