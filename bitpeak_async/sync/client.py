@@ -215,8 +215,8 @@ class SyncBitPeak:
     ) -> Report:
         refuse_unknown("SyncBitPeak.apply", options, ApplyOptions)
         caller = CallerMailbox()
-        telling = caller.telling(on_outcome)
-        apply = partial(self._bitpeak.apply, plan, on_outcome=telling, **options)
+        calling = caller.calling(on_outcome)
+        apply = partial(self._bitpeak.apply, plan, on_outcome=calling, **options)
         return self._bridge.run(apply, caller)
 
     @_mirrors(BitPeak.provision)
@@ -229,8 +229,8 @@ class SyncBitPeak:
     ) -> Report:
         refuse_unknown("SyncBitPeak.provision", options, ProvisionOptions)
         caller = CallerMailbox()
-        telling = caller.telling(on_outcome)
-        provision = partial(self._bitpeak.provision, listed(specs), on_outcome=telling, **options)
+        calling = caller.calling(on_outcome)
+        provision = partial(self._bitpeak.provision, listed(specs), on_outcome=calling, **options)
         return self._bridge.run(provision, caller)
 
     @_mirrors(BitPeak.close)
@@ -313,7 +313,7 @@ def _close_unattended(close: Callable[[], Coroutine[Any, Any, None]]) -> None:
     portal = running_portal()
     if portal is not None and portal.has_adopted(close):
         portal.disown(close)
-        portal.begin(close)
+        portal.run_detached(close)
 
 
 def _itself(item: T) -> tuple[T]:

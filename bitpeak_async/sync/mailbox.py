@@ -1,4 +1,4 @@
-"""The thread that made a blocking call: it waits, and meanwhile runs what is its own."""
+"""Messages to a blocked caller's thread, which runs the caller's own callbacks and iterators."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ END: Final = End.END
 
 
 @frozen
-class Job:
-    """Something of the caller's for its thread to run."""
+class Callback:
+    """User code to run in the caller's thread."""
 
     run: Callable[[], object]
 
 
 class CallerMailbox:
-    """What the loop thread sends to a thread that waits for it.
+    """What the loop thread sends to the thread that waits for it.
 
-    The caller's iterators and callbacks may make blocking calls themselves, or belong to their
-    thread as database connections do. So they run in the caller's thread, never on the loop's.
+    Iterators and callbacks of users may make blocking calls, or belong to their thread as
+    database connections do. So they run in the caller's thread, never on the loop thread.
     """
 
     def __init__(self) -> None:
@@ -60,9 +60,9 @@ class CallerMailbox:
         self.send(END)
 
     def receive(self) -> Any:
-        """Wait for the next message and return it; at the end ``END``, time and again.
+        """Wait for the next message and return it; after the end always return ``END``.
 
-        That it has ended is a state too: Ctrl-C may lose the message that was just taken.
+        The end is also kept as state: Ctrl-C may lose the message that was just taken.
         """
         while True:
             try:
@@ -70,19 +70,19 @@ class CallerMailbox:
             except Empty:
                 message = END if self._has_ended else None
             if message is END:
-                self._inbox.put(END)  # for who waits in another thread
+                self._inbox.put(END)  # for a waiter in another thread
             if message is not None:
                 return message
 
-    def telling(self, listener: Callable[[T], object] | None) -> Callable[[T], None] | None:
-        """Return what has ``listener`` called in the caller's thread."""
+    def calling(self, listener: Callable[[T], object] | None) -> Callable[[T], None] | None:
+        """Return a function that has ``listener`` called in the caller's thread."""
         check_listener("on_outcome", listener)
         if listener is None:
             return None
-        return lambda subject: self.send(Job(partial(notify, listener, subject)))
+        return lambda subject: self.send(Callback(partial(notify, listener, subject)))
 
     def pulling(self, items: Iterable[T]) -> AsyncGenerator[T, None]:
-        """Iterate, on the loop thread, over what the caller's thread takes from ``items``."""
+        """Iterate on the loop thread; the caller's thread takes each of ``items``."""
         self._items = items
         return self._pull()
 
@@ -90,7 +90,7 @@ class CallerMailbox:
         loop = asyncio.get_running_loop()
         while True:
             taken = loop.create_future()
-            self.send(Job(partial(self._take, taken)))
+            self.send(Callback(partial(self._take, taken)))
             if (item := await taken) is END:
                 return
             yield item
@@ -101,18 +101,20 @@ class CallerMailbox:
         try:
             if self._iterator is None:
                 self._iterator = iter(self._items)
-            tell = partial(_tell, taken, next(self._iterator, END))
-        except Exception as error:  # noqa: BLE001 - the caller's own, on its way back to it
-            tell = partial(_tell, taken, error=error)
+            resolve = partial(_resolve, taken, next(self._iterator, END))
+        except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
+            resolve = partial(_resolve, taken, error=error)
         with suppress(RuntimeError):  # the loop was closed meanwhile
-            taken.get_loop().call_soon_threadsafe(tell)
+            taken.get_loop().call_soon_threadsafe(resolve)
 
     def release(self) -> None:
-        """Let go of the caller's iterator, so that a generator is closed in its own thread."""
+        """Drop the caller's iterator, so that a generator is closed in its own thread."""
         self._items, self._iterator = (), None
 
 
-def _tell(taken: asyncio.Future[Any], item: object = END, error: Exception | None = None) -> None:
+def _resolve(
+    taken: asyncio.Future[Any], item: object = END, error: Exception | None = None
+) -> None:
     if taken.cancelled():
         return
     if error is None:

@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from bitpeak_async.errors import ClosedError
+from bitpeak_async.sync.call import PendingCall
 from bitpeak_async.sync.mailbox import END, CallerMailbox
-from bitpeak_async.sync.portal import Call, Portal
+from bitpeak_async.sync.portal import Portal
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -21,14 +22,14 @@ T = TypeVar("T")
 class Stream(Iterator[T], Generic[T]):
     """An iterator that is also a context manager.
 
-    Nothing happens before the first ``next()``, and what is not taken is not produced. Leaving
-    a ``for`` loop early ends it as soon as nothing refers to it; ``with`` or ``close()`` ends it
-    at once and waits until what was under way is cleaned up. Several threads may share it: each
+    Nothing happens before the first ``next()``, and it prefetches at most one page or a few
+    outcomes. Leaving a ``for`` loop early ends the iteration once nothing refers to it; ``with``
+    or ``close()`` ends it at once and waits for the cleanup. Several threads may share it: each
     item goes to one of them.
 
     Raises:
-        ClosedError: from ``next()``, after a fork in its middle, on the SDK's own thread, or
-            where it would wait for itself.
+        ClosedError: from ``next()``: the process has forked since the first item, the call is
+            made on the SDK's own thread, or it would wait for itself.
     """
 
     def __init__(
@@ -48,19 +49,19 @@ class Stream(Iterator[T], Generic[T]):
         self._items: Iterator[T] = iter(())
         self._turn = threading.Lock()
         self._taker: int | None = None
-        self._call: Call[None] | None = None
+        self._call: PendingCall[None] | None = None
         self._is_over = False
 
     def __next__(self) -> T:
         for item in self._items:
             return item
         if self._taker == threading.get_ident():
-            raise ClosedError("the iterator is waiting for what asks it for the next item")
+            raise ClosedError("the iterator waits for code that asks it for the next item")
         with self._turn:
             self._taker = threading.get_ident()
             try:
                 while True:
-                    for item in self._items:  # of a batch that another thread took
+                    for item in self._items:  # from a batch that another thread received
                         return item
                     self._refill()
             finally:
@@ -73,7 +74,7 @@ class Stream(Iterator[T], Generic[T]):
         portal.check()
         try:
             if self._call is None:
-                self._call = Call(portal, self._channel.produce, self._caller)
+                self._call = PendingCall(portal, self._channel.produce, self._caller)
                 portal.start(self._call)
             batch = self._call.receive()
             if batch is not END:
@@ -91,7 +92,7 @@ class Stream(Iterator[T], Generic[T]):
         raise StopIteration
 
     def close(self) -> None:
-        """End the iteration and wait until what was under way is cleaned up."""
+        """End the iteration and wait for its cleanup."""
         call = self._call
         if not self._is_over and call is not None and not call.portal.is_lost:
             call.portal.check()
@@ -99,7 +100,7 @@ class Stream(Iterator[T], Generic[T]):
             self._caller.release()
             call.cancel()
             call.wait()
-            with suppress(Exception, asyncio.CancelledError):  # of what is not wanted any more
+            with suppress(Exception, asyncio.CancelledError):  # nobody wants the result any more
                 call.result()
         self._is_over = True
         self._items = iter(())
@@ -122,7 +123,7 @@ class Stream(Iterator[T], Generic[T]):
 
 
 class _Channel(Generic[S]):
-    """Hands batches from the loop thread to a caller, and waits where that is slower."""
+    """Passes batches from the loop thread to the caller, and waits for a slower caller."""
 
     def __init__(self, batches: AsyncGenerator[S, None], caller: CallerMailbox, ahead: int) -> None:
         self._batches = batches
@@ -133,7 +134,7 @@ class _Channel(Generic[S]):
         self._wake: Callable[[], object] | None = None
 
     async def produce(self) -> None:
-        """Send all batches; on the loop thread."""
+        """Send all batches. Runs on the loop thread."""
         async with aclosing(self._batches) as batches:
             async for batch in batches:
                 self._caller.send(batch)
@@ -148,11 +149,11 @@ class _Channel(Generic[S]):
         loop = asyncio.get_running_loop()
         room = asyncio.Event()
         self._wake = partial(loop.call_soon_threadsafe, room.set)
-        if self._is_full():  # still, now that the caller sees that it must wake this
+        if self._is_full():  # checked again, because the caller sees ``_wake`` only from now on
             await room.wait()
 
     def take(self) -> None:
-        """Take note of a batch that was received; in the caller's thread."""
+        """Count a received batch. Runs in the caller's thread."""
         self._taken += 1
         wake = self._wake
         if wake is not None and self._sent - self._taken <= self._ahead // 2:

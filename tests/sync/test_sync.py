@@ -475,7 +475,7 @@ def test_an_iterator_that_waits_for_itself_is_refused(sync_bitpeak: SyncBitPeak)
         next(outcomes)
 
     outcomes = sync_bitpeak.notification_handlers.create_many(circular())
-    with pytest.raises(ClosedError, match="waiting for what asks it"):
+    with pytest.raises(ClosedError, match="waits for code that asks it"):
         list(outcomes)
 
 

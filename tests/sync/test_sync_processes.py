@@ -362,7 +362,7 @@ with SyncBitPeak() as bitpeak:
             tell(error)
 """)
     code, printed = running.ends()
-    assert (0, "this was begun before the process forked; begin it again\n39\n") == (code, printed)
+    assert (0, "this call began before the process forked; call again\n39\n") == (code, printed)
 
 
 @pytest.mark.parametrize(
