@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Key: TypeAlias = "str | int"
+Keys: TypeAlias = tuple[Key, ...]
 
 _WORD: Final = re.compile(r"\w+", re.ASCII)
 _NO_ALIASES: Final[Mapping[str, str]] = MappingProxyType({})
@@ -63,7 +64,7 @@ def did_you_mean(word: str, known: Iterable[str], aliases: Mapping[str, str] = _
     return f"known: {', '.join(choices) or 'none'}"
 
 
-def problems(error: Exception) -> Iterator[tuple[tuple[Key, ...], str]]:
+def problems(error: Exception) -> Iterator[tuple[Keys, str]]:
     """Yield the leaves of a detailed converter's error: the keys that lead there, what is wrong."""
     from cattrs import (  # noqa: PLC0415 - loaded already, or there would be no such error
         ClassValidationError,
@@ -104,10 +105,30 @@ def first_problem(error: Exception, path: str) -> tuple[str, str]:
     return reduce(child_path, keys, path), problem
 
 
-def problem_lines(error: Exception) -> list[str]:
-    """Return all problems of a detailed converter, each as ``path: problem``."""
-    found = ((reduce(child_path, keys, ""), problem) for keys, problem in problems(error))
+def problem_lines(error: Exception, root: str = "") -> list[str]:
+    """Return all problems of a detailed converter, each as ``path: problem`` below a root."""
+    found = ((reduce(child_path, keys, root), problem) for keys, problem in problems(error))
     return [": ".join(filter(None, each)) for each in found]
+
+
+def structurer(cls: type[T], **hooks: Callable[[Any], object]) -> Callable[[Mapping[str, Any]], T]:
+    """Return a function that structures mappings and refuses keys that are no attributes.
+
+    Args:
+        cls: an attrs class.
+        hooks: attribute → what structures its value; each attribute needs one.
+    """
+    from cattrs import Converter  # noqa: PLC0415 - see the top
+    from cattrs.gen import make_dict_structure_fn, override  # noqa: PLC0415
+
+    def override_with(hook: Callable[[Any], object]) -> Any:
+        return override(struct_hook=lambda value, _: hook(value))
+
+    overrides = {name: override_with(hook) for name, hook in hooks.items()}
+    structure = make_dict_structure_fn(
+        cls, Converter(), _cattrs_forbid_extra_keys=True, **overrides
+    )
+    return lambda mapping: structure(mapping, cls)
 
 
 def strict_converter() -> Converter:

@@ -6,16 +6,21 @@ import os
 import signal
 import sys
 import tomllib
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import typer
-from attrs import field, fields, frozen
+from attrs import field, frozen
 
 from bitpeak_async import BitPeak, ConfigurationError, Pace, PaceStore
+from bitpeak_async._structure import (
+    child_path,
+    did_you_mean,
+    problem_lines,
+    strict_converter,
+)
 from bitpeak_async.cli import _output
 
 T = TypeVar("T")
@@ -111,10 +116,16 @@ def ask(question: Callable[[], T]) -> T:
         signal.signal(signal.SIGINT, handler)
 
 
-_OPTIONS: Final = tuple(
-    attribute.name for attribute in fields(Connection) if attribute.name != "sandbox"
-)
-_NUMBERS: Final = {"concurrency": int, "rate": float, "deadline": float}
+@frozen(kw_only=True)
+class _Options:
+    """What a table of a config file may set; see ``Connection``."""
+
+    base_url: str | None = None
+    api_key_file: str | None = None
+    concurrency: int | None = None
+    rate: float | None = None
+    deadline: float | None = None
+    redis: str | None = None
 
 
 def read_config(file: Path | None, profile: str | None) -> dict[str, Any]:
@@ -141,39 +152,27 @@ def read_config(file: Path | None, profile: str | None) -> dict[str, Any]:
     profiles = config.pop("profiles", {})
     if not isinstance(profiles, dict):
         raise ConfigurationError(f"{path}: profiles must be tables such as [profiles.staging]")
-    options = _checked(config, str(path), path.parent)
+    options = _checked(config, path)
     if profile is not None:
         if not isinstance(profiles.get(profile), dict):
-            raise ConfigurationError(
-                f"{path}: has no profile {profile!r}; {_known(profile, profiles)}"
-            )
-        place = f"{path}: profiles.{profile}"
-        options |= _checked(profiles[profile], place, path.parent)
+            hint = did_you_mean(profile, profiles)
+            raise ConfigurationError(f"{path}: has no profile {profile!r}; {hint}")
+        options |= _checked(profiles[profile], path, f"profiles.{profile}")
+    if "api_key_file" in options:
+        options["api_key_file"] = path.parent / options["api_key_file"]
     return options
 
 
-def _checked(table: dict[str, Any], place: str, folder: Path) -> dict[str, Any]:
-    options = {}
-    for name, value in table.items():
-        if name == "api_key":
-            raise ConfigurationError(
-                f"{place}: api_key does not belong into a file that others may read; write it "
-                f"into a file of its own and name that as api_key_file"
-            )
-        if name not in _OPTIONS:
-            raise ConfigurationError(
-                f"{place}: {name} is no known option; {_known(name, _OPTIONS)}"
-            )
-        kind = _NUMBERS.get(name, str)
-        is_right = isinstance(value, (int, float) if kind is float else kind)
-        if not is_right or isinstance(value, bool):
-            noun = {str: "a string", int: "a whole number", float: "a number"}[kind]
-            raise ConfigurationError(f"{place}: {name} must be {noun}")
-        options[name] = folder / value if name == "api_key_file" else value
-    return options
-
-
-def _known(name: str, known: Iterable[str]) -> str:
-    choices = list(known)
-    close = get_close_matches(name, choices, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(choices) or 'none'}"
+def _checked(table: dict[str, Any], path: Path, root: str = "") -> dict[str, Any]:
+    if "api_key" in table:
+        raise ConfigurationError(
+            f"{path}: {child_path(root, 'api_key')}: does not belong into a file that others may "
+            f"read; write it into a file of its own and name that as api_key_file"
+        )
+    try:
+        strict_converter().structure(table, _Options)
+    except ExceptionGroup as error:
+        lines = [f"{path}: {line}" for line in problem_lines(error, root)]
+    else:
+        return table
+    raise ConfigurationError("\n".join(lines))

@@ -19,36 +19,30 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
+
+from attrs import frozen
 
 from bitpeak_async._secret import Secret, hides
+from bitpeak_async._structure import Keys, problems, structurer
 from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.keys import EnvironmentKey, FileKey, KeySource, LiteralKey
 from bitpeak_async.options import Pace, check_number
 from bitpeak_async.provisioning.spec_files.document import (
-    Location,
-    Node,
-    Problems,
+    Document,
     UnusableFileError,
+    kind,
     refuse,
 )
-from bitpeak_async.provisioning.spec_files.node_reader import NodeReader, same_name
+from bitpeak_async.provisioning.spec_files.environment import expand_value
 from bitpeak_async.provisioning.spec_files.paths import find_specs, read_document
 
 __all__ = ["read_accounts"]
 
 N = TypeVar("N", int, float)
 
-_KEYS: Final = (
-    "name",
-    "api_key",
-    "api_key_file",
-    "specs",
-    "base_url",
-    "requests_per_minute",
-    "in_flight",
-)
+_NO_NAME: Final = "has no name; add one such as 'name: acme'"
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -66,7 +60,7 @@ def read_accounts(
     to the file. Keys are not read here. ``specs`` is a path or a list of paths of spec files and
     folders, relative to ``specs_dir``; by default the file there of the account's name, such as
     ``acme.yaml``, or the folder of that name. ``base_url``, ``requests_per_minute`` and
-    ``in_flight`` are what differs from the fleet's.
+    ``in_flight`` override the fleet's.
 
     Args:
         file: its path.
@@ -76,100 +70,107 @@ def read_accounts(
 
     Raises:
         PlanError: the file cannot be read or used. Its ``problems`` are all there are, each
-            ``file:line: path: what is wrong, what would be right``.
+            ``file:line: path: what is wrong, what would be right``; in JSON and TOML the
+            account's name replaces the line.
         ConfigurationError: PyYAML is not installed and the file is YAML.
     """
     path = Path(file)
-    problems = Problems(str(path))
-    folder = path.parent if specs_dir is None else Path(specs_dir)
-    reader = _AccountReader(problems, Secret.of(environ), path.parent, folder)
+    document = Document(str(path))
+    specs = path.parent if specs_dir is None else Path(specs_dir)
+    reader = _AccountReader(document, Secret.of(environ), path.parent, specs)
     accounts: list[Account] = []
     with suppress(UnusableFileError):
-        # No variable holds the document: a traceback with locals would show keys in it.
-        accounts = reader.read(read_document(path, problems, "accounts"))
-    refuse(problems.in_order())
+        read_document(path, document, "accounts")
+        accounts = reader.read()
+    refuse(document.in_order())
     return accounts
 
 
-class _AccountReader(NodeReader):
+@frozen(kw_only=True)
+class _Entry:
+    """An account as the file has it."""
+
+    name: str = ""
+    api_key: KeySource | None = None
+    api_key_file: KeySource | None = None
+    specs: list[Path] | None = None
+    base_url: str | None = None
+    requests_per_minute: float | None = None
+    in_flight: int | None = None
+
+
+class _AccountReader:
     def __init__(
         self,
-        problems: Problems,
+        document: Document,
         environ: Secret[Mapping[str, str] | None],
         folder: Path,
         specs_dir: Path,
     ) -> None:
-        super().__init__(problems, environ)
-        self._folder = folder
+        self._document = document
+        self._environ = Secret(os.environ if environ.value is None else environ.value)
         self._specs_dir = specs_dir
-        self._names: dict[str, Location] = {}
+        self._names: dict[str, Keys] = {}
+        self._structure = structurer(
+            _Entry,
+            name=self._name,
+            api_key=self._api_key,
+            api_key_file=lambda data: FileKey(folder / self._text(data)),
+            specs=self._paths,
+            base_url=self._text,
+            requests_per_minute=lambda data: _number(self._text(data), float, 0, above=True),
+            in_flight=lambda data: _number(self._text(data), int, 1),
+        )
 
-    def read(self, document: Node) -> list[Account]:
-        nodes = self._list(document, "accounts")
-        return [account for node in nodes if (account := self._account(node)) is not None]
+    def read(self) -> list[Account]:
+        items = self._document.items("accounts")
+        return [made for keys, item in items if (made := self._account(keys, item)) is not None]
 
-    def _account(self, node: Node) -> Account | None:
-        entry = self._mapping(node)
-        if entry is None:
+    def _account(self, keys: Keys, item: Any) -> Account | None:
+        if not isinstance(item, dict):
+            self._document.add(keys, f"must be a mapping, not {kind(item)}")
             return None
-        self._refuse_unknown(entry, _KEYS)
-        name = self._name(entry, node)
-        key = self._key(entry, node)
-        base_url = self._text(entry["base_url"]) if "base_url" in entry else None
-        pace = self._pace(entry)
-        if name is None:
-            return None
-        specs = self._specs(entry, name, node)
-        if key is None:
-            return None
-        location = self._problems.at(node.location)
-        return Account(name, key, specs, base_url=base_url, pace=pace, place=location)
-
-    def _name(self, entry: Mapping[str, Node], node: Node) -> str | None:
-        name = self._text(entry["name"]) if "name" in entry else ""
-        if name == "":
-            location = entry["name"].location if "name" in entry else node.location
-            self._problems.add(location, "has no name; add one such as 'name: acme'")
-        if not name:
-            return None
-        first = self._names.setdefault(name, node.location)
-        if first is not node.location:
-            self._problems.add(node.location, same_name(first.path, f"on line {first.line}"))
-        return name
-
-    def _key(self, entry: Mapping[str, Node], node: Node) -> KeySource | None:
-        given = [key for key in ("api_key", "api_key_file") if key in entry]
+        name = self._unique_name(keys, item)
+        given = [key for key in ("api_key", "api_key_file") if key in item]
         if len(given) != 1:
             problem = "has both api_key and api_key_file; keep one" if given else "has no key"
-            self._problems.add(
-                node.location, f"{problem}: 'api_key: ${{NAME}}' or 'api_key_file: PATH'"
-            )
+            self._document.add(keys, f"{problem}: 'api_key: ${{NAME}}' or 'api_key_file: PATH'")
+        entry = self._entry(keys, item)
+        specs = self._specs_named(name, keys) if name and "specs" not in item else []
+        key = entry and (entry.api_key or entry.api_key_file)
+        if not (entry and key and name):
             return None
-        if given == ["api_key_file"]:
-            path = self._text(entry["api_key_file"])
-            return None if path is None else FileKey(self._folder / path)
-        return self._api_key(entry["api_key"])
+        pace = None
+        if entry.requests_per_minute is not None or entry.in_flight is not None:
+            in_flight = entry.in_flight or Pace().in_flight
+            pace = Pace(in_flight=in_flight, requests_per_minute=entry.requests_per_minute)
+        specs = specs if entry.specs is None else entry.specs
+        where = self._document.at(keys)
+        return Account(name, key, specs, base_url=entry.base_url, pace=pace, place=where)
 
-    def _api_key(self, node: Node) -> KeySource | None:
-        written = node.value
-        if isinstance(written, str) and (variable := _VARIABLE.fullmatch(written)):
-            return EnvironmentKey(variable[1])
-        if isinstance(written, str) and "$" in written.replace("$$", ""):
-            self._problems.add(
-                node.location, "must be ${NAME} alone, or a key; write $$ for a dollar"
-            )
+    def _entry(self, keys: Keys, item: Mapping[str, Any]) -> _Entry | None:
+        try:
+            return self._structure(item)
+        except ExceptionGroup as error:
+            for inner, problem in problems(error):
+                self._document.add((*keys, *inner), problem)
+        return None
+
+    def _unique_name(self, keys: Keys, item: Mapping[str, Any]) -> str | None:
+        """Return the name, also of an account with problems, or None without one."""
+        if "name" not in item:
+            self._document.add(keys, _NO_NAME)
             return None
-        key = self._text(node)
-        if key == "":
-            self._problems.add(node.location, "is empty; write ${NAME}, or a key")
-        return LiteralKey(key) if key else None
+        try:
+            name = self._name(item["name"])
+        except ValueError:  # which the entry has as well
+            return None
+        first = self._names.setdefault(name, keys)
+        if first is not keys:
+            self._document.add(keys, self._document.same_name(first))
+        return name
 
-    def _specs(self, entry: Mapping[str, Node], name: str, node: Node) -> list[Path]:
-        if "specs" in entry:
-            value = entry["specs"].value
-            items = value if isinstance(value, list) else [entry["specs"]]
-            paths = [path for item in items if (path := self._text(item)) is not None]
-            return [self._specs_dir / path for path in paths]
+    def _specs_named(self, name: str, keys: Keys) -> list[Path]:
         found: list[Path] = []
         problem = "its name cannot be a file's"
         if Path(name).name == name:
@@ -177,35 +178,39 @@ class _AccountReader(NodeReader):
             there = " and ".join(path.name for path in found) or f"no {name}.yaml"
             problem = f"there is {there} in {self._specs_dir}"
         if len(found) != 1:
-            self._problems.add(node.location, f"has no specs, and {problem}; add 'specs: [PATH]'")
+            self._document.add(keys, f"has no specs, and {problem}; add 'specs: [PATH]'")
         return found
 
-    def _pace(self, entry: Mapping[str, Node]) -> Pace | None:
-        rate = self._number(entry, "requests_per_minute", float, 0, above=True)
-        in_flight = self._number(entry, "in_flight", int, 1)
-        if rate is None and in_flight is None:
-            return None
-        return Pace(in_flight=in_flight or Pace().in_flight, requests_per_minute=rate)
+    def _text(self, data: object) -> str:
+        return expand_value(data, self._environ.value)
 
-    def _number(
-        self,
-        entry: Mapping[str, Node],
-        name: str,
-        kind: type[N],
-        low: float,
-        *,
-        above: bool = False,
-    ) -> N | None:
-        if name not in entry or (text := self._text(entry[name])) is None:
-            return None
-        try:
-            number = kind(text)
-            check_number("it", number, low, above=above, integer=kind is int)
-        except ValueError:
-            noun = "a whole number" if kind is int else "a number"
-            self._problems.add(entry[name].location, f"must be {noun}")
-        except ConfigurationError as error:
-            self._problems.add(entry[name].location, str(error).removeprefix("it "))
-        else:
-            return number
-        return None
+    def _name(self, data: object) -> str:
+        if name := self._text(data):
+            return name
+        raise ValueError(_NO_NAME)
+
+    def _api_key(self, data: object) -> KeySource:
+        if isinstance(data, str) and (variable := _VARIABLE.fullmatch(data)):
+            return EnvironmentKey(variable[1])
+        if isinstance(data, str) and "$" in data.replace("$$", ""):
+            raise ValueError("must be ${NAME} alone, or a key; write $$ for a dollar")
+        if data == "":
+            raise ValueError("is empty; write ${NAME}, or a key")
+        return LiteralKey(self._text(data))
+
+    def _paths(self, data: object) -> list[Path]:
+        items = data if isinstance(data, list) else [data]
+        return [self._specs_dir / self._text(item) for item in items]
+
+
+def _number(text: str, kind: type[N], low: float, *, above: bool = False) -> N:
+    try:
+        number = kind(text)
+        check_number("it", number, low, above=above, integer=kind is int)
+    except ConfigurationError as error:
+        problem = str(error).removeprefix("it ")
+    except ValueError:
+        problem = "must be a whole number" if kind is int else "must be a number"
+    else:
+        return number
+    raise ValueError(problem)

@@ -29,7 +29,7 @@ from typing import cast, overload
 
 from bitpeak_async._secret import Secret, hides
 from bitpeak_async.errors import ConfigurationError
-from bitpeak_async.provisioning.spec_files.document import Problems, refuse
+from bitpeak_async.provisioning.spec_files.document import Document, refuse
 from bitpeak_async.provisioning.spec_files.dump import DUMPERS, Format
 from bitpeak_async.provisioning.spec_files.loader import SpecLoader
 from bitpeak_async.provisioning.spec_files.reader import SpecReader
@@ -117,8 +117,7 @@ def read_settings(
     Raises:
         PlanError: something is missing, misspelt or cannot be sent; its ``problems`` are all.
     """
-    problems = Problems("settings")
-    reader = SpecReader(problems, Secret.of(environ))
+    reader = SpecReader(Document("settings"), Secret.of(environ))
     settings = reader.read_settings(handler_type, Secret.of(fields))
-    refuse(problems.in_order())
+    refuse(reader.document.in_order())
     return cast("Settings | SettingsFields", settings)

@@ -90,7 +90,15 @@ class Plan:
         Instead of settings it holds salted digests, by which ``from_json`` and ``apply`` know
         whether the specs and the handlers are still the same.
         """
-        return plan_json.dump(self)
+        return plan_json.dump(
+            self.changes,
+            self.salt,
+            summary=self.summary,
+            warnings=self.warnings,
+            prune=self.prune,
+            reached=self.reached,
+            server=self.server,
+        )
 
     @classmethod
     def from_json(cls, text: str | bytes, specs: Iterable[HandlerSpec]) -> Self:

@@ -106,7 +106,8 @@ def test_check_needs_no_server(run: Run, specs: Path, tmp_path: Path):
     broken.write_text('[[handlers]]\nname = "a"\ntyp = "email"\n')
     refused = run("check", specs, broken)
     assert (1, "") == (refused.exit_code, refused.stdout)
-    assert f"{broken}:3: handlers[0].typ: is no known key; did you mean 'type'?" in refused.stderr
+    problem = "handlers[0].typ ('a'): is no known key; did you mean 'type'?"
+    assert f"{broken}: {problem}" in refused.stderr
     told = run("check", broken, "--json")
     assert 1 == told.exit_code
     assert 2 == len(json.loads(told.stdout)["problems"])
@@ -212,15 +213,18 @@ def test_flags_go_before_the_environment_and_that_before_the_file(
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("api_key = 'x'", "api_key does not belong into a file"),
-        ("base_ulr = 'x'", "base_ulr is no known option; did you mean 'base_url'?"),
-        ("rate = 'fast'", "rate must be a number"),
-        ("concurrency = 1.5", "concurrency must be a whole number"),
-        ("rate = true", "rate must be a number"),
+        ("api_key = 'x'", "api_key: does not belong into a file"),
+        ("base_ulr = 'x'", "base_ulr: is no known key; did you mean 'base_url'?"),
+        ("zzz = 'x'", "known: base_url, api_key_file, concurrency, rate, deadline, redis"),
+        ("rate = 'fast'", "rate: must be a number, not a string"),
+        ("concurrency = 1.5", "concurrency: must be a whole number, not a number"),
+        ("rate = true", "rate: must be a number, not a boolean"),
+        ("redis = 1\nrate = ''", "redis: must be a string, not a number"),
+        ("redis = 1\nrate = ''", "rate: must be a number, not a string"),
         ("base_url =", "is not TOML: "),
         ("profiles = 1", "profiles must be tables"),
         ("[profiles.prod]", "has no profile 'prof'; did you mean 'prod'?"),
-        ("[profiles.prof]\nx = 1", "profiles.prof: x is no known option"),
+        ("[profiles.prof]\nx = 1", "profiles.prof.x: is no known key; known: base_url"),
     ],
 )
 def test_a_config_file_that_cannot_be_used_says_why(

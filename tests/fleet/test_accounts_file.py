@@ -159,7 +159,7 @@ def test_all_mistakes_are_told_with_their_places(tmp_path: Path):
         ("accounts.csv", "name\nacme\n", "no known suffix; a file of accounts ends in .yaml, .yml"),
         ("accounts.toml", "", "is empty; write a list of accounts, or 'accounts = []' for none"),
         ("accounts.json", '{"accounts": 7}', "must be a list of accounts, or hold one as 'acc"),
-        ("accounts.toml", "[[account]]", "accounts.toml:1: account: is no known key; did you mean"),
+        ("accounts.toml", "[[account]]", "accounts.toml: account: is no known key; did you mean"),
         ("accounts.yaml", "- [", "is not YAML"),
     ],
 )

@@ -1,50 +1,49 @@
-"""CSV → nodes that know their locations: one row a handler, an empty cell is not given."""
+"""CSV → document data: one row per handler, one column per API field; empty cells are ignored."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from difflib import get_close_matches
 from io import StringIO
-from typing import Final
+from typing import Any, Final
 
-from bitpeak_async.provisioning.spec_files.document import Location, Node, Problems
+from bitpeak_async._structure import did_you_mean
+from bitpeak_async.provisioning.spec_files.document import UNUSABLE, Document
 from bitpeak_async.settings import CLASSES, WIRE_FIELDS
 
 COLUMNS: Final[tuple[str, ...]] = ("name", "type", "is_enabled")
 
 
-def read_csv(text: str, problems: Problems) -> Node | None:
-    """Return the list of handlers that a text is, or None where it is empty.
+def read_csv(text: str, document: Document) -> Any:
+    """Return the list of handlers in a text, or None if it is empty.
 
-    Rows of a wrong length and columns that no row can use are noted in ``problems``.
+    Rows of a wrong length and columns that no row can use are added to the document's problems.
 
     Raises:
-        UnusableFileError: the text is not CSV, or its first row is no header.
+        UnusableFileError: the text is not CSV, or its first row is not a header.
     """
-    rows = list(_rows(text, problems))
+    document.is_table = True
+    rows = list(_rows(text, document))
     if not rows:
         return None
     line, header = rows.pop(0)
-    _check_header(header, line, problems)
-    location = Location(line)
-    handlers: list[dict[str, Node]] = []
-    locations: list[Location] = []
+    document.lines[()] = line
+    _check_header(header, line, document)
+    handlers: list[Any] = []
     for index, (line, row) in enumerate(rows):
-        own = location.item(index, line)
-        if len(row) != len(header):
-            problems.add(own, f"has {len(row)} cells, but the header has {len(header)}")
-            continue
-        cells = zip(header, row, strict=True)
-        handlers.append({key: Node(cell, own.inner(key)) for key, cell in cells if cell})
-        locations.append(own)
-    _refuse_useless(header, handlers, location, problems)
-    entries = zip(handlers, locations, strict=True)
-    return Node([Node(_entry(cells, own), own) for cells, own in entries], location)
+        document.lines[(index,)] = line
+        if len(row) == len(header):
+            handlers.append({key: cell for key, cell in zip(header, row, strict=True) if cell})
+        else:
+            problem = f"has {len(row)} cells, but the header has {len(header)}"
+            document.add((index,), problem)
+            handlers.append(UNUSABLE)
+    _refuse_unknown(header, [row for row in handlers if row is not UNUSABLE], document)
+    return [row if row is UNUSABLE else _handler(row) for row in handlers]
 
 
-def _rows(text: str, problems: Problems) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row that is not blank and the line where it begins."""
+def _rows(text: str, document: Document) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line and the cells of each row that is not blank."""
     reader = csv.reader(StringIO(text, newline=""), strict=True)
     line = 1
     try:
@@ -54,48 +53,36 @@ def _rows(text: str, problems: Problems) -> Iterator[tuple[int, list[str]]]:
             line = reader.line_num + 1
     except csv.Error as error:
         # None of csv's messages quotes the text.
-        raise problems.fatal(Location(line), f"is not CSV: {error}") from None
+        raise document.fatal(f"is not CSV: {error}", line) from None
 
 
-def _check_header(header: list[str], line: int, problems: Problems) -> None:
+def _check_header(header: list[str], line: int, document: Document) -> None:
     if "name" not in header or "type" not in header:
-        # What stands there may be a row with secrets, so nothing of it is quoted.
+        # Not quoted: without a header, the first row may hold secrets.
         problem = "must begin with a row of column names, among them name and type"
         if any(";" in cell for cell in header):
             problem += "; separate cells by commas"
-        raise problems.fatal(Location(line), problem)
+        raise document.fatal(problem, line)
     for index, key in enumerate(header):
         if not key:
-            problems.add(
-                Location(line), f"column {index + 1} has no name; give it one or remove it"
-            )
+            document.add((), f"column {index + 1} has no name; give it one or remove it")
         elif key in header[:index]:
-            problems.add(Location(line, key), "the column is there twice; keep one of them")
+            document.add((key,), "the column is there twice; keep one of them")
 
 
-def _refuse_useless(
-    header: list[str], handlers: list[dict[str, Node]], location: Location, problems: Problems
-) -> None:
-    """Note and empty columns that are no wire name and serve no handler of another type."""
-    used = {
-        key
-        for cells in handlers
-        if "type" in cells and cells["type"].value not in CLASSES
-        for key in cells
-    }
+def _refuse_unknown(header: list[str], rows: list[dict[str, str]], document: Document) -> None:
+    """Refuse and drop columns that are neither an API field nor used by an unknown type."""
+    used = {key for row in rows if "type" in row and row["type"] not in CLASSES for key in row}
     known = [*COLUMNS, *WIRE_FIELDS]
     for key in dict.fromkeys(header):
         if key in used or key in known:
             continue
-        for cells in handlers:
-            cells.pop(key, None)
+        for row in rows:
+            row.pop(key, None)
         if key:
-            close = get_close_matches(key, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
-            problems.add(location.inner(key), f"is no known column; {hint}")
+            document.add((key,), f"is no known column; {did_you_mean(key, known)}")
 
 
-def _entry(cells: dict[str, Node], location: Location) -> dict[str, Node]:
-    entry = {key: cells[key] for key in COLUMNS if key in cells}
-    settings = {key: cell for key, cell in cells.items() if key not in COLUMNS}
-    return {**entry, "settings": Node(settings, location)}
+def _handler(row: dict[str, str]) -> dict[str, Any]:
+    handler: dict[str, Any] = {key: row[key] for key in COLUMNS if key in row}
+    return {**handler, "settings": {key: row[key] for key in row if key not in COLUMNS}}

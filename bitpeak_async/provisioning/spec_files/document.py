@@ -2,125 +2,186 @@
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_left
-from collections.abc import Iterable
-from typing import Final, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping
+from functools import reduce
+from operator import getitem
+from types import MappingProxyType
+from typing import Any, Final
 
-from attrs import frozen
-
+from bitpeak_async._structure import Keys, child_path, did_you_mean
 from bitpeak_async.errors import PlanError
-
-Value: TypeAlias = "str | list[Node] | dict[str, Node] | None"
 
 MAX_DEPTH: Final = 32  # a spec file needs 4
 TOO_DEEP: Final = f"is nested deeper than {MAX_DEPTH} levels"
+UNUSABLE: Final = object()  # an item of a list whose problems are added already
 
-_WORD: Final = re.compile(r"\w+", re.ASCII)
+_KINDS: Final = {str: "a string", list: "a list", dict: "a mapping", type(None): "null"}
 
 
 class UnusableFileError(Exception):
-    """A file holds nothing more to look at; why is noted in its problems."""
+    """Nothing more of a file can be checked; its problems say why."""
 
 
-@frozen
-class Location:
-    """Where something stands in a file.
+class Document:
+    """The content of a file, and everything wrong with it, so that all can be fixed at once.
 
-    Attributes:
-        line: from 1; 0 is the file as a whole.
-        path: such as ``[3].settings.slack``, list indexes from 0; empty at the root.
-    """
-
-    line: int = 0
-    path: str = ""
-
-    def inner(self, key: str, line: int = 0) -> Location:
-        """Return the location of a key's value."""
-        if not _WORD.fullmatch(key):
-            path = f"{self.path}[{key!r}]"
-        else:
-            path = f"{self.path}.{key}" if self.path else key
-        return Location(line or self.line, path)
-
-    def item(self, index: int, line: int = 0) -> Location:
-        """Return the location of a list's item."""
-        return Location(line or self.line, f"{self.path}[{index}]")
-
-
-class Lines:
-    """Offsets in a text → lines from 1, in logarithmic time."""
-
-    def __init__(self, text: str) -> None:
-        self._ends = [end.start() for end in re.finditer("\n", text)]
-
-    def at(self, offset: int) -> int:
-        """Return the line that a character stands on."""
-        return bisect_left(self._ends, offset) + 1
-
-
-@frozen
-class Node:
-    """A value of a file and its location: the line of its key, or else the one where it begins.
-
-    Attributes:
-        value: a scalar is its text as written, a null is None.
-        location: where it is written; an alias stands where it is used, what it holds does not.
-    """
-
-    value: Value
-    location: Location
-
-    @property
-    def kind(self) -> str:
-        """What the value is, in the words of a message."""
-        match self.value:
-            case str():
-                return "a string"
-            case list():
-                return "a list"
-            case dict():
-                return "a mapping"
-            case None:
-                return "null"
-
-
-class Problems:
-    """All that is wrong with a file, so that it can be put right in one go.
+    Values are known by the keys and indexes that lead to them from the root.
 
     Attributes:
         file: its path, as problems name it.
+        data: lists, dicts, and scalars as the texts in the file; null is None.
+        lines: keys → line, for what the format's parser can locate. Other values have the line
+            of what they are in.
+        is_table: whether the settings are in the same row as the name, as in CSV.
     """
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, data: Any = None) -> None:
         self.file = file
-        self._found: list[tuple[int, str]] = []
+        self.data = data
+        self.lines: dict[Keys, int] = {}
+        self.is_table = False
+        self._problems: list[tuple[int, str]] = []
 
-    def add(self, location: Location, problem: str) -> None:
-        """Note a problem, as ``file:line: path: problem``."""
-        where = filter(None, [self.at(location), location.path, problem])
-        self._found.append((location.line, ": ".join(where)))
+    def add(self, keys: Keys, problem: str, line: int = 0) -> None:
+        """Add a problem, as ``file:line: path: problem``.
 
-    def fatal(self, location: Location, problem: str) -> UnusableFileError:
-        """Return the error for a problem that leaves nothing more to look at."""
-        self.add(location, problem)
+        In a file without lines, the path is followed by the name of the handler or account.
+        """
+        self._problems.append(self._located(keys, problem, line))
+
+    def fatal(self, problem: str, line: int = 0, keys: Keys = ()) -> UnusableFileError:
+        """Add a problem and return the error to raise if nothing more can be checked."""
+        self.add(keys, problem, line)
         return UnusableFileError()
 
-    def copy(self) -> Problems:
-        """Return the same problems, to which others may be added."""
-        problems = Problems(self.file)
-        problems._found = [*self._found]
-        return problems
+    def in_order(self, others: Iterable[tuple[Keys, str]] = ()) -> list[str]:
+        """Return the problems and others in the order of lines."""
+        found = [*self._problems, *(self._located(keys, problem) for keys, problem in others)]
+        return [text for _, text in sorted(found, key=lambda problem: problem[0])]
 
-    def at(self, location: Location) -> str:
-        """Return ``file:line``."""
-        return f"{self.file}:{location.line}" if location.line else self.file
+    def at(self, keys: Keys, line: int = 0) -> str:
+        """Return ``file:line``, or the file if it has no lines."""
+        line = line or self._line(keys)
+        return f"{self.file}:{line}" if line else self.file
 
-    def in_order(self) -> list[str]:
-        """Return what was noted, in the order of lines."""
-        # What several aliases stand for is looked at as often.
-        found = sorted(dict.fromkeys(self._found), key=lambda problem: problem[0])
-        return [text for _, text in found]
+    def path(self, keys: Keys) -> str:
+        """Return such as ``[3].settings.slack``; indexes count from 0."""
+        shown = (key for key in keys if not (self.is_table and key == "settings"))
+        return reduce(child_path, shown, "")
+
+    def items(self, key: str) -> Iterator[tuple[Keys, Any]]:
+        """Yield the items of the list that the file is, or that it holds under a key.
+
+        Raises:
+            UnusableFileError: there is none.
+        """
+        keys: Keys = ()
+        items = self.data
+        if isinstance(items, dict):
+            self.add_unknown_keys((), items, [key])
+            if key in items:
+                keys, items = (key,), items[key]
+        if not isinstance(items, list):
+            problem = f"must be a list of {key}, or hold one as '{key}:'; it is {kind(items)}"
+            raise self.fatal(problem, keys=keys)
+        for index, item in enumerate(items):
+            if item is not UNUSABLE:
+                yield (*keys, index), item
+
+    def add_unknown_keys(
+        self,
+        keys: Keys,
+        mapping: Mapping[str, object],
+        known: Iterable[str],
+        aliases: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Add a problem for each key that is not known, with the one that was probably meant.
+
+        Args:
+            keys: of the mapping.
+            mapping: with keys to check.
+            known: what they may be.
+            aliases: other words for a known key → the key.
+        """
+        choices = list(known)
+        for key in mapping:
+            if key not in choices:
+                hint = did_you_mean(key, choices, aliases) if choices else "remove it"
+                self.add((*keys, key), f"is no known key; {hint}")
+
+    def same_name(self, keys: Keys, of: Document | None = None) -> str:
+        """Return what is wrong with an item that has the name of an earlier one.
+
+        Args:
+            keys: of the earlier one.
+            of: the file that it is in, if that is another one than this.
+        """
+        where = f" on line {line}" if (line := self._line(keys)) else ""
+        if of is not None:
+            where = f" at {of.at(keys)}"
+        return f"has the same name as {(of or self).path(keys)}{where}; names must be unique"
+
+    def _located(self, keys: Keys, problem: str, line: int = 0) -> tuple[int, str]:
+        line = line or self._line(keys)
+        path = self.path(keys)
+        if not line and (name := self._name(keys)):
+            path += f" ({name!r})"
+        return line, ": ".join(filter(None, [self.at(keys, line), path, problem]))
+
+    def _line(self, keys: Keys) -> int:
+        while keys and keys not in self.lines:
+            keys = keys[:-1]
+        return self.lines.get(keys, 0)
+
+    def _name(self, keys: Keys) -> str | None:
+        """Return the name of the list's item that a value is in."""
+        depth = next((depth for depth, key in enumerate(keys, 1) if isinstance(key, int)), 0)
+        if self.data is None or not depth:
+            return None
+        item = reduce(getitem, keys[:depth], self.data)
+        name = item.get("name") if isinstance(item, dict) else None
+        return name if isinstance(name, str) else None
+
+
+def kind(data: object) -> str:
+    """Return what a value of a document is, for messages."""
+    return _KINDS[type(data)]
+
+
+def plain(data: Any, document: Document, keys: Keys = ()) -> Any:
+    """Return what a parser returned with every scalar as its text in a spec file.
+
+    Args:
+        data: scalars, lists and dicts; instead of a dict, a tuple of its keys and values keeps
+            duplicate keys.
+        document: where duplicate keys are added.
+        keys: of the data.
+
+    Raises:
+        UnusableFileError: it is nested too deep.
+    """
+    if len(keys) > MAX_DEPTH:
+        raise document.fatal(TOO_DEEP)
+    match data:
+        case dict():
+            return plain(tuple(data.items()), document, keys)
+        case tuple():
+            mapping: dict[str, Any] = {}
+            for key, value in data:
+                own = (*keys, key)
+                if key in mapping:
+                    document.add(own, "the key is there twice; keep one of them")
+                else:
+                    mapping[key] = plain(value, document, own)
+            return mapping
+        case list():
+            return [plain(item, document, (*keys, index)) for index, item in enumerate(data)]
+        case bool():
+            return "true" if data else "false"
+        case str() | None:
+            return data
+        case _:
+            return str(data)
 
 
 def refuse(problems: Iterable[str]) -> None:

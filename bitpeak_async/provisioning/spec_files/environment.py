@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
+
+from bitpeak_async.provisioning.spec_files.document import kind
 
 _REFERENCE: Final = re.compile(
     r"\$(?:(?P<dollar>\$)"
@@ -12,38 +14,45 @@ _REFERENCE: Final = re.compile(
 )
 
 
-def expand(text: str, environ: Mapping[str, str], report: Callable[[str], object]) -> str | None:
+def expand(text: str, environ: Mapping[str, str]) -> str:
     """Put environment variables into a text; ``$$`` is a dollar.
 
-    As in a shell, the default also stands in for a variable that is empty.
+    As in a shell, the default also replaces a variable that is empty.
 
     Args:
         text: as written in the file.
         environ: name → value.
-        report: called with each problem, which never holds a value.
 
-    Returns:
-        The text to use, or None after a problem.
+    Raises:
+        ValueError: a variable is not set or a reference malformed; it holds no value of a variable.
     """
-    problems: list[str] = []
+    problems: dict[str, None] = {}
 
     def replace(reference: re.Match[str]) -> str:
         dollar, name, default = reference.group("dollar", "name", "default")
         if dollar:
             return "$"
         if name is None:
-            problems.append("holds a '$' that begins no ${NAME}; write $$ for a dollar")
+            problems["holds a '$' that begins no ${NAME}; write $$ for a dollar"] = None
             return ""
         if default is not None:
             return environ.get(name) or default.replace("$$", "$")
         if name not in environ:
-            problems.append(
+            problem = (
                 f"the environment variable {name} is not set; "
                 f"export it or write ${{{name}:-default}}"
             )
+            problems[problem] = None
         return environ.get(name, "")
 
     expanded = _REFERENCE.sub(replace, text)
-    for problem in problems:
-        report(problem)
-    return None if problems else expanded
+    if problems:
+        raise ValueError("; ".join(problems))
+    return expanded
+
+
+def expand_value(data: object, environ: Mapping[str, str]) -> str:
+    """Return a value of a document that must be a text, expanded; see ``expand``."""
+    if isinstance(data, str):
+        return expand(data, environ)
+    raise ValueError(f"must be a string, not {kind(data)}")

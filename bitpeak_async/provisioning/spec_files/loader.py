@@ -1,4 +1,4 @@
-"""Paths → the specs in their files; several sets may share files, and each is read once."""
+"""Paths → the specs in their files; sets of paths may share files, and each file is read once."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from attrs import frozen
 
 from bitpeak_async._secret import Secret
-from bitpeak_async.provisioning.spec_files.document import Location, Problems, UnusableFileError
-from bitpeak_async.provisioning.spec_files.node_reader import same_name
+from bitpeak_async._structure import Keys
+from bitpeak_async.provisioning.spec_files.document import Document, UnusableFileError
 from bitpeak_async.provisioning.spec_files.paths import read_document, spec_files
 from bitpeak_async.provisioning.spec_files.reader import SpecReader
 from bitpeak_async.records import HandlerSpec
@@ -18,11 +18,11 @@ from bitpeak_async.records import HandlerSpec
 
 @frozen
 class SpecSet:
-    """What one or more files hold, or why they cannot be used.
+    """The content of one or more files, or why they cannot be used.
 
     Attributes:
         specs: of all files, in order.
-        problems: all there are, each ``file:line: path: what is wrong``.
+        problems: of all files, each ``file:line: path: what is wrong``.
     """
 
     specs: tuple[HandlerSpec, ...]
@@ -31,9 +31,9 @@ class SpecSet:
 
 @frozen
 class _File:
-    problems: Problems
-    specs: tuple[HandlerSpec, ...]
-    names: Mapping[str, Location]
+    document: Document
+    specs: list[HandlerSpec]
+    names: Mapping[str, Keys]
 
 
 class SpecLoader:
@@ -49,7 +49,7 @@ class SpecLoader:
         self._sets: dict[tuple[Path, ...], SpecSet] = {}
 
     def read(self, paths: Iterable[Path]) -> SpecSet:
-        """Return what files, and the spec files in directories and below them, hold."""
+        """Return the content of files, and of the spec files in and below directories."""
         key = tuple(paths)
         if key not in self._sets:
             self._sets[key] = self._read(key)
@@ -58,29 +58,29 @@ class SpecLoader:
     def _read(self, paths: Iterable[Path]) -> SpecSet:
         specs: list[HandlerSpec] = []
         problems: list[str] = []
-        names: dict[str, tuple[Problems, Location]] = {}
+        first: dict[str, tuple[Document, Keys]] = {}
         for path in paths:
-            about = Problems(str(path))
-            files = [self._file(file) for file in spec_files(path, about)]
-            problems += about.in_order()
+            directory = Document(str(path))
+            files = [self._file(file) for file in spec_files(path, directory)]
+            problems += directory.in_order()
             for file in files:
-                own = file.problems.copy()
-                for name, location in file.names.items():
-                    if name not in names:
-                        names[name] = (file.problems, location)
+                shared: list[tuple[Keys, str]] = []
+                for name, keys in file.names.items():
+                    if name not in first:
+                        first[name] = file.document, keys
                         continue
-                    other, first = names[name]
-                    own.add(location, same_name(first.path, f"at {other.at(first)}"))
+                    other, earlier = first[name]
+                    shared.append((keys, file.document.same_name(earlier, other)))
                 specs += file.specs
-                problems += own.in_order()
+                problems += file.document.in_order(shared)
         return SpecSet(tuple(specs), tuple(problems))
 
     def _file(self, path: Path) -> _File:
         if path not in self._files:
-            problems = Problems(str(path))
-            reader = SpecReader(problems, self._environ)
+            reader = SpecReader(Document(str(path)), self._environ)
             specs: list[HandlerSpec] = []
             with suppress(UnusableFileError):
-                specs = reader.read(read_document(path, problems))
-            self._files[path] = _File(problems, tuple(specs), reader.names)
+                read_document(path, reader.document)
+                specs = reader.read()
+            self._files[path] = _File(reader.document, specs, reader.names)
         return self._files[path]

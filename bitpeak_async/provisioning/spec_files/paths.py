@@ -1,4 +1,4 @@
-"""Paths of files and directories → the documents there, each in the format of its suffix."""
+"""Paths of files and directories → documents, each in the format of its suffix."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from bitpeak_async.provisioning.spec_files.csv import read_csv
-from bitpeak_async.provisioning.spec_files.document import Location, Node, Problems
+from bitpeak_async.provisioning.spec_files.document import Document
 from bitpeak_async.provisioning.spec_files.json import read_json
 from bitpeak_async.provisioning.spec_files.toml import read_toml
 
-Reader: TypeAlias = Callable[[str, Problems], Node | None]
+Reader: TypeAlias = Callable[[str, Document], Any]
 
 
-def _read_yaml(text: str, problems: Problems) -> Node | None:
-    # PyYAML comes with an extra that those who have no YAML do without.
+def _read_yaml(text: str, document: Document) -> Any:
+    # PyYAML comes with an extra; other formats work without it.
     from bitpeak_async.provisioning.spec_files.yaml import read_yaml  # noqa: PLC0415
 
-    return read_yaml(text, problems)
+    return read_yaml(text, document)
 
 
-# Suffix → reader, and how that format says that there are no handlers, or accounts.
+# Suffix → reader, and how an empty list is written in that format.
 _READERS: Final[Mapping[str, tuple[Reader, str]]] = MappingProxyType(
     {
         ".yaml": (_read_yaml, "[]"),
@@ -35,48 +35,48 @@ _READERS: Final[Mapping[str, tuple[Reader, str]]] = MappingProxyType(
 )
 
 
-def spec_files(path: Path, problems: Problems) -> list[Path]:
-    """Return a file as it is, of a directory the spec files in it and below, sorted.
+def spec_files(path: Path, document: Document) -> list[Path]:
+    """Return the path of a file, or the sorted paths of the spec files in and below a directory.
 
-    What is wrong with a directory is noted in ``problems``.
+    What is wrong with a directory is added to the problems of ``document``.
     """
     if not path.is_dir():
         return [path]
-    found = sorted(_below(path, problems))
+    found = sorted(_below(path, document))
     if not found:
         known = ", ".join(_READERS)
-        problems.add(Location(), f"holds no spec file; put one there that ends in {known}")
+        document.add((), f"holds no spec file; put one there that ends in {known}")
     return found
 
 
-def _below(directory: Path, problems: Problems) -> Iterator[Path]:
-    """Yield the spec files in a directory and all below it, but none that is hidden."""
+def _below(directory: Path, document: Document) -> Iterator[Path]:
+    """Yield the spec files in and below a directory that are not hidden."""
 
     def report(error: OSError) -> None:
-        problems.add(Location(), f"cannot be read: {error.strerror}: {error.filename}")
+        document.add((), f"cannot be read: {error.strerror}: {error.filename}")
 
     for parent, folders, files in os.walk(directory, onerror=report):
         folders[:] = [folder for folder in folders if not folder.startswith(".")]
         for file in map(Path(parent).joinpath, files):
             known = file.suffix.lower() in _READERS and not file.name.startswith(".")
-            if known and file.is_file():  # a pipe would be waited for
+            if known and file.is_file():  # reading a pipe would block
                 yield file
 
 
 def find_specs(folder: Path, name: str) -> list[Path]:
-    """Return the spec file of a name in a folder, or the folder of that name; all there are."""
+    """Return the folder and the spec files of a name in a folder."""
     candidates = [folder / name, *(folder / f"{name}{suffix}" for suffix in _READERS)]
     folders, files = candidates[:1], candidates[1:]
     return [*filter(Path.is_dir, folders), *filter(Path.is_file, files)]
 
 
-def read_document(file: Path, problems: Problems, of: str = "handlers") -> Node:
-    """Return what a file holds.
+def read_document(file: Path, document: Document, of: str = "handlers") -> None:
+    """Read the data of a document from its file.
 
     Args:
         file: its path.
-        problems: where what is wrong with it is noted.
-        of: what it is a list of. Only handlers may be CSV.
+        document: to be filled.
+        of: what it lists. Only handlers may be CSV.
 
     Raises:
         UnusableFileError: it cannot be read.
@@ -85,24 +85,23 @@ def read_document(file: Path, problems: Problems, of: str = "handlers") -> Node:
     known = [suffix for suffix in _READERS if of == "handlers" or suffix != ".csv"]
     if file.suffix.lower() not in known:
         noun = "a spec file" if of == "handlers" else f"a file of {of}"
-        raise problems.fatal(Location(), f"has no known suffix; {noun} ends in {', '.join(known)}")
+        raise document.fatal(f"has no known suffix; {noun} ends in {', '.join(known)}")
     reader, none = _READERS[file.suffix.lower()]
-    document = reader(_text(file, problems), problems)
-    if document is None:
+    document.data = reader(_text(file, document), document)
+    if document.data is None:
         none = none.format(of)
-        raise problems.fatal(Location(1), f"is empty; write a list of {of}, or {none} for none")
-    return document
+        raise document.fatal(f"is empty; write a list of {of}, or {none} for none", 1)
 
 
-def _text(file: Path, problems: Problems) -> str:
+def _text(file: Path, document: Document) -> str:
     try:
         raw = file.read_bytes()
     except OSError as error:
-        raise problems.fatal(Location(), f"cannot be read: {error.strerror}") from error
+        raise document.fatal(f"cannot be read: {error.strerror}") from error
     except ValueError:
-        raise problems.fatal(Location(), "cannot be read: no file has such a name") from None
+        raise document.fatal("cannot be read: no file has such a name") from None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise problems.fatal(Location(line), "is not UTF-8; save the file as UTF-8") from None
+        raise document.fatal("is not UTF-8; save the file as UTF-8", line) from None

@@ -1,161 +1,154 @@
-"""Nodes of a spec file → handler specs: each key checked where it stands."""
+"""Document → handler specs: every key is checked, and every problem added with its path."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Final
+from typing import Any, Final
 
 from bitpeak_async._http.form import name_problems, settings_problems
 from bitpeak_async._secret import Secret
-from bitpeak_async.provisioning.spec_files.document import Location, Node, Problems
-from bitpeak_async.provisioning.spec_files.node_reader import NodeReader, same_name
+from bitpeak_async._structure import Keys
+from bitpeak_async.provisioning.spec_files.document import Document, kind
+from bitpeak_async.provisioning.spec_files.environment import expand_value
 from bitpeak_async.records import HandlerSpec
 from bitpeak_async.settings import CLASSES, FIELDS, KnownSettings, Settings, UnknownSettings
 
 _KEYS: Final = ("name", "type", "settings", "is_enabled")
+_NO_TYPE: Final = object()
 _BOOLEANS: Final = {"true": True, "false": False}
 _TYPE_OF_FIELD: Final = {
     wire.name: str(cls.type) for cls, wires in FIELDS.items() for wire in wires.values()
 }
 
 
-class SpecReader(NodeReader):
-    """Reads the specs of one file.
+class SpecReader:
+    """Reads the specs of one file. What cannot be used is added to its problems and left out.
+
+    No problem holds a value from the environment: what a message quotes is the text of the file.
 
     Args:
-        problems: and ``environ``: as for ``NodeReader``.
+        document: the file.
+        environ: environment variables, name → value; None for those of the process.
 
     Attributes:
-        names: handlers' names so far → where each stands.
+        document: the file.
+        names: handlers' names so far → the keys of each handler.
     """
 
-    def __init__(self, problems: Problems, environ: Secret[Mapping[str, str] | None]) -> None:
-        super().__init__(problems, environ)
-        self.names: dict[str, Location] = {}
+    def __init__(self, document: Document, environ: Secret[Mapping[str, str] | None]) -> None:
+        self.document = document
+        self.names: dict[str, Keys] = {}
+        self._environ = Secret(os.environ if environ.value is None else environ.value)
 
-    def read(self, document: Node) -> list[HandlerSpec]:
-        """Return the specs of a whole file.
+    def read(self) -> list[HandlerSpec]:
+        """Return the specs of the whole file.
 
         Raises:
             UnusableFileError: it holds no list of handlers.
         """
-        nodes = self._list(document, "handlers")
-        return [spec for node in nodes if (spec := self._spec(node)) is not None]
+        items = self.document.items("handlers")
+        return [spec for keys, item in items if (spec := self._spec(keys, item)) is not None]
 
     def read_settings(
-        self, kind: str | None, fields: Secret[Mapping[str, str]]
+        self, handler_type: str | None, fields: Secret[Mapping[str, str]]
     ) -> Settings | dict[str, str] | None:
-        """Return the settings that single words describe; with no type, the fields by wire name."""
-        nodes = {name: Node(text, Location(path=name)) for name, text in fields.value.items()}
-        if kind is not None:
-            return self._settings(Node(kind, Location(path="type")), Node({**nodes}, Location()))
-        return {name: self._text(node) or "" for name, node in nodes.items()}
+        """Return the settings in single words; without a type, the fields by wire name."""
+        if handler_type is not None:
+            return self._settings(("type",), handler_type, (), {**fields.value})
+        return {name: self._text((name,), text) or "" for name, text in fields.value.items()}
 
-    def _spec(self, node: Node) -> HandlerSpec | None:
-        entry = self._mapping(node)
-        if entry is None:
+    def _spec(self, keys: Keys, item: Any) -> HandlerSpec | None:
+        if not isinstance(item, dict):
+            self.document.add(keys, f"must be a mapping, not {kind(item)}")
             return None
-        self._refuse_unknown(entry, _KEYS)
+        self.document.add_unknown_keys(keys, item, _KEYS)
         for key, example in (("name", "Work email"), ("type", "email")):
-            if key not in entry:
-                self._problems.add(
-                    node.location, f"has no {key}; add one such as '{key}: {example}'"
-                )
-        name = self._name(entry["name"], node.location) if "name" in entry else None
+            if key not in item:
+                self.document.add(keys, f"has no {key}; add one such as '{key}: {example}'")
+        name = self._name(keys, item["name"]) if "name" in item else None
+        type_keys, settings_keys = (*keys, "type"), (*keys, "settings")
         settings = self._settings(
-            entry.get("type"), entry.get("settings", Node({}, node.location.inner("settings")))
+            type_keys, item.get("type", _NO_TYPE), settings_keys, item.get("settings", {})
         )
-        is_enabled = "is_enabled" not in entry or self._boolean(entry["is_enabled"])
+        is_enabled = self._boolean((*keys, "is_enabled"), item.get("is_enabled", "true"))
         if name is None or settings is None:
             return None
         return HandlerSpec(name, settings, is_enabled)
 
-    def _name(self, node: Node, handler: Location) -> str | None:
-        name = self._text(node)
+    def _name(self, keys: Keys, data: Any) -> str | None:
+        name = self._text((*keys, "name"), data)
         if name is None:
             return None
         for _, problem in name_problems(name):
-            self._problems.add(node.location, problem)
-        first = self.names.setdefault(name, handler)
-        if first is not handler:
-            self._problems.add(handler, same_name(first.path, f"on line {first.line}"))
+            self.document.add((*keys, "name"), problem)
+        first = self.names.setdefault(name, keys)
+        if first is not keys:
+            self.document.add(keys, self.document.same_name(first))
         return name
 
-    def _settings(self, kind_node: Node | None, node: Node) -> Settings | None:
-        kind = None if kind_node is None else self._text(kind_node)
-        fields = self._mapping(node)
-        if fields is None:
+    def _settings(self, type_keys: Keys, written: Any, keys: Keys, fields: Any) -> Settings | None:
+        handler_type = None if written is _NO_TYPE else self._text(type_keys, written)
+        if not isinstance(fields, dict):
+            self.document.add(keys, f"must be a mapping, not {kind(fields)}")
             return None
-        texts = {name: self._text(field) for name, field in fields.items()}
-        if kind_node is None or kind is None:
+        texts = {name: self._text((*keys, name), data) for name, data in fields.items()}
+        if handler_type is None:
             return None
-        cls = CLASSES.get(kind)
-        if cls is not None:
-            return self._known(cls, node, fields, texts)
-        return self._unknown(kind, kind_node, node, fields, texts)
+        if (cls := CLASSES.get(handler_type)) is not None:
+            return self._known(cls, keys, texts)
+        if meant := misspelt(handler_type, fields):
+            problem = f"{written!r} is no documented type; did you mean {meant!r}?"
+            self.document.add(type_keys, f"{problem} known: {', '.join(CLASSES)}")
+            return None
+        given = {name: text for name, text in texts.items() if text is not None}
+        arguments = {f"settings.fields[{name!r}]": (*keys, name) for name in fields}
+        arguments |= {"settings.type": type_keys, "settings.fields": keys}
+        return self._checked(UnknownSettings(handler_type, given), arguments)
 
     def _known(
-        self,
-        cls: type[KnownSettings],
-        node: Node,
-        fields: Mapping[str, Node],
-        texts: Mapping[str, str | None],
+        self, cls: type[KnownSettings], keys: Keys, texts: Mapping[str, str | None]
     ) -> Settings:
         wires = {python: wire.name for python, wire in FIELDS[cls].items()}
-        self._refuse_unknown(fields, wires.values(), wires)
+        self.document.add_unknown_keys(keys, texts, wires.values(), wires)
         for name in wires.values():
-            if name not in fields:
-                self._problems.add(node.location, f"lacks {name!r}, which {cls.type} needs")
-        # Where there is no text, a problem is noted already: "" only holds its place.
+            if name not in texts:
+                self.document.add(keys, f"lacks {name!r}, which {cls.type} needs")
+        # Without a text, a problem was added already, and "" takes its place.
         settings = cls(**{python: texts.get(name) or "" for python, name in wires.items()})
-        self._check(
+        return self._checked(
             settings,
             {
-                f"settings.{python}": fields[name].location
+                f"settings.{python}": (*keys, name)
                 for python, name in wires.items()
                 if texts.get(name) is not None
             },
         )
-        return settings
 
-    def _unknown(
-        self,
-        kind: str,
-        kind_node: Node,
-        node: Node,
-        fields: Mapping[str, Node],
-        texts: Mapping[str, str | None],
-    ) -> Settings | None:
-        if meant := misspelt(kind, fields):
-            self._problems.add(
-                kind_node.location,
-                f"{kind_node.value!r} is no documented type; did you mean {meant!r}? "
-                f"known: {', '.join(CLASSES)}",
-            )
-            return None
-        given = {name: text for name, text in texts.items() if text is not None}
-        settings = UnknownSettings(kind, given)
-        locations = {f"settings.fields[{name!r}]": field.location for name, field in fields.items()}
-        locations |= {"settings.type": kind_node.location, "settings.fields": node.location}
-        self._check(settings, locations)
-        return settings
-
-    def _check(self, settings: Settings, locations: Mapping[str, Location]) -> None:
-        """Note what keeps settings from being sent, at the locations of its arguments."""
+    def _checked(self, settings: Settings, arguments: Mapping[str, Keys]) -> Settings:
+        """Add what keeps settings from being sent, at the keys of their arguments."""
         for argument, problem in settings_problems(settings):
-            if argument in locations:
-                self._problems.add(locations[argument], problem)
+            if argument in arguments:
+                self.document.add(arguments[argument], problem)
+        return settings
 
-    def _boolean(self, node: Node) -> bool:
-        text = self._text(node)
+    def _boolean(self, keys: Keys, data: Any) -> bool:
+        text = self._text(keys, data)
         if text is not None and text.lower() not in _BOOLEANS:
-            self._problems.add(node.location, "must be true or false")
+            self.document.add(keys, "must be true or false")
         return _BOOLEANS.get((text or "").lower(), True)
 
+    def _text(self, keys: Keys, data: Any) -> str | None:
+        try:
+            return expand_value(data, self._environ.value)
+        except ValueError as error:
+            self.document.add(keys, str(error))
+            return None
 
-def misspelt(kind: str, fields: Iterable[str]) -> str | None:
+
+def misspelt(handler_type: str, fields: Iterable[str]) -> str | None:
     """Return the documented type that an undocumented one seems to mean."""
     meant = [_TYPE_OF_FIELD[name] for name in fields if name in _TYPE_OF_FIELD]
-    meant += get_close_matches(kind.lower(), CLASSES, n=1)
+    meant += get_close_matches(handler_type.lower(), CLASSES, n=1)
     return meant[0] if meant else None

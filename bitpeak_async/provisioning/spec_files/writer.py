@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 from bitpeak_async._http.form import name_problems, settings_fields, spec_problems
-from bitpeak_async.provisioning.spec_files.document import Location, refuse
+from bitpeak_async.provisioning.spec_files.document import refuse
 from bitpeak_async.provisioning.spec_files.dump import Entry, Format
 from bitpeak_async.provisioning.spec_files.reader import misspelt
 from bitpeak_async.provisioning.spec_files.variables import Variables
 from bitpeak_async.records import HandlerSpec
 from bitpeak_async.settings import CLASSES, FIELDS, Settings, UnknownSettings
-
-_ROOT: Final = Location()
 
 
 def make_entries(

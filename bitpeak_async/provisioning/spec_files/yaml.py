@@ -1,7 +1,7 @@
-"""YAML ↔ nodes that know their locations; scalars keep the text they have in the file.
+"""YAML ↔ document data with lines; scalars keep the text they have in the file.
 
-Nodes are built from PyYAML's events, not its objects: they tell ``"null"`` from ``null``, they keep
-``-0100`` as written, and neither aliases nor a deep nest cost more than the file's own length.
+Values are built from PyYAML's events, not its objects: events distinguish ``"null"`` from ``null``
+and keep ``-0100`` as written, and neither aliases nor deep nesting can make reading expensive.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from bitpeak_async._structure import Keys
 from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.provisioning.spec_files.document import (
     MAX_DEPTH,
     TOO_DEEP,
-    Location,
-    Node,
-    Problems,
+    Document,
     UnusableFileError,
+    kind,
 )
 
 try:
@@ -24,126 +24,122 @@ try:
 except ModuleNotFoundError as error:
     raise ConfigurationError("YAML needs PyYAML: install bitpeak_async[cli]") from error
 
-# libyaml takes a tenth of the time of what is written in Python.
+# libyaml takes a tenth of the time of the loader in Python.
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER: Final[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _STRING: Final = "tag:yaml.org,2002:str"
 
 
-def read_yaml(text: str, problems: Problems) -> Node | None:
-    """Return the one document in a text, or None where there is none.
+def read_yaml(text: str, document: Document) -> Any:
+    """Return the one value in a text, or None if there is none.
 
-    Duplicate keys and unknown tags are noted in ``problems``.
+    Duplicate keys and unknown tags are added to the document's problems.
 
     Raises:
         UnusableFileError: the text is not YAML.
     """
     try:
-        return _Builder(yaml.parse(text, Loader=_LOADER), problems).document()
+        return _Builder(yaml.parse(text, Loader=_LOADER), document).root()
     except yaml.MarkedYAMLError as error:
-        raise _syntax_error(error, problems) from None
+        raise _syntax_error(error, document) from None
     except yaml.reader.ReaderError as error:
         # Its position counts bytes or characters, depending on the loader.
         character = chr(error.character)
         line = text.count("\n", 0, text.find(character)) + 1
         problem = f"is not YAML: holds the control character {character!r}"
-        raise problems.fatal(Location(line), problem) from None
+        raise document.fatal(problem, line) from None
 
 
-def _syntax_error(error: yaml.MarkedYAMLError, problems: Problems) -> UnusableFileError:
-    """Say what is wrong; ``str(error)`` would quote the file, which may hold secrets."""
-    # The loader in Python quotes a tag, which may be a secret that begins with "!".
+def _syntax_error(error: yaml.MarkedYAMLError, document: Document) -> UnusableFileError:
+    """Explain the error; ``str(error)`` would quote the file, which may hold secrets."""
+    # The loader in Python quotes a tag, and that may be a secret that begins with "!".
     cause = str(error.problem).partition(" tag handle ")[0]
     problem, begin, mark = f"is not YAML: {cause}", error.context_mark, error.problem_mark
     if error.context and begin is not None:
         problem += f", {error.context} that begins on line {begin.line + 1}"
-    return problems.fatal(Location(mark.line + 1 if mark else 0), problem)
+    return document.fatal(problem, mark.line + 1 if mark else 0)
 
 
 class _Builder:
     """A recursive descent over events."""
 
-    def __init__(self, events: Iterator[Any], problems: Problems) -> None:
+    def __init__(self, events: Iterator[Any], document: Document) -> None:
         self._events = events
-        self._problems = problems
-        self._anchors: dict[str, Node] = {}
+        self._document = document
+        self._anchors: dict[str, Any] = {}
 
-    def document(self) -> Node | None:
-        """Return the root of the only document."""
+    def root(self) -> Any:
+        """Return the value of the only YAML document."""
         root = None
+        is_first = True
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
-                if root is not None:
-                    raise self._problems.fatal(
-                        Location(_line(event)), "begins a second document; put all into one"
-                    )
-                first = next(self._events)
-                root = self._node(first, Location(_line(first)), depth=0)
+                if not is_first:
+                    problem = "begins a second document; put all into one"
+                    raise self._document.fatal(problem, _line(event))
+                is_first = False
+                root = self._value(next(self._events), ())
         return root
 
-    def _node(self, event: Any, location: Location, *, depth: int) -> Node:
+    def _value(self, event: Any, keys: Keys, line: int = 0) -> Any:
+        line = self._document.lines.setdefault(keys, line or _line(event))
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self._anchors:
-                raise self._problems.fatal(
-                    location, "no & of that name stands before this *; quote a text that begins so"
-                )
-            return Node(self._anchors[event.anchor].value, location)
-        if depth > MAX_DEPTH:
-            raise self._problems.fatal(Location(location.line), TOO_DEEP)
+                problem = "no & of that name stands before this *; quote a text that begins so"
+                raise self._document.fatal(problem, keys=keys)
+            return self._anchors[event.anchor]
+        if len(keys) > MAX_DEPTH:
+            raise self._document.fatal(TOO_DEEP, line)
         if event.tag not in (None, _STRING):
-            self._problems.add(
-                location, "has a tag; leave it out, or quote a text that begins with !"
-            )
-        node = Node(self._value(event, location, depth + 1), location)
+            problem = "has a tag; leave it out, or quote a text that begins with !"
+            self._document.add(keys, problem)
+        value = self._content(event, keys)
         if event.anchor:
-            self._anchors[event.anchor] = node
-        return node
+            self._anchors[event.anchor] = value
+        return value
 
-    def _value(self, event: Any, location: Location, depth: int) -> Any:
+    def _content(self, event: Any, keys: Keys) -> Any:
         match event:
             case yaml.ScalarEvent():
                 is_null = event.implicit[0] and event.value in _NULLS
                 return None if is_null else event.value
             case yaml.SequenceStartEvent():
-                return self._items(location, depth)
+                items: list[Any] = []
+                while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+                    items.append(self._value(event, (*keys, len(items))))
+                return items
             case _:
-                return self._entries(location, depth)
+                return self._mapping(keys)
 
-    def _items(self, location: Location, depth: int) -> list[Node]:
-        items: list[Node] = []
-        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
-            own = location.item(len(items), _line(event))
-            items.append(self._node(event, own, depth=depth))
-        return items
-
-    def _entries(self, location: Location, depth: int) -> dict[str, Node]:
-        entries: dict[str, Node] = {}
-        merged: dict[str, Node] = {}
+    def _mapping(self, keys: Keys) -> dict[str, Any]:
+        mapping: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
-            key = self._node(event, Location(_line(event), location.path), depth=depth)
-            name = key.value if isinstance(key.value, str) else ""
-            own = location.inner(name, key.location.line) if name else key.location
-            value = self._node(next(self._events), own, depth=depth)
-            if not name:
-                self._problems.add(own, f"a key must be a word, not {key.kind}")
-            elif name == "<<":
-                merged |= self._merge(value)
-            elif name in entries:
-                first = entries[name].location.line
-                self._problems.add(own, f"the key is on line {first} already; keep one of them")
+            line = _line(event)
+            key = self._value(event, (*keys, "?"))
+            own = (*keys, key if isinstance(key, str) else "?")
+            value = self._value(next(self._events), own, line)
+            if not key or not isinstance(key, str):
+                self._document.add(keys, f"a key must be a word, not {kind(key)}", line)
+            elif key == "<<":
+                merged |= self._merge(value, own)
+            elif key in mapping:
+                first = self._document.lines[own]
+                problem = f"the key is on line {first} already; keep one of them"
+                self._document.add(own, problem, line)
             else:
-                entries[name] = value
-        return merged | entries
+                mapping[key] = value
+        return merged | mapping
 
-    def _merge(self, node: Node) -> dict[str, Node]:
-        """Return what ``<<`` brings in: of several mappings, the first to have a key wins."""
-        merged: dict[str, Node] = {}
-        for each in node.value if isinstance(node.value, list) else [node]:
-            if isinstance(each.value, dict):
-                merged = each.value | merged
+    def _merge(self, value: Any, keys: Keys) -> dict[str, Any]:
+        """Return what ``<<`` merges in: of several mappings, the first with a key wins."""
+        merged: dict[str, Any] = {}
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, dict):
+                merged = each | merged
             else:
-                self._problems.add(each.location, f"must be a mapping, not {each.kind}")
+                self._document.add(keys, f"must be a mapping, not {kind(each)}")
         return merged
 
 
@@ -154,7 +150,7 @@ def _line(event: Any) -> int:
 
 def dump_yaml(document: object) -> str:
     """Return plain lists, mappings, texts and booleans as YAML."""
-    # Never folded: a secret on one line can be found.
+    # Not folded, so that secret scanners find a secret on one line.
     text: str = yaml.dump(
         document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**30
     )
@@ -162,7 +158,7 @@ def dump_yaml(document: object) -> str:
 
 
 class _Dumper(_DUMPER):  # type: ignore[misc]
-    """Writes line ends as escapes: in plain texts, PyYAML does not read all of them back."""
+    """Escapes line ends: PyYAML does not read all of them back from plain scalars."""
 
 
 def _represent(dumper: Any, text: str) -> Any:

@@ -1,15 +1,11 @@
-"""Spec files: read whole, or refused with every problem, its line and what would be right."""
+"""Specs of a file: every key is checked, in each format alike, and all problems told at once."""
 
-import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from spec_file import problems, write
 
 from bitpeak_async import (
-    ConfigurationError,
-    EmailSettings,
     HandlerSpec,
     HandlerType,
     InternalNotificationSettings,
@@ -20,11 +16,61 @@ from bitpeak_async import (
     XSettings,
 )
 from bitpeak_async.provisioning.files import read_specs
-from bitpeak_async.provisioning.spec_files.environment import expand
 
 CANARY = "canary-4711"
-EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "handlers.yaml"
-MAIL = "- {name: a, type: email, settings: {email: a@example.com}}\n"
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
+SPECS = [
+    HandlerSpec("Ops\nalerts", TelegramSettings("1:a", "-100123")),
+    HandlerSpec("Chat", SlackSettings("https://example.com/$1"), is_enabled=False),
+    HandlerSpec("Bell", InternalNotificationSettings()),
+    HandlerSpec("Call", UnknownSettings("twilio_call", {"twilio_call": "+998", "retries": "3"})),
+]
+SAMPLES = {
+    "toml": '''\
+# a comment with [[handlers]]
+[[handlers]]
+name = """
+Ops
+alerts"""  # [[handlers]]
+type = "telegram"
+settings.telegram = "${TOKEN}"
+settings.telegram_chat_id = -100123
+[[handlers]]
+name = "Chat"
+type = 'slack'
+is_enabled = false
+settings = {slack = "${HOOK:-https://example.com/$$1}"}
+[[handlers]]
+name = "Bell"
+"type" = "internal_notification"
+[[handlers]]
+name = "Call"
+type = "twilio_call"
+[handlers.settings]
+twilio_call = "+998"
+retries = 3
+''',
+    "json": r"""
+{"handlers": [
+  {"name": "Ops\nalerts", "type": "telegram",
+   "settings": {"telegram": "${TOKEN}", "telegram_chat_id": -100123}},
+  {"name": "Chat", "type": "slack", "is_enabled": false,
+   "settings": {"slack": "${HOOK:-https://example.com/$$1}"}},
+  {"name": "Bell", "type": "internal_notification", "settings": {}},
+  {"name": "Call", "type": "twilio_call",
+   "settings": {"twilio_call": "+998", "retries": 3}}
+]}
+""",
+    "csv": """\
+name,type,telegram,telegram_chat_id,slack,is_enabled,twilio_call,retries
+"Ops
+alerts",telegram,${TOKEN},-100123,,,,
+
+Chat,slack,,,${HOOK:-https://example.com/$$1},FALSE,,
+Bell,internal_notification,,,,true,,
+Call,twilio_call,,,,,+998,3
+""",
+}
 
 
 @pytest.fixture
@@ -32,7 +78,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "handlers.yaml"
 
 
-def problems(file: Path, content: str | bytes, **environ: str) -> list[str]:
+def problems_of(file: Path, content: str | bytes, **environ: str) -> list[str]:
     """Return what is wrong with a file, each without the file's own path."""
     file.write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(PlanError) as caught:
@@ -41,32 +87,45 @@ def problems(file: Path, content: str | bytes, **environ: str) -> list[str]:
     return [problem.removeprefix(str(file)) for problem in caught.value.problems]
 
 
+@pytest.mark.parametrize("form", SAMPLES)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_each_format_has_the_same_words(form: str, end: str, tmp_path: Path):
+    sample = SAMPLES[form].replace("\n", end)
+    file = write(tmp_path / f"a.{form.upper()}", b"\xef\xbb\xbf" + sample.encode())
+    name = SPECS[0].name if form != "csv" else SPECS[0].name.replace("\n", end)
+    expected = [HandlerSpec(name, SPECS[0].settings), *SPECS[1:]]
+    assert expected == read_specs(file, environ={"TOKEN": "1:a"})
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("handlers.*")), ids=lambda file: file.name)
+def test_the_examples_can_be_read_without_an_environment(example: Path):
+    assert read_specs(example, environ={})
+
+
 def test_the_example_is_believable_without_an_environment():
-    specs = read_specs(EXAMPLE, environ={})
+    specs = read_specs(EXAMPLES / "handlers.yaml", environ={})
     assert 40 <= len(specs)
     assert set(HandlerType) == {spec.settings.type for spec in specs}
     assert {True, False} == {spec.is_enabled for spec in specs}
 
 
-def test_every_word_of_the_api_is_understood(file: Path):
-    file.write_text(
-        """
-handlers:
-- name: Ops
-  type: telegram
-  settings:
-    telegram: ${TOKEN}
-    telegram_chat_id: -100123
-- name: Chat
-  type: slack
-  settings: {slack: "${HOOK:-https://example.com/$$1}"}
-  is_enabled: false
-"""
-    )
-    assert [
-        HandlerSpec("Ops", TelegramSettings("1:a", "-100123")),
-        HandlerSpec("Chat", SlackSettings("https://example.com/$1"), is_enabled=False),
-    ] == read_specs(file, environ={"TOKEN": "1:a"})
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("a.yaml", "[]"),
+        ("a.toml", "handlers = []"),
+        ("a.json", "[]"),
+        ("a.csv", "name,type,slack\n"),
+    ],
+)
+def test_no_handlers_can_be_said(file: str, content: str, tmp_path: Path):
+    assert [] == read_specs(write(tmp_path / file, content))
+
+
+@pytest.mark.parametrize("form", ["yaml", "toml", "json", "csv"])
+def test_an_empty_file_says_how_to_mean_it(form: str, tmp_path: Path):
+    [problem] = problems(write(tmp_path / f"a.{form}", ""))
+    assert problem.startswith(f"a.{form}:1: is empty; write a list of handlers, or ")
 
 
 def test_settings_may_be_left_out_where_there_are_none(file: Path):
@@ -80,30 +139,12 @@ def test_a_new_type_needs_no_release(file: Path):
     assert [HandlerSpec("Call", unknown)] == read_specs(file)
 
 
-def test_anchors_and_merges_work(file: Path):
-    file.write_text(
-        """
-- &off {name: a, type: email, settings: &mail {email: a@example.com}, is_enabled: false}
-- {<<: *off, name: b}
-- {name: c, type: email, settings: *mail}
-"""
-    )
-    mail = EmailSettings("a@example.com")
-    assert [
-        HandlerSpec("a", mail, is_enabled=False),
-        HandlerSpec("b", mail, is_enabled=False),
-        HandlerSpec("c", mail),
-    ] == read_specs(file)
-
-
-def test_an_empty_list_is_no_handlers(file: Path):
-    file.write_text("[]\n")
-    assert [] == read_specs(file)
-
-
-def test_a_byte_order_mark_is_passed_over(file: Path):
-    file.write_bytes(b"\xef\xbb\xbf" + MAIL.encode())
-    assert 1 == len(read_specs(file))
+def test_an_x_account_needs_all_four(file: Path):
+    names = ["x_consumer_key", "x_consumer_secret", "x_access_token", "x_access_token_secret"]
+    fields = "".join(f"    {name}: {name[2:]}\n" for name in names)
+    file.write_text("- name: a\n  type: x\n  settings:\n" + fields)
+    [spec] = read_specs(file)
+    assert XSettings(*(name[2:] for name in names)) == spec.settings
 
 
 def test_everything_wrong_is_told_at_once_in_the_order_of_lines(file: Path):
@@ -125,7 +166,7 @@ def test_everything_wrong_is_told_at_once_in_the_order_of_lines(file: Path):
   is_enabled: perhaps
   enabled: true
 """
-    found = problems(file, content)
+    found = problems_of(file, content)
     assert [
         ":3: [0].type: 'slak' is no documented type; did you mean 'slack'?",
         ":5: [1]: has the same name as [0] on line 2; names must be unique",
@@ -145,90 +186,18 @@ def test_everything_wrong_is_told_at_once_in_the_order_of_lines(file: Path):
 
 
 @pytest.mark.parametrize(
-    ("content", "problem"),
+    ("form", "content"),
     [
-        ("", ":1: is empty; write a list of handlers, or [] for none"),
-        ("# nothing\n", ":1: is empty; write a list of handlers, or [] for none"),
-        ("text", ":1: must be a list of handlers, or hold one as 'handlers:'; it is a string"),
-        ("null", ":1: must be a list of handlers, or hold one as 'handlers:'; it is null"),
-        ("handlers: {}", "handlers: must be a list of handlers"),
-        ("handlers: []\nhandler: []", ":2: handler: is no known key; did you mean 'handlers'?"),
-        ("- {name: a", "is not YAML: "),
-        ("- name: a: b", ":1: is not YAML: mapping values are not allowed"),
-        (b"- name: \xff", ":1: is not UTF-8; save the file as UTF-8"),
-        ("- name: a\x01", ":1: is not YAML: holds the control character '\\x01'"),
-        ("- {name: a, name: b, type: x}", "the key is on line 1 already; keep one of them"),
-        (MAIL + "---\n" + MAIL, "begins a second document; put all into one"),
-        ("- !!python/object:os.system {}", "has a tag; leave it out"),
-        ("- *nobody", "no & of that name stands before this *"),
-        ("[" * 40 + "]" * 40, "is nested deeper than 32 levels"),
-        ("- {<<: 1, name: a, type: email}", "must be a mapping, not a string"),
-        ("- {[a]: 1}", "a key must be a word, not a list"),
-        ("- {name: a, type: email, settings: {email: a}}", "must be an email address"),
-        ("- {name: a, type: email, settings: {email: null}}", "must be a string, not null"),
-        ("- {name: a, type: email, settings: [1]}", "settings: must be a mapping, not a list"),
-        ("- {name: '', type: email, settings: {email: a@b}}", "name: must not be empty"),
-        ("- {name: $HOME, type: email}", "holds a '$' that begins no ${NAME}; write $$"),
-        ("- {name: a, type: pager duty, settings: {}}", "must be an ASCII word such as 'twilio'"),
-        ("- {name: a, type: pager, settings: {slack: x}}", "did you mean 'slack'?"),
+        (
+            "toml",
+            '[[handlers]]\nname="${V}"\ntype="${V}"\nis_enabled="${V}"\nsettings.slack="${V}"',
+        ),
+        ("toml", '[[handlers]]\nname="${V}"\ntype="slack"\nsettings.slack="${V}"\n' * 2),
+        ("json", '[{"name": "${V}", "type": "slack", "settings": {"slack": "${V}"}}, {}]'),
+        ("json", '[{"name": "${V}", "type": "${V}", "settings": {"slack": "${V}"}}]'),
+        ("csv", "name,type,is_enabled,slack\n${V},slack,${V},${V}\n${V},${V},${V},${V}\n"),
     ],
 )
-def test_a_file_that_cannot_be_used_says_why(content: str | bytes, problem: str, file: Path):
-    assert problem in "\n".join(problems(file, content))
-
-
-def test_a_file_that_is_not_there_says_so(tmp_path: Path):
-    with pytest.raises(PlanError, match="cannot be read: No such file or directory"):
-        read_specs(tmp_path / "none.yaml")
-
-
-def test_no_value_of_the_environment_is_in_a_problem(file: Path):
-    content = """
-- {name: "${V}", type: "${V}", settings: {slack: "${V}"}}
-- {name: a, type: slack, settings: {slack: "${V}"}}
-- {name: "${V}", type: email, settings: {email: "${V}"}, is_enabled: "${V}"}
-"""
-    assert CANARY not in "\n".join(problems(file, content, V=CANARY))
-
-
-def test_without_pyyaml_it_says_what_to_install(file: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delitem(sys.modules, "bitpeak_async.provisioning.spec_files.yaml", raising=False)
-    monkeypatch.setitem(sys.modules, "yaml", None)
-    file.write_text(MAIL)
-    with pytest.raises(ConfigurationError, match=r"install bitpeak_async\[cli\]"):
-        read_specs(file)
-
-
-@given(st.text())
-def test_text_without_dollars_is_left_alone(text: str):
-    if "$" not in text:
-        assert text == expand(text, {}, pytest.fail)
-
-
-@given(st.text())
-def test_a_doubled_dollar_is_one(text: str):
-    assert text == expand(text.replace("$", "$$"), {}, pytest.fail)
-
-
-@pytest.mark.parametrize(
-    ("text", "expanded"),
-    [
-        ("${A}", "1"),
-        ("x${A}y${B:-2}z", "x1y2z"),
-        ("${EMPTY:-d}", "d"),
-        ("${EMPTY}", ""),
-        ("${B:-}", ""),
-        ("$${A}", "${A}"),
-        ("${B:-a$$b}", "a$b"),
-    ],
-)
-def test_references_are_expanded(text: str, expanded: str):
-    assert expanded == expand(text, {"A": "1", "EMPTY": ""}, pytest.fail)
-
-
-def test_an_x_account_needs_all_four(file: Path):
-    names = ["x_consumer_key", "x_consumer_secret", "x_access_token", "x_access_token_secret"]
-    fields = "".join(f"    {name}: {name[2:]}\n" for name in names)
-    file.write_text("- name: a\n  type: x\n  settings:\n" + fields)
-    [spec] = read_specs(file)
-    assert XSettings(*(name[2:] for name in names)) == spec.settings
+def test_no_value_of_the_environment_is_in_a_problem(form: str, content: str, tmp_path: Path):
+    found = problems(write(tmp_path / f"a.{form}", content), V=CANARY)
+    assert CANARY not in "\n".join(found)
