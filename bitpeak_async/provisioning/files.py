@@ -54,8 +54,9 @@ def read_specs(
 
     Raises:
         PlanError: a file cannot be read or used. Its ``problems`` are all there are in all files,
-            each ``file:line: path: what is wrong, what would be right``; list places in a path
-            count from 0. No problem holds a value from the environment.
+            each ``file:line: path: what is wrong, what would be right``; indexes in a path count
+            from 0. In JSON and TOML, the handler's name replaces the line, unless the syntax is
+            wrong. No problem holds a value from the environment.
         ConfigurationError: no path was given, or PyYAML is not installed and one is YAML.
     """
     if not files:

@@ -2,11 +2,11 @@
 
 ::
 
-    reading   paths → text → csv | json | toml | yaml → document (nodes with locations)
-                    → reader (uses environment for ${NAME}) → handler specs
-              loader: the same for sets of files, each file read once
+    read     paths → text → csv | json | toml | yaml → document (data, lines, problems)
+                   → reader (environment replaces ${NAME}) → handler specs
+             loader: the same for sets of files, each file read once
 
-    writing   handler specs → writer (uses variables for ${NAME}) → entries → dump → text
+    write    handler specs → writer (variables makes ${NAME}) → entries → dump → text
 
-``bitpeak_async.provisioning.files`` is the public way in.
+``bitpeak_async.provisioning.files`` is the public entry.
 """
