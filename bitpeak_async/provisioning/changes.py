@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 import attrs
-import orjson
+import msgspec
 from attrs import frozen
 
 from bitpeak_async._bulk.comparison import differences
@@ -148,7 +148,7 @@ def digest(of: HandlerSpec | NotificationHandler, salt: str) -> str:
     """
     handler_id = of.id if isinstance(of, NotificationHandler) else 0
     content = (handler_id, of.name, of.settings.type, settings_fields(of.settings), of.is_enabled)
-    text = orjson.dumps(content, default=repr, option=orjson.OPT_SORT_KEYS)
+    text = msgspec.json.encode(content, enc_hook=repr, order="deterministic")
     return hashlib.blake2b(text, key=salt.encode(), digest_size=16).hexdigest()
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
+import msgspec
 from attrs import frozen
 
 from bitpeak_async._structure import did_you_mean, kind, problem_lines, strict_converter
@@ -40,7 +40,7 @@ def dump(changes: Iterable[Change], salt: str, **header: object) -> str:
     """
     entries = [_entry(change, salt) for change in changes]
     document = {"version": _VERSION, **header, "salt": salt, "changes": entries}
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
 
 
 def _entry(change: Change, salt: str) -> dict[str, Any]:
@@ -172,9 +172,9 @@ def load(text: str | bytes, specs: Iterable[HandlerSpec]) -> dict[str, Any]:
 
 def _document(text: str | bytes) -> _Document:
     try:
-        raw = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise PlanError(f"the plan is not JSON: {error.msg}") from None
+        raw = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise PlanError(f"the plan is not JSON: {error}") from None
     version = raw.get("version", _VERSION) if isinstance(raw, dict) else _VERSION
     if version != _VERSION:
         raise PlanError(f"the plan has version {version!r}, not {_VERSION}")

@@ -15,7 +15,7 @@ _MAX_LENGTH: Final = 60  # of a handler's part; a name may have thousands of cha
 
 
 class Variables:
-    """Gives each secret a variable of its own. The same secrets in order get the same names.
+    """Names one variable per secret; the same secrets in the same order get the same names.
 
     Args:
         environ: filled with name → value; names it holds already are not given again.
@@ -26,16 +26,13 @@ class Variables:
         self._given: dict[str, int] = {}
 
     def add(self, handler: str, position: int, field: str, value: str) -> str:
-        """Note a secret.
+        """Add a secret and return its variable, such as ``OPS_ALERTS_TELEGRAM``.
 
         Args:
             handler: the handler's name.
-            position: the handler's place from 1, for a name without an ASCII letter.
+            position: the handler's position from 1, used if its name has no ASCII letter.
             field: the wire name.
             value: the secret.
-
-        Returns:
-            The variable, such as ``OPS_ALERTS_TELEGRAM``.
         """
         base = f"{_prefix(handler, position, field)}_{_slug(field)}"
         name = base
@@ -55,12 +52,12 @@ def _prefix(handler: str, position: int, field: str) -> str:
     slug = _slug(handler)[:_MAX_LENGTH].rstrip("_")
     if not any(map(str.isalpha, slug)):
         return f"HANDLER_{position}"
-    # A field nobody documented could otherwise make up LD_PRELOAD or BITPEAK_API_KEY.
+    # Otherwise an undocumented field could name LD_PRELOAD or BITPEAK_API_KEY.
     return slug if slug[0].isalpha() and field in WIRE_FIELDS else f"HANDLER_{slug}"
 
 
 def dump_environ(environ: Mapping[str, str]) -> str:
-    """Return variables as the text of a ``.env`` file, one ``NAME='value'`` a variable.
+    """Return variables as the text of a ``.env`` file, one ``NAME='value'`` per line.
 
     A shell reads it with ``set -a; . ./.env; set +a``. It holds secrets: keep it out of version
     control.

@@ -1,4 +1,4 @@
-"""Handler specs → entries of a file, or all that keeps them from being read back as they are."""
+"""Handler specs → entries of a file, or every reason why they would not be read back equal."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from bitpeak_async.settings import CLASSES, FIELDS, Settings, UnknownSettings
 def make_entries(
     specs: Iterable[HandlerSpec], form: Format, environ: dict[str, str] | None
 ) -> list[Entry]:
-    """Return what a file holds of specs.
+    """Return specs as the handlers of a file.
 
     Args:
         specs: with names that are unique.
-        form: the format that is to hold them.
-        environ: filled with variable → secret, where secrets are to be written as references.
+        form: the format of the file.
+        environ: if given, secrets are written as references, and it is filled with variable →
+            secret.
 
     Raises:
-        PlanError: a spec cannot be sent, or would not be read back as it is.
+        PlanError: a spec cannot be sent, or would not be read back equal.
     """
     desired = list(specs)
     refuse(_problems(desired, form, refers=environ is not None))
@@ -41,7 +42,10 @@ def _entry(spec: HandlerSpec, position: int, variables: Variables | None) -> Ent
         else _escaped(value)
         for field, value in settings_fields(spec.settings).items()
     }
-    return Entry(_escaped(spec.name), str(spec.settings.type), settings, spec.is_enabled)
+    entry: Entry = {"name": _escaped(spec.name), "type": str(spec.settings.type)}
+    if not spec.is_enabled:
+        entry["is_enabled"] = False
+    return {**entry, "settings": settings} if settings else entry
 
 
 def _escaped(text: str) -> str:
@@ -49,7 +53,7 @@ def _escaped(text: str) -> str:
 
 
 def _secrets(settings: Settings) -> dict[str, str]:
-    """Return argument → wire name of what is secret; of an unknown type, all is."""
+    """Return argument → wire name of each secret; for an unknown type, of each field."""
     if isinstance(settings, UnknownSettings):
         return {f"settings.fields[{name!r}]": name for name in settings.fields}
     wires = FIELDS[type(settings)].items()
@@ -59,24 +63,24 @@ def _secrets(settings: Settings) -> dict[str, str]:
 def _problems(specs: list[HandlerSpec], form: Format, *, refers: bool) -> Iterator[str]:
     first: dict[str, int] = {}
     for index, spec in enumerate(specs):
-        location = f"[{index}]"
+        path = f"[{index}]"
         elsewhere = first.setdefault(spec.name, index)
         if elsewhere != index:
-            yield f"{location}: has the same name as [{elsewhere}]; names must be unique"
+            yield f"{path}: has the same name as [{elsewhere}]; names must be unique"
         unusable = False
         for argument, problem in spec_problems(spec):
             if not (refers and _can_refer(spec.settings, argument)):
                 unusable = True
-                yield f"{location}.{argument}: {problem}"
+                yield f"{path}.{argument}: {problem}"
         if unusable:
             continue
-        yield from (f"{location}{problem}" for problem in _misread(spec))
+        yield from (f"{path}{problem}" for problem in _misread(spec))
         if form == "csv":
-            yield from (f"{location}{problem}" for problem in _too_long(spec))
+            yield from (f"{path}{problem}" for problem in _too_long(spec))
 
 
 def _can_refer(settings: Settings, argument: str) -> bool:
-    """Whether an environment can hold a secret that cannot be sent, such as one not returned."""
+    """Return whether an argument is a secret that can be filled in later, as an empty one."""
     field = _secrets(settings).get(argument)
     if field is None:
         return False

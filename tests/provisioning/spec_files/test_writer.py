@@ -100,7 +100,7 @@ def test_what_can_be_sent_is_read_back_equal(form: Any, specs: list[HandlerSpec]
 def test_no_text_is_taken_for_something_else(form: Any, text: str):
     specs = [
         HandlerSpec(text, TelegramSettings(text, text), is_enabled=False),
-        HandlerSpec("b", UnknownSettings("zabbix", {"zabbix": text, "Y": f"{text}{text}"})),
+        HandlerSpec("b", UnknownSettings("zabbix", {"settings": text, "Y": f"{text}{text}"})),
     ]
     assert specs == read_back(dump_specs(specs, form), form, {})
 
