@@ -6,11 +6,11 @@ cattrs is imported only where something is structured: it takes a tenth of the p
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import reduce
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, get_args, get_origin
 
 from attrs import fields_dict, has
 
@@ -111,51 +111,37 @@ def problem_lines(error: Exception, root: str = "") -> list[str]:
     return [": ".join(filter(None, each)) for each in found]
 
 
-def structurer(cls: type[T], **hooks: Callable[[Any], object]) -> Callable[[Mapping[str, Any]], T]:
-    """Return a function that structures mappings and refuses keys that are no attributes.
-
-    Args:
-        cls: an attrs class.
-        hooks: attribute → what structures its value; each attribute needs one.
-    """
-    from cattrs import Converter  # noqa: PLC0415 - see the top
-    from cattrs.gen import make_dict_structure_fn, override  # noqa: PLC0415
-
-    def override_with(hook: Callable[[Any], object]) -> Any:
-        return override(struct_hook=lambda value, _: hook(value))
-
-    overrides = {name: override_with(hook) for name, hook in hooks.items()}
-    structure = make_dict_structure_fn(
-        cls, Converter(), _cattrs_forbid_extra_keys=True, **overrides
-    )
-    return lambda mapping: structure(mapping, cls)
-
-
 def strict_converter() -> Converter:
     """Return a converter that refuses unknown keys and turns no kind of value into another."""
     from cattrs import Converter  # noqa: PLC0415 - see the top
-    from cattrs.cols import is_sequence, list_structure_factory  # noqa: PLC0415
+    from cattrs.cols import list_structure_factory  # noqa: PLC0415
     from cattrs.gen import make_dict_structure_fn  # noqa: PLC0415
 
     converter = Converter(forbid_extra_keys=True)
-    scalars: tuple[tuple[type, tuple[type, ...], str], ...] = (
-        (str, (str,), "a string"),
-        (int, (int,), "a whole number"),
-        (float, (int, float), "a number"),
-    )
-    for cls, kinds, expected in scalars:
-        converter.register_structure_hook(cls, _only(kinds, expected, lambda value, _: value))
+
+    def is_array(cls: Any) -> bool:
+        return get_origin(cls) is tuple
+
+    def array_hook(cls: Any) -> Callable[[Any, Any], object]:
+        list_of: Any = list
+        structure = list_structure_factory(list_of[get_args(cls)[0]], converter)
+        return _only((list,), "an array", lambda value, _: tuple(structure(value, cls)))
+
+    converter.register_structure_hook_factory(is_array, array_hook)
     converter.register_structure_hook_factory(
         has, lambda cls: _only((dict,), "an object", make_dict_structure_fn(cls, converter))
     )
-    converter.register_structure_hook_factory(
-        is_sequence, lambda cls: _only((list,), "an array", list_structure_factory(cls, converter))
-    )
+    for cls, *kinds, expected in (
+        (str, str, "a string"),
+        (int, int, "a whole number"),
+        (float, int, float, "a number"),
+    ):
+        converter.register_structure_hook(cls, _only(kinds, expected, lambda value, _: value))
     return converter
 
 
 def _only(
-    kinds: tuple[type, ...], expected: str, structure: Callable[[Any, Any], T]
+    kinds: Collection[type], expected: str, structure: Callable[[Any, Any], T]
 ) -> Callable[[Any, Any], T]:
     """Refuse other kinds: cattrs would take a string for an array, or a boolean for a number."""
 

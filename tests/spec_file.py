@@ -24,10 +24,14 @@ def problems(*files: Path, **environ: str) -> list[str]:
     return [problem.replace(folder, "") for problem in caught.value.problems]
 
 
+def problems_of(file: Path, content: str | bytes, **environ: str) -> list[str]:
+    """Return what is wrong with a file of this content, each without the file's own path."""
+    return [text.removeprefix(file.name) for text in problems(write(file, content), **environ)]
+
+
 def check_problems(file: Path, content: str, expected: list[str]) -> None:
     """Check that a file has exactly these problems; of each only the beginning is given."""
-    found = problems(write(file, content))
-    assert [f"{file.name}{start}" for start in expected] == [
-        problem[: len(f"{file.name}{start}")]
-        for problem, start in zip(found, expected, strict=True)
+    found = problems_of(file, content)
+    assert expected == [
+        problem[: len(start)] for problem, start in zip(found, expected, strict=True)
     ]

@@ -26,7 +26,7 @@ class Point:
 @frozen
 class Line:
     name: str
-    points: list[Point]
+    points: tuple[Point, ...]
 
 
 def refused(raw: Any) -> Exception:
@@ -37,7 +37,7 @@ def refused(raw: Any) -> Exception:
 
 def test_what_fits_is_taken_as_it_is():
     raw = {"name": "a", "points": [{"x": 1, "label": None, "weight": 2}, {"x": 2}]}
-    assert Line("a", [Point(1, None, 2), Point(2)]) == CONVERTER.structure(raw, Line)
+    assert Line("a", (Point(1, None, 2), Point(2))) == CONVERTER.structure(raw, Line)
 
 
 def test_all_that_does_not_fit_is_told_with_its_path_and_without_values():

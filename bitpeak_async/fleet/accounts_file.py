@@ -16,15 +16,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NewType, TypeVar
 
 from attrs import frozen
 
 from bitpeak_async._secret import Secret, hides
-from bitpeak_async._structure import Keys, problems, structurer
+from bitpeak_async._structure import Keys, problems, strict_converter
 from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.keys import EnvironmentKey, FileKey, KeySource, LiteralKey
@@ -42,7 +43,6 @@ __all__ = ["read_accounts"]
 
 N = TypeVar("N", int, float)
 
-_NO_NAME: Final = "has no name; add one such as 'name: acme'"
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -86,17 +86,20 @@ def read_accounts(
     return accounts
 
 
+_Paths = NewType("_Paths", tuple[Path, ...])
+
+
 @frozen(kw_only=True)
 class _Entry:
     """An account as the file has it."""
 
     name: str = ""
     api_key: KeySource | None = None
-    api_key_file: KeySource | None = None
-    specs: list[Path] | None = None
-    base_url: str | None = None
-    requests_per_minute: float | None = None
-    in_flight: int | None = None
+    api_key_file: FileKey | None = None
+    specs: _Paths = _Paths(())
+    base_url: str = ""
+    requests_per_minute: float = 0
+    in_flight: int = 0
 
 
 class _AccountReader:
@@ -109,18 +112,20 @@ class _AccountReader:
     ) -> None:
         self._document = document
         self._environ = Secret(os.environ if environ.value is None else environ.value)
+        self._folder = folder
         self._specs_dir = specs_dir
         self._names: dict[str, Keys] = {}
-        self._structure = structurer(
-            _Entry,
-            name=self._name,
-            api_key=self._api_key,
-            api_key_file=lambda data: FileKey(folder / self._text(data)),
-            specs=self._paths,
-            base_url=self._text,
-            requests_per_minute=lambda data: _number(self._text(data), float, 0, above=True),
-            in_flight=lambda data: _number(self._text(data), int, 1),
-        )
+        self._converter = strict_converter()
+        hooks: dict[Any, Callable[[Any], object]] = {
+            str: self._text,
+            float: lambda data: _number(self._text(data), float, 0, above=True),
+            int: lambda data: _number(self._text(data), int, 1),
+            KeySource | None: self._api_key,
+            FileKey | None: lambda data: FileKey(self._folder / self._text(data)),
+            _Paths: self._paths,
+        }
+        for cls, hook in hooks.items():
+            self._converter.register_structure_hook(cls, partial(_call, hook))
 
     def read(self) -> list[Account]:
         items = self._document.items("accounts")
@@ -135,42 +140,39 @@ class _AccountReader:
         if len(given) != 1:
             problem = "has both api_key and api_key_file; keep one" if given else "has no key"
             self._document.add(keys, f"{problem}: 'api_key: ${{NAME}}' or 'api_key_file: PATH'")
-        entry = self._entry(keys, item)
-        specs = self._specs_named(name, keys) if name and "specs" not in item else []
-        key = entry and (entry.api_key or entry.api_key_file)
-        if not (entry and key and name):
-            return None
-        pace = None
-        if entry.requests_per_minute is not None or entry.in_flight is not None:
-            in_flight = entry.in_flight or Pace().in_flight
-            pace = Pace(in_flight=in_flight, requests_per_minute=entry.requests_per_minute)
-        specs = specs if entry.specs is None else entry.specs
-        where = self._document.at(keys)
-        return Account(name, key, specs, base_url=entry.base_url, pace=pace, place=where)
-
-    def _entry(self, keys: Keys, item: Mapping[str, Any]) -> _Entry | None:
+        entry = _Entry()
         try:
-            return self._structure(item)
+            entry = self._converter.structure(item, _Entry)
         except ExceptionGroup as error:
             for inner, problem in problems(error):
                 self._document.add((*keys, *inner), problem)
-        return None
+        specs = entry.specs
+        if name and "specs" not in item:
+            specs = self._specs_named(name, keys)
+        key = entry.api_key or entry.api_key_file
+        if key is None or not name:
+            return None
+        pace = None
+        if entry.requests_per_minute or entry.in_flight:
+            rate = entry.requests_per_minute or None
+            pace = Pace(in_flight=entry.in_flight or Pace().in_flight, requests_per_minute=rate)
+        url, where = entry.base_url or None, self._document.at(keys)
+        return Account(name, key, specs, base_url=url, pace=pace, place=where)
 
-    def _unique_name(self, keys: Keys, item: Mapping[str, Any]) -> str | None:
-        """Return the name, also of an account with problems, or None without one."""
-        if "name" not in item:
-            self._document.add(keys, _NO_NAME)
-            return None
+    def _unique_name(self, keys: Keys, item: Mapping[str, Any]) -> str:
+        """Return the name, also of an account that has problems, or an empty one."""
         try:
-            name = self._name(item["name"])
-        except ValueError:  # which the entry has as well
-            return None
-        first = self._names.setdefault(name, keys)
-        if first is not keys:
+            name = self._text(item.get("name", ""))
+        except ValueError:  # a problem of its structure as well
+            return ""
+        if not name:
+            where = (*keys, "name") if "name" in item else keys
+            self._document.add(where, "has no name; add one such as 'name: acme'")
+        elif (first := self._names.setdefault(name, keys)) is not keys:
             self._document.add(keys, self._document.same_name(first))
         return name
 
-    def _specs_named(self, name: str, keys: Keys) -> list[Path]:
+    def _specs_named(self, name: str, keys: Keys) -> _Paths:
         found: list[Path] = []
         problem = "its name cannot be a file's"
         if Path(name).name == name:
@@ -179,15 +181,10 @@ class _AccountReader:
             problem = f"there is {there} in {self._specs_dir}"
         if len(found) != 1:
             self._document.add(keys, f"has no specs, and {problem}; add 'specs: [PATH]'")
-        return found
+        return _Paths(tuple(found))
 
     def _text(self, data: object) -> str:
         return expand_value(data, self._environ.value)
-
-    def _name(self, data: object) -> str:
-        if name := self._text(data):
-            return name
-        raise ValueError(_NO_NAME)
 
     def _api_key(self, data: object) -> KeySource:
         if isinstance(data, str) and (variable := _VARIABLE.fullmatch(data)):
@@ -198,9 +195,13 @@ class _AccountReader:
             raise ValueError("is empty; write ${NAME}, or a key")
         return LiteralKey(self._text(data))
 
-    def _paths(self, data: object) -> list[Path]:
+    def _paths(self, data: object) -> _Paths:
         items = data if isinstance(data, list) else [data]
-        return [self._specs_dir / self._text(item) for item in items]
+        return _Paths(tuple(self._specs_dir / self._text(item) for item in items))
+
+
+def _call(hook: Callable[[Any], object], data: Any, _: object) -> object:
+    return hook(data)
 
 
 def _number(text: str, kind: type[N], low: float, *, above: bool = False) -> N:

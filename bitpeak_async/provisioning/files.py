@@ -1,4 +1,4 @@
-"""Spec files ↔ handler specs, in the API's own words.
+"""Spec files ↔ handler specs, in the API's own field names.
 
 ::
 
@@ -9,15 +9,15 @@
         telegram_chat_id: -100123
     - {name: Staging, type: email, settings: {email: hey@example.com}, is_enabled: false}
 
-The suffix tells the format: ``.yaml`` or ``.yml``, ``.toml``, ``.json``, ``.csv``. A file is a list
-of handlers, or a mapping with the one key ``handlers`` that holds it; in TOML that is
-``[[handlers]]``, in CSV each row is a handler and each wire name a column. ``settings`` has the
-field names of the wire, ``is_enabled`` is true by default. Any value may hold ``${NAME}`` or
+The suffix determines the format: ``.yaml`` or ``.yml``, ``.toml``, ``.json``, ``.csv``. A file is a
+list of handlers, or a mapping with the one key ``handlers`` that holds it; TOML has
+``[[handlers]]``, CSV one row per handler and one column per API field. ``settings`` has the API's
+field names, ``is_enabled`` is true by default. Any value may hold ``${NAME}`` or
 ``${NAME:-default}`` from the environment; ``$$`` is a dollar.
 
-A type that is not documented is accepted as ``UnknownSettings``, for a new type needs no release;
-unless it looks like a misspelt one: it resembles a documented type, or one of its settings is a
-field of one. A new type of that kind can be provisioned from Python.
+An undocumented type is accepted as ``UnknownSettings``, so that new types need no release, unless
+it looks misspelt: it resembles a documented type, or one of its settings is a field of one. A new
+type that does can be provisioned from Python.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def read_specs(
     """Read the desired handlers from spec files, in their order.
 
     Args:
-        files: one path or more. Of a directory, every file in it and below that has a known
-            suffix, sorted by path; hidden files and folders are skipped.
+        files: one path or more. In a directory and below it, every file with a known suffix is
+            read, sorted by path; hidden files and folders are skipped.
         environ: environment variables; by default those of the process.
 
     Raises:
@@ -77,8 +77,8 @@ def dump_specs(
     With ``environ``, the text holds no secret: each is written as ``${NAME}``, and the dict is
     filled with name → value. ``read_specs(file, environ=environ)`` then gives equal specs, and
     ``dump_environ`` writes the variables as a ``.env`` file. A secret that the server did not
-    return is a variable with the value ``""``: to be filled in, or else reading tells of it. Of
-    an undocumented type, every setting is taken for a secret.
+    return is a variable with the value ``""``, to be filled in before the file can be read. All
+    settings of an undocumented type count as secrets.
 
     Args:
         specs: with names that are unique.
@@ -86,8 +86,8 @@ def dump_specs(
         environ: an empty dict to fill; names it holds already are not given again.
 
     Raises:
-        PlanError: something cannot be sent, or would not be read back as it is. Its ``problems``
-            are all there are, each ``[place from 0].argument: what is wrong``; never a value.
+        PlanError: something cannot be sent, or would not be read back equal. Its ``problems`` are
+            all there are, each ``[index from 0].argument: what is wrong``, without values.
         ConfigurationError: the format is not known, or it is YAML and PyYAML is not installed.
     """
     if format not in DUMPERS:
@@ -107,11 +107,11 @@ def read_settings(
 def read_settings(
     handler_type: str | None, fields: Mapping[str, str], *, environ: Mapping[str, str] | None = None
 ) -> Settings | SettingsFields:
-    """Read one handler's settings from words, as a spec file would hold them.
+    """Read one handler's settings from texts as a spec file holds them.
 
     Args:
-        handler_type: such as ``"slack"``; None for single fields of whatever type, as
-            ``update`` takes them.
+        handler_type: such as ``"slack"``; None for single fields of any type, as ``update``
+            takes them.
         fields: wire names and texts; ``${NAME}`` is taken from the environment.
         environ: environment variables; by default those of the process.
 

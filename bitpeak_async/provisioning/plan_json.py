@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 from attrs import frozen
@@ -17,15 +16,11 @@ from bitpeak_async.provisioning.changes import (
     Conflict,
     Create,
     Delete,
-    Difference,
     Unchanged,
     Update,
     digest,
 )
 from bitpeak_async.records import HandlerSpec
-
-if TYPE_CHECKING:
-    from cattrs import Converter
 
 _VERSION: Final = 1
 
@@ -65,84 +60,26 @@ def _entry(change: Change, salt: str) -> dict[str, Any]:
 
 
 @frozen
-class _Entry:
-    action: str
+class _Desired:
     name: str
-
-
-@frozen
-class _DesiredEntry(_Entry):
     desired: str  # the digest of the spec
-
-
-@frozen
-class _CreateEntry(_DesiredEntry):
-    type: str
-
-
-@frozen
-class _UpdateEntry(_DesiredEntry):
-    handler_id: int
-    type: str
-    differences: list[Difference]
-    seen: str
-
-
-@frozen
-class _UnchangedEntry(_DesiredEntry):
-    handler_id: int
-
-
-@frozen
-class _ConflictEntry(_DesiredEntry):
-    handler_ids: list[int]
-
-
-@frozen
-class _DeleteEntry(_Entry):
-    handler_id: int
-    type: str
-    seen: str
 
 
 @frozen
 class _Document:
     version: int
     summary: str
-    warnings: list[str]
+    warnings: tuple[str, ...]
     prune: str | None
     reached: int
     server: str | None
     salt: str
-    changes: list[_Entry]
+    changes: tuple[Change, ...]
 
 
-_ENTRIES: Final[Mapping[str, type[_Entry]]] = MappingProxyType(
-    {
-        "create": _CreateEntry,
-        "update": _UpdateEntry,
-        "unchanged": _UnchangedEntry,
-        "conflict": _ConflictEntry,
-        "delete": _DeleteEntry,
-    }
+_ACTIONS: Final[Mapping[str, type[Change]]] = MappingProxyType(
+    {cls.__name__.lower(): cls for cls in get_args(Change)}
 )
-
-
-@cache
-def _converter() -> Converter:
-    converter = strict_converter()
-
-    def structure_entry(raw: Any, _: object) -> _Entry:
-        if type(raw) is not dict:
-            raise ValueError(f"must be an object, not {kind(raw)}")
-        action = raw.get("action")
-        if not isinstance(action, str) or action not in _ENTRIES:
-            problem = f"has the unknown action {action!r}" if action else "has no action"
-            raise ValueError(f"{problem}; {did_you_mean(str(action), _ENTRIES)}")
-        return converter.structure(raw, _ENTRIES[action])
-
-    converter.register_structure_hook_func(lambda cls: cls is _Entry, structure_entry)
-    return converter
 
 
 def load(text: str | bytes, specs: Iterable[HandlerSpec]) -> dict[str, Any]:
@@ -151,26 +88,6 @@ def load(text: str | bytes, specs: Iterable[HandlerSpec]) -> dict[str, Any]:
     Raises:
         PlanError: it is not a plan, or was made from other specs.
     """
-    document = _document(text)
-    by_name = {spec.name: spec for spec in specs}
-    digests = {name: digest(spec, document.salt) for name, spec in by_name.items()}
-    entries = document.changes
-    desired = {each.name: each.desired for each in entries if isinstance(each, _DesiredEntry)}
-    _refuse_other_specs(desired, digests)
-    deleted = {each.handler_id for each in entries if isinstance(each, _DeleteEntry)}
-    if len(desired) + len(deleted) < len(entries):
-        raise PlanError("the plan's JSON has several changes of one handler")
-    return {
-        "changes": tuple(_change(each, by_name) for each in entries),
-        "warnings": tuple(document.warnings),
-        "prune": document.prune,
-        "reached": document.reached,
-        "server": document.server,
-        "salt": document.salt,
-    }
-
-
-def _document(text: str | bytes) -> _Document:
     try:
         raw = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError) as error:
@@ -178,29 +95,49 @@ def _document(text: str | bytes) -> _Document:
     version = raw.get("version", _VERSION) if isinstance(raw, dict) else _VERSION
     if version != _VERSION:
         raise PlanError(f"the plan has version {version!r}, not {_VERSION}")
+    by_name = {spec.name: spec for spec in specs}
+    desired: dict[str, str] = {}
+    document = _structure(raw, by_name, desired)
+    digests = {name: digest(spec, document.salt) for name, spec in by_name.items()}
+    _refuse_other_specs(desired, digests)
+    deleted = {change.handler_id for change in document.changes if isinstance(change, Delete)}
+    if len(desired) + len(deleted) < len(document.changes):
+        raise PlanError("the plan's JSON has several changes of one handler")
+    names = ("changes", "warnings", "prune", "reached", "server", "salt")
+    return {name: getattr(document, name) for name in names}
+
+
+def _structure(raw: Any, specs: Mapping[str, HandlerSpec], desired: dict[str, str]) -> _Document:
+    """Return a plan; fill ``desired`` with the digests of the specs that it names."""
+    converter = strict_converter()
+
+    def structure_change(raw: Any, _: object) -> Change:
+        if type(raw) is not dict:
+            raise ValueError(f"must be an object, not {kind(raw)}")
+        action = str(raw.get("action", ""))
+        if action not in _ACTIONS:
+            problem = f"has the unknown action {action!r}" if action else "has no action"
+            raise ValueError(f"{problem}; {did_you_mean(action, _ACTIONS)}")
+        fields = {key: value for key, value in raw.items() if key != "action"}
+        cls = _ACTIONS[action]
+        if cls is not Delete:
+            keys = {key: fields.pop(key) for key in ("name", "desired") if key in fields}
+            spec = converter.structure(keys, _Desired)
+            desired[spec.name] = spec.desired
+            # A spec that is not given is None only until load() refuses the plan.
+            fields["spec"] = specs.get(spec.name)
+        if cls is Create:
+            fields.pop("type", None)
+        return converter.structure(fields, cls)
+
+    converter.register_structure_hook_func(lambda cls: cls == Change, structure_change)
+    converter.register_structure_hook(HandlerSpec, lambda spec, _: spec)
     try:
-        return _converter().structure(raw, _Document)
+        return converter.structure(raw, _Document)
     except (ExceptionGroup, ValueError) as error:
         lines = problem_lines(error)
     problem = f"the plan's JSON is not as to_json() writes it: {'; '.join(lines)}"
     raise PlanError(problem, problems=tuple(lines))
-
-
-def _change(entry: _Entry, specs: Mapping[str, HandlerSpec]) -> Change:
-    name = entry.name
-    match entry:
-        case _CreateEntry():
-            return Create(specs[name])
-        case _UpdateEntry():
-            differences = tuple(entry.differences)
-            return Update(specs[name], entry.handler_id, entry.type, differences, entry.seen)
-        case _UnchangedEntry():
-            return Unchanged(specs[name], entry.handler_id)
-        case _ConflictEntry():
-            return Conflict(specs[name], tuple(entry.handler_ids))
-        case _DeleteEntry():
-            return Delete(name, entry.handler_id, entry.type, entry.seen)
-    raise AssertionError(f"no change is made of a {type(entry).__name__}")
 
 
 def _refuse_other_specs(desired: Mapping[str, str], given: Mapping[str, str]) -> None:

@@ -370,7 +370,7 @@ async def test_json_is_for_the_specs_it_was_made_from():
         ('{"changes": 5}', "changes: must be an array, not a numbe"),
         ('{"changes": [5]}', "changes[0]: must be an object, not a numbe"),
         ('{"changes": [{}]}', "changes[0]: has no action; known: create, update, "),
-        ('{"changes": [{"action": 1}]}', "changes[0]: has the unknown action 1; known: create"),
+        ('{"changes": [{"action": 1}]}', "changes[0]: has the unknown action '1'; known: create"),
         (
             '{"changes": [{"action": "delet"}]}',
             "changes[0]: has the unknown action 'delet'; did you mean 'delete'?",
@@ -378,19 +378,25 @@ async def test_json_is_for_the_specs_it_was_made_from():
         ('{"changes": [{"action": "delete", "name": 1}]}', "changes[0].name: must be a string"),
         ('{"changes": [{"action": "delete"}]}', "changes[0].handler_id: missing"),
         (
-            '{"changes": [{"action": "unchanged", "handler_i": 1}]}',
+            '{"changes": [{"action": "unchanged", "name": "a", "desired": "", "handler_i": 1}]}',
             "changes[0].handler_i: is no known key; did you mean 'handler_id'?",
         ),
         (
-            '{"changes": [{"action": "update", "differences": [{"field": 1}]}]}',
+            (
+                '{"changes": [{"action": "update", "name": "a", "desired": "",'
+                ' "differences": [{"field": 1}]}]}'
+            ),
             "changes[0].differences[0].before: missing",
         ),
         (
-            '{"changes": [{"action": "conflict", "handler_ids": [true]}]}',
+            (
+                '{"changes": [{"action": "conflict", "name": "a", "desired": "",'
+                ' "handler_ids": [true]}]}'
+            ),
             "changes[0].handler_ids[0]: must be a whole number, not a boolean",
         ),
         (
-            '{"version":1,"salt":"","changes":[],"prune":null,"serve":null,"warnings":[]}',
+            '{"version":1,"salt":"","changes":[],"prune":null,"server":null,"warnings":[]}',
             "reached: missing",
         ),
     ],

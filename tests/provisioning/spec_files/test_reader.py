@@ -3,13 +3,12 @@
 from pathlib import Path
 
 import pytest
-from spec_file import problems, write
+from spec_file import problems, problems_of, write
 
 from bitpeak_async import (
     HandlerSpec,
     HandlerType,
     InternalNotificationSettings,
-    PlanError,
     SlackSettings,
     TelegramSettings,
     UnknownSettings,
@@ -71,20 +70,6 @@ Bell,internal_notification,,,,true,,
 Call,twilio_call,,,,,+998,3
 """,
 }
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "handlers.yaml"
-
-
-def problems_of(file: Path, content: str | bytes, **environ: str) -> list[str]:
-    """Return what is wrong with a file, each without the file's own path."""
-    file.write_bytes(content.encode() if isinstance(content, str) else content)
-    with pytest.raises(PlanError) as caught:
-        read_specs(file, environ=environ)
-    assert "\n".join(caught.value.problems) == str(caught.value)
-    return [problem.removeprefix(str(file)) for problem in caught.value.problems]
 
 
 @pytest.mark.parametrize("form", SAMPLES)

@@ -4,12 +4,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from spec_file import problems_of
 
 from bitpeak_async import (
     ConfigurationError,
     EmailSettings,
     HandlerSpec,
-    PlanError,
     SlackSettings,
     TelegramSettings,
 )
@@ -17,20 +17,6 @@ from bitpeak_async.provisioning.files import read_specs
 
 CANARY = "canary-4711"
 MAIL = "- {name: a, type: email, settings: {email: a@example.com}}\n"
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "handlers.yaml"
-
-
-def problems_of(file: Path, content: str | bytes, **environ: str) -> list[str]:
-    """Return what is wrong with a file, each without the file's own path."""
-    file.write_bytes(content.encode() if isinstance(content, str) else content)
-    with pytest.raises(PlanError) as caught:
-        read_specs(file, environ=environ)
-    assert "\n".join(caught.value.problems) == str(caught.value)
-    return [problem.removeprefix(str(file)) for problem in caught.value.problems]
 
 
 def test_every_word_of_the_api_is_understood(file: Path):

@@ -1,0 +1,10 @@
+"""Where the tests of spec files write one."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "handlers.yaml"
