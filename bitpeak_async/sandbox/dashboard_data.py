@@ -107,6 +107,12 @@ def describe(fault: Fault) -> str:
         words.append(f"{fault.delivery} body")
     elif not fault.answers:
         words.append(fault.delivery)
+    if fault.edits:
+        words.append("changed JSON")
+    if fault.stores:
+        words.append(f"wrong {', '.join(fault.stores)} stored")
+    if fault.afterwards:
+        words.append("unsolicited response")
     words = words or ["changed response"]
     if fault.commits and (fault.replaces_response or not fault.answers):
         words.append("after commit")
@@ -122,7 +128,7 @@ def _handler(row: StoredHandler) -> dict[str, Any]:
         "id": row.id,
         "type": row.type,
         "name": _clip(row.name),
-        "is_enabled": bool(row.is_enabled),
+        "is_enabled": row.is_enabled,
         "last_datetime": row.last_datetime,
         "settings": _fields(orjson.loads(row.settings)),
     }

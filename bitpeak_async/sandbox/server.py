@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, ExitStack, closing
 from functools import partial
 from random import Random
 from secrets import randbits
-from types import TracebackType
 from typing import Any, Self, Unpack
 
 from attrs import frozen
@@ -105,12 +104,7 @@ class Sandbox:
         await self.start()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     def __enter__(self) -> Self:
@@ -119,12 +113,7 @@ class Sandbox:
             self._thread = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._thread.close()
 
     async def start(self) -> None:

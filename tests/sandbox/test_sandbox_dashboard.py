@@ -362,6 +362,10 @@ async def test_a_wrong_request_for_a_fault_is_refused(ask, state, body, title):
         (Fault.stall(), "stall"),
         (Fault(delivery="reset"), "reset before commit"),
         (Fault(headers={"X": "y"}), "changed response"),
+        (Fault.empty_page(), "changed JSON"),
+        (Fault.lost_type(), "wrong type stored"),
+        (Fault.unsolicited_response(), "unsolicited response"),
+        (Fault.odd_status("999", commits=True), "999 after commit"),
     ],
 )
 def test_a_fault_is_named_in_a_few_words(fault, words):

@@ -55,6 +55,8 @@ def listed(serve, tmp_path):
         ("order_by=name", [4, 1, 3, 2]),
         ("order_by=name&order_type=DESC", [2, 3, 1, 4]),
         ("order_by=notification_handler_id&order_type=desc", [4, 3, 2, 1]),
+        ("order_by=type", [1, 4, 2, 3]),
+        ("order_by=type&order_type=DESC", [3, 2, 4, 1]),
         ("order_by=settings&order_type=DESC", [1, 2, 3, 4]),
         ("datetime_start=2025-12-02", [2, 3, 4]),
         ("datetime_end=2025-12-03", [1, 2, 3]),

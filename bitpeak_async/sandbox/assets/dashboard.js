@@ -56,7 +56,7 @@ function handlerRow(handler) {
     [handler.name],
     [handler.type, "kind"],
     [fields(`handler ${handler.id}`, handler.settings)],
-    [handler.is_enabled ? "yes" : "no", handler.is_enabled ? "good" : "odd"],
+    [["no", "yes", "unconfirmed"][handler.is_enabled], handler.is_enabled === 1 ? "good" : "odd"],
     [handler.last_datetime ? `${handler.last_datetime} UTC` : "never", "number"],
   ]);
 }
