@@ -19,7 +19,7 @@ SAMPLES = Path(__file__).parents[1] / "samples"
 
 @frozen
 class Answer:
-    """A reply as it arrived."""
+    """A response as it arrived."""
 
     status: int
     headers: Mapping[str, str]
@@ -57,7 +57,7 @@ class Caller:
             return Answer(reply.status, reply.headers, await reply.read())
 
     async def create(self, name: str = "Work email", **fields: str) -> Answer:
-        """Create a handler, by default one that sends e-mail."""
+        """Create a handler, by default of type email."""
         fields = fields or {"type": "email", "email": "hey@example.com"}
         return await self.send("POST", form={"name": name, **fields})
 
@@ -83,13 +83,13 @@ def until() -> Callable[[Callable[[], object]], Awaitable[None]]:
 
 @pytest.fixture
 def sample() -> Callable[[str], Any]:
-    """Read a reply that client and sandbox are both held to."""
+    """Read a sample response, which both client and sandbox must match."""
     return lambda name: orjson.loads((SAMPLES / "replies" / f"{name}.json").read_bytes())
 
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Callable[..., Awaitable[Caller]]]:
-    """Start a sandbox with the given options, and return a caller for it."""
+    """Start a sandbox with the given options and return a caller for it."""
     async with AsyncExitStack() as stack:
 
         async def start(**options: Any) -> Caller:
@@ -102,5 +102,5 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[Caller]]]:
 
 @pytest.fixture
 async def caller(serve: Callable[..., Awaitable[Caller]]) -> Caller:
-    """Call a sandbox that speaks as documented."""
+    """Call a sandbox with the default dialect."""
     return await serve()

@@ -36,7 +36,7 @@ async def test_each_key_has_its_own_handlers():
         assert ["of a", "of b"] == names(sandbox.handlers)
 
 
-async def test_handlers_can_be_put_in_for_a_key():
+async def test_handlers_can_be_added_for_a_key():
     async with Sandbox("a", api_keys=["b"]) as sandbox:
         sandbox.add(name="x", type="email", settings={"email": "x@example.com"}, api_key="b")
         sandbox.seed_handlers(1)

@@ -1,4 +1,4 @@
-"""The documented calls, held to the JSON that the client is held to as well."""
+"""The documented calls, checked against the same samples as the client."""
 
 import re
 from pathlib import Path
@@ -31,7 +31,7 @@ async def test_created_handler_comes_back_as_in_the_sample(serve, sample, shown)
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", created["datetime"])
 
 
-async def test_replies_are_those_of_the_samples(caller, sample):
+async def test_responses_match_the_samples(caller, sample):
     await caller.create()
     listed, shown = sample("list"), sample("get")
 
@@ -83,7 +83,7 @@ async def test_delete_removes_the_handler_and_its_id_is_not_used_again(caller, s
         ("?page=0", (1, 25), (1, 25, 60, 3), (2, None)),
     ],
 )
-async def test_pages(caller, query, ids, meta, neighbours):
+async def test_a_page_has_its_handlers_meta_and_links(caller, query, ids, meta, neighbours):
     caller.sandbox.seed_handlers(60)
 
     page = (await caller.send("GET", f"/notification-handlers/{query}")).json
@@ -240,7 +240,7 @@ async def test_nothing_is_served_outside_the_base_url(caller):
         ("PATCH", "/notification-handlers/1", "GET, POST, DELETE"),
     ],
 )
-async def test_wrong_verb_is_405(caller, method, path, allowed):
+async def test_wrong_method_is_405(caller, method, path, allowed):
     answer = await caller.send(method, path, form={"name": "a"})
 
     assert (405, allowed) == (answer.status, answer.headers["Allow"])

@@ -22,7 +22,7 @@ PHONE = (360, 740)
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """Start a browser that notes what it requests and what its console says."""
+    """Start a browser that logs its requests and its console."""
     from selenium import webdriver  # noqa: PLC0415 - not in the default run
 
     options = webdriver.ChromeOptions()
@@ -48,6 +48,7 @@ def started() -> Iterator[Any]:
 @pytest.fixture
 def browser(started: Any, threaded_sandbox: Sandbox) -> Iterator[Any]:
     """Show the dashboard; after any test the console is empty and no other host was asked."""
+    started.get("about:blank")  # the last test's dashboard polls a sandbox that is gone
     for log in ("browser", "performance"):
         started.get_log(log)
     view(started, DESKTOP)
@@ -284,7 +285,7 @@ def test_nothing_is_wider_than_the_screen_and_all_is_readable(
     look: tuple[tuple[int, int], str],
     tmp_path_factory: pytest.TempPathFactory,
 ):
-    """A picture of each size and scheme is left below ``--basetemp``."""
+    """Saves a picture of each size and colour scheme below ``--basetemp``."""
     size, scheme = look
     fill_with_examples(threaded_sandbox)
     view(browser, size, scheme)

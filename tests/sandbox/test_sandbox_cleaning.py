@@ -1,4 +1,4 @@
-"""Texts cleaned on the way in: by stated cases, over a socket, and by asking a PHP."""
+"""Texts are cleaned as PHP does it: stated cases, over a socket, and compared with a real PHP."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ from bitpeak_async.sandbox import Cleaning, Dialect
         ({"lowers_emails": True}, "ABC", "ABC"),
     ],
 )
-def test_names(options, sent, kept):
+def test_each_option_changes_names(options, sent, kept):
     fields = {"name": sent, "type": " email ", "is_enabled": " 1 "}
 
     assert {**fields, "name": kept} == Cleaning(**options).clean(fields)

@@ -273,7 +273,7 @@ async def test_a_log_of_any_length_is_shown_in_part(caller, state):
         ("truncated_body", (None, True)),
     ],
 )
-async def test_a_fault_of_the_dashboard_meets_the_next_request(caller, ask, state, name, outcome):
+async def test_a_fault_of_the_dashboard_hits_the_next_request(caller, ask, state, name, outcome):
     status, commits = outcome
     wanted = {"fault": name, "method": "POST", "times": 1, "retry_after": 7}
     assert 204 == (await ask("POST", "/sandbox/faults", body=wanted))[0]

@@ -1,4 +1,4 @@
-"""Each knob of the dialect, on the wire."""
+"""Each option of the dialect, on the wire."""
 
 import json
 
@@ -11,7 +11,7 @@ TELEGRAM = {"type": "telegram", "telegram": "secret-token", "telegram_chat_id": 
 
 @pytest.fixture
 def speak(serve):
-    """Start a sandbox of a dialect that has one handler."""
+    """Start a sandbox with a dialect and one handler."""
 
     async def start(**dialect):
         caller = await serve(dialect=Dialect(**dialect))

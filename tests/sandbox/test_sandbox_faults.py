@@ -1,4 +1,4 @@
-"""Each fault, as a client meets it and as the database sees it."""
+"""The effect of each fault on the client and on the database."""
 
 import asyncio
 import gzip

@@ -1,4 +1,4 @@
-"""Forms are read as PHP reads them: by stated cases, and by asking a PHP."""
+"""Forms are parsed as PHP does it: stated cases, and compared with a real PHP."""
 
 import pytest
 from hypothesis import given, settings
@@ -121,7 +121,7 @@ def test_pairs_past_a_thousand_and_one_are_dropped():
 
 @pytest.fixture(scope="module")
 def php(php):
-    """Ask a PHP what it reads: (content type, body) -> `$_POST` as text."""
+    """Return what a real PHP reads: (content type, body) → `$_POST` as text."""
 
     def post(content_type, body):
         fields = php(content_type, body)

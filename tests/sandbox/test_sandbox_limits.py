@@ -1,4 +1,4 @@
-"""Rate limits, by a clock that only the test moves."""
+"""Rate limits, on a clock that only the test moves."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The sandbox, the samples and the SDK's table are held to docs/openapi.yaml."""
+"""docs/openapi.yaml matches the sandbox, the samples and the SDK's types."""
 
 import copy
 import json
@@ -111,7 +111,7 @@ OPERATIONS = {result.ok().label: result.ok() for result in COMPLETE.get_all_oper
 
 
 def settings_are_those_of_the_type(context, reply, case):
-    """Hold each handler's settings to the schema of its type, as `anyOf` by itself does not."""
+    """Check settings against the schema of their type; `anyOf` alone accepts any of them."""
     if case.operation.method != "get" or reply.status_code != 200:
         return
     data = reply.json()["data"]
@@ -132,7 +132,7 @@ CHECKS = [
 
 
 class Client:
-    """Sends cases over a kept connection and checks what comes back."""
+    """Sends cases over one connection and checks the responses."""
 
     def __init__(self, sandbox):
         self.sandbox = sandbox

@@ -1,4 +1,4 @@
-"""A replica that lags, by a clock that only the test moves."""
+"""A replica that lags, on a clock that only the test moves."""
 
 import pytest
 

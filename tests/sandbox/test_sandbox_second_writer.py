@@ -1,4 +1,4 @@
-"""Somebody who writes beside the client, by a clock that only the test moves."""
+"""A second writer beside the client, on a clock that only the test moves."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def beside(serve, clock):
     return start
 
 
-async def test_it_acts_before_a_request_as_often_as_the_time_demands(beside, clock):
+async def test_it_acts_before_each_request_at_its_rate(beside, clock):
     caller, writer = await beside(rate=4.0, actions=["insert"])
 
     seen = []
@@ -46,7 +46,7 @@ async def test_it_acts_before_a_request_as_often_as_the_time_demands(beside, clo
     assert 43 == len(writer.inserted)
 
 
-async def test_it_keeps_account_of_what_it_did_to_the_first_key_s_handlers(beside, clock):
+async def test_it_records_what_it_did_to_the_first_key_s_handlers(beside, clock):
     caller, writer = await beside(rate=1.0, seed=7)
     before = {handler["id"]: handler["name"] for handler in caller.sandbox.handlers}
     await caller.send("GET")
@@ -63,7 +63,7 @@ async def test_it_keeps_account_of_what_it_did_to_the_first_key_s_handlers(besid
     assert ["x"] == [handler["name"] for handler in caller.sandbox.handlers_of("other")]
 
 
-async def test_it_touches_only_its_own_if_told_so(beside, clock):
+async def test_with_only_own_it_changes_nothing_else(beside, clock):
     caller, writer = await beside(rate=1.0, only_own=True, seed=7)
     before = caller.sandbox.handlers
     await caller.send("GET")
@@ -89,7 +89,7 @@ async def test_it_has_nothing_to_delete_in_an_empty_account(beside, clock):
     )
 
 
-async def test_the_seed_decides(beside, clock):
+async def test_the_same_seed_repeats_a_run(beside, clock):
     async def run(seed):
         caller, _ = await beside(rate=1.0, seed=seed)
         await caller.send("GET")

@@ -1,4 +1,4 @@
-"""The sandbox's life: start, close, its database, and what it tells about its traffic."""
+"""The sandbox's life cycle, database and record of requests."""
 
 import asyncio
 import gc
@@ -105,7 +105,7 @@ async def test_the_log_is_bounded_and_the_counts_are_not(serve):
     assert {("POST", 200): 3} == caller.sandbox.counts
 
 
-async def test_peak_in_flight(caller, until):
+async def test_the_peak_counts_abandoned_requests_that_still_run(caller, until):
     caller.sandbox.inject(Fault.stall(), times=3)
     creates = [asyncio.create_task(caller.create()) for _ in range(3)]
     await until(lambda: caller.sandbox.in_flight == 3)
@@ -118,7 +118,7 @@ async def test_peak_in_flight(caller, until):
     assert 4 == caller.sandbox.peak_in_flight
 
 
-async def test_not_running():
+async def test_a_sandbox_that_is_not_running_has_no_url():
     sandbox = Sandbox()
 
     with pytest.raises(RuntimeError, match="not running"):
@@ -160,7 +160,7 @@ async def test_closing_refuses_new_connections():
 
 @pytest.fixture
 def patient(monkeypatch):
-    """Let a close that waits for a connection take far longer than its test allows."""
+    """Make a close that waits for a connection exceed the time limit of its test."""
     monkeypatch.setattr(network, "_SHUTDOWN_TIMEOUT", 60.0)
 
 
@@ -232,6 +232,6 @@ async def test_another_thread_may_look_inside(caller):
     assert caller.sandbox.handlers == seen
 
 
-async def test_the_seed_is_told():
+async def test_the_seed_is_random_unless_given():
     assert 7 == Sandbox(seed=7).seed
     assert Sandbox().seed != Sandbox().seed
