@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from bitpeak_async._bulk.create_run import CreateRun
-from bitpeak_async._checks import check_listener, check_type
+from bitpeak_async._checks import check_listener, check_number, check_type
 from bitpeak_async._http.factory import new_transport
 from bitpeak_async._http.lifecycle import Network
 from bitpeak_async._http.pagination import SeenIds
@@ -27,7 +27,7 @@ from bitpeak_async.keywords import (
     takes,
 )
 from bitpeak_async.notification_handlers import NotificationHandlers
-from bitpeak_async.options import Retry, Timeout, check_number
+from bitpeak_async.options import Retry, Timeout
 from bitpeak_async.provisioning.apply import Outcome, Report, apply_plan
 from bitpeak_async.provisioning.changes import Delete
 from bitpeak_async.provisioning.plan import Plan, make_plan, refuse_unsafe, still_valid
@@ -61,7 +61,7 @@ class BitPeak:
 
     notification_handlers: NotificationHandlers
 
-    @hides("api_key")
+    @hides("api_key", "proxy")
     def __init__(
         self,
         api_key: str | None = None,
@@ -254,7 +254,7 @@ class BitPeak:
         return f"BitPeak(base_url={self._transport.wire.base_url!r})"
 
 
-@hides("api_key")
+@hides("api_key", "proxy")
 def client_over(
     network: Network, api_key: str | None = None, **options: Unpack[ClientOptions]
 ) -> BitPeak:

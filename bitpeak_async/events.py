@@ -12,7 +12,7 @@ from typing import Final, Protocol, TypeAlias, TypeVar
 
 from attrs import frozen
 
-from bitpeak_async.errors import BitPeakError
+from bitpeak_async.errors import BitPeakError, ConfigurationError
 
 __all__ = [
     "Event",
@@ -243,6 +243,21 @@ def notify(listener: Callable[[T], object], subject: T) -> None:
     except Exception:  # noqa: BLE001 - whatever it raises, it is not the request's
         name = getattr(listener, "__qualname__", type(listener).__qualname__)
         _LOG.exception("%s failed on %s", name, type(subject).__name__)
+
+
+def checked_hooks(hooks: Iterable[Hook]) -> tuple[Hook, ...]:
+    """Return hooks that can be called.
+
+    Raises:
+        ConfigurationError: something else was given.
+    """
+    try:
+        checked = tuple(hooks)
+    except TypeError:
+        raise ConfigurationError("hooks must be an iterable of callables") from None
+    if not all(map(callable, checked)):
+        raise ConfigurationError("hooks must be callables that take one event")
+    return checked
 
 
 class Emitter:

@@ -15,10 +15,11 @@ from typing import Any, Final, TypedDict, TypeVar, cast, get_type_hints
 
 from attrs import Attribute, field, fields_dict, frozen
 
-from bitpeak_async._checks import check_store, check_type, checked_hooks, checked_url
-from bitpeak_async._rate.store import PaceStore
-from bitpeak_async.events import Hook
-from bitpeak_async.options import Pace, Retry, Timeout, check_number
+from bitpeak_async._checks import check_number, check_type
+from bitpeak_async._rate.store import PaceStore, check_store
+from bitpeak_async._secret import Secret
+from bitpeak_async.events import Hook, checked_hooks
+from bitpeak_async.options import Pace, Retry, Timeout
 
 __all__ = ["ApplyOptions", "ClientOptions", "PlanOptions", "PortableOptions", "ProvisionOptions"]
 
@@ -98,6 +99,10 @@ class ProvisionOptions(PlanOptions, ApplyOptions, total=False):
     """Keyword arguments of everything that plans and applies in one step."""
 
 
+def _hidden(proxy: str | Secret[str | None] | None) -> Secret[str | None]:
+    return Secret.of(proxy)
+
+
 def _instance_of(cls: type[Any], *, optional: bool = False) -> Callable[..., None]:
     def validate(_: object, attribute: Attribute[Any], value: object) -> None:
         if not (optional and value is None):
@@ -118,7 +123,7 @@ class ClientConfig:
     timeout: Timeout = field(default=Timeout(), validator=_instance_of(Timeout))
     retry: Retry = field(default=Retry(), validator=_instance_of(Retry))
     pace: Pace = field(default=Pace(), validator=_instance_of(Pace))
-    proxy: str | None = field(default=None, repr=False)  # it may hold a password
+    proxy: Secret[str | None] = field(default=None, converter=_hidden)
     ssl: tls.SSLContext | None = field(
         default=None, validator=_instance_of(tls.SSLContext, optional=True)
     )
@@ -131,8 +136,6 @@ class ClientConfig:
     def __attrs_post_init__(self) -> None:
         check_number("BitPeak(max_reply_bytes=)", self.max_reply_bytes, 1, integer=True)
         check_store(self.pace_store)
-        if self.proxy is not None:
-            checked_url("proxy", self.proxy)
 
 
 @frozen(kw_only=True)

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 from attrs import Attribute, field, frozen
 
-from bitpeak_async.errors import ConfigurationError
+from bitpeak_async._checks import check_number
 
 __all__ = ["Pace", "Retry", "Timeout"]
-
-
-def check_number(
-    option: str, value: Any, low: float, *, above: bool = False, integer: bool = False
-) -> None:
-    """Raise ConfigurationError unless ``value`` is a finite number ≥ (or >) ``low``."""
-    kind = int if integer else (int, float)
-    fits = isinstance(value, kind) and not isinstance(value, bool) and abs(value) < math.inf
-    if not fits or value < low or (above and value == low):
-        noun = "a whole number" if integer else "a number"
-        bound = f"above {low:g}" if above else f"of at least {low:g}"
-        raise ConfigurationError(f"{option} must be {noun} {bound}, not {value!r}")
 
 
 def _number(low: float, *, above: bool = False, integer: bool = False) -> Callable[..., None]:

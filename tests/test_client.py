@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import aiohttp
 import pytest
@@ -19,70 +19,9 @@ from bitpeak_async import (
     Retry,
     Timeout,
 )
-from bitpeak_async._http.protocol import Connections, SessionOptions
-from bitpeak_async._http.session import SessionNetwork
-from bitpeak_async._secret import Secret
-from bitpeak_async.client import client_over
 from bitpeak_async.sandbox import Fault, Sandbox
 
 CANARY = "canary-key-4711"
-
-
-@pytest.mark.parametrize(
-    ("key", "problem"),
-    [
-        ("", "must not be empty"),
-        ("ключ", "must be ASCII"),
-        ("a b", "must be ASCII without spaces"),
-        ("a\r\nX-Evil: 1", "must be ASCII without spaces, line ends or control characters"),
-        ("a\x00", "control characters"),
-        (b"key", "must be a string, not bytes"),
-    ],
-)
-def test_an_unusable_key_is_refused(key: str, problem: str):
-    with pytest.raises(ConfigurationError, match=f"api_key .*{problem}"):
-        BitPeak(key)
-
-
-def test_a_missing_key_says_where_it_may_come_from():
-    with pytest.raises(ConfigurationError, match="pass it or set BITPEAK_API_KEY"):
-        BitPeak()
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "bitpeak.ru/api",
-        "ftp://bitpeak.ru",
-        "https://",
-        "https://bit peak.ru",
-        "https://bitpeak.ru:port",
-        "https://[::1",
-        "https://bitpeak.ru\n",
-        "https://пик.рф",
-        42,
-    ],
-)
-def test_an_unusable_base_url_is_refused(url: str):
-    with pytest.raises(ConfigurationError, match="base_url must be an absolute http"):
-        BitPeak("key", base_url=url)
-
-
-@pytest.mark.parametrize(
-    "url", ["https://u:p@bitpeak.ru", "https://bitpeak.ru/?a=1", "https://b/#f"]
-)
-def test_a_base_url_is_only_a_base(url: str):
-    with pytest.raises(ConfigurationError, match="base_url must have no query, fragment, user"):
-        BitPeak("key", base_url=url)
-
-
-def test_plain_http_is_for_loopback_or_on_demand():
-    with pytest.raises(ConfigurationError, match=r"base_url must be https.*allow_insecure=True"):
-        BitPeak("key", base_url="http://bitpeak.ru/api")
-    BitPeak("key", base_url="http://bitpeak.ru/api", allow_insecure=True)
-    for host in ("127.0.0.1", "127.9.9.9", "[::1]", "localhost", "bitpeak.localhost"):
-        BitPeak("key", base_url=f"http://{host}:8080/api")
 
 
 @pytest.mark.parametrize(
@@ -215,34 +154,6 @@ async def test_the_wires_datetimes_are_read_in_the_given_timezone(
         handlers = bitpeak.notification_handlers
         handler = await handlers.get(await handlers.create("a", EmailSettings("a@example.com")))
     assert dt.timedelta(hours=5) == handler.datetime.utcoffset()
-
-
-def proxy_of(base_url: str) -> str | None:
-    """Return the proxy that the requests of a new client would go through."""
-    seen: list[SessionOptions] = []
-
-    class Network(SessionNetwork):
-        def connections(
-            self, headers: Secret[Mapping[str, str]], options: SessionOptions
-        ) -> Connections:
-            seen.append(options)
-            return super().connections(headers, options)
-
-    client_over(Network(), "key", base_url=base_url)
-    return seen[0].proxy
-
-
-@pytest.mark.parametrize("variable", ["https_proxy", "HTTPS_PROXY", "all_proxy"])
-def test_the_environments_proxy_is_resolved_once(variable: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv(variable, "http://proxy.example.com:3128")
-    assert "http://proxy.example.com:3128" == proxy_of("https://bitpeak.ru/api")
-    monkeypatch.setenv("no_proxy", "bitpeak.ru")
-    assert proxy_of("https://bitpeak.ru/api") is None
-
-
-def test_loopback_is_never_proxied_by_the_environment(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("http_proxy", "http://proxy.example.com:3128")
-    assert proxy_of("http://127.0.0.1:1/api") is None
 
 
 async def test_requests_go_through_a_given_proxy(sandbox: Sandbox, connect: Callable[..., BitPeak]):

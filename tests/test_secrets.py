@@ -304,6 +304,23 @@ async def test_a_server_that_nobody_reaches_shows_no_secret():
     check(caught.value)
 
 
+async def test_a_proxy_that_nobody_reaches_shows_no_password(monkeypatch: pytest.MonkeyPatch):
+    proxy = f"http://user:{CANARY}@127.0.0.1:1"
+    monkeypatch.setenv("https_proxy", proxy)
+    for options in ({"proxy": proxy}, {}):
+        async with BitPeak("unlike", **OPTIONS, **options) as bitpeak:
+            with pytest.raises(TransportError) as caught:
+                await bitpeak.notification_handlers.create("Ops", OPS)
+        check(caught.value)
+
+
+def test_a_refused_proxy_of_the_environment_is_not_shown(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("https_proxy", f"user:{CANARY}@proxy.example.com")
+    with pytest.raises(ConfigurationError) as caught:
+        BitPeak("unlike")
+    check(caught.value)
+
+
 async def test_a_given_session_to_a_server_that_nobody_reaches_shows_no_secret():
     async with (
         aiohttp.ClientSession() as session,
@@ -366,11 +383,14 @@ async def test_a_refused_argument_is_not_shown(call: Callable[[Any], Any]):
         {"api_key": CANARY, "base_url": "ftp://bitpeak.ru"},
         {"api_key": CANARY, "timeout": 10},
         {"api_key": CANARY, "timezone": "UTC"},
+        {"api_key": CANARY, "proxy": f"user:{CANARY}@proxy.example.com"},
+        {"api_key": CANARY, "proxy": f"http://user:{CANARY}@proxy.example.com", "retry": 1},
+        {"apikey": CANARY},
     ],
     ids=str,
 )
 def test_a_refused_configuration_shows_no_key(cls: type[Any], arguments: dict[str, Any]):
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises((ConfigurationError, TypeError)) as caught:
         cls(**arguments)
     check(caught.value)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import platform
 from typing import Final
 
-from bitpeak_async._checks import checked_base_url, checked_key, environment_proxy
 from bitpeak_async._http.decode import decoder
+from bitpeak_async._http.endpoint import checked_base_url, checked_key, checked_proxy
 from bitpeak_async._http.lifecycle import Lifecycle, Network
 from bitpeak_async._http.protocol import SessionOptions, Wire
 from bitpeak_async._http.replies import ReplyReader
@@ -39,9 +39,7 @@ def new_transport(
         ConfigurationError: the key, the base URL or the proxy of the environment is unusable.
     """
     base_url = checked_base_url(config.base_url, allow_insecure=config.allow_insecure)
-    proxy = config.proxy
-    if proxy is None and not is_direct:
-        proxy = environment_proxy(base_url)
+    proxy = checked_proxy(config.proxy, base_url, ignore_environment=is_direct)
     wire = Wire(base_url=base_url, api_key=checked_key(api_key), user_agent=_USER_AGENT)
     emit = Emitter(config.hooks)
     limiters = LimiterFactory(

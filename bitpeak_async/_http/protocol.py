@@ -81,12 +81,12 @@ class SessionOptions:
 
     Attributes:
         max_reply_bytes: larger replies, after decompression, are refused.
-        proxy: URL of an HTTP proxy, or None.
+        proxy: URL of an HTTP proxy, or None; it may hold a password.
         ssl: a TLS context, or True for aiohttp's own.
     """
 
     max_reply_bytes: int
-    proxy: str | None = None
+    proxy: Secret[str | None] = Secret(None)  # noqa: RUF009 - frozen
     ssl: tls.SSLContext | bool = True
 
 

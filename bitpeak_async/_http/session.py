@@ -233,7 +233,7 @@ class SessionExchange:
                     timeout=self._of_connecting(timeout),
                     allow_redirects=False,
                     raise_for_status=False,
-                    proxy=options.proxy,
+                    proxy=options.proxy.value,
                     ssl=options.ssl,
                     middlewares=(resending,) if resending else None,
                 )

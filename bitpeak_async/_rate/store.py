@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from bitpeak_async.errors import ConfigurationError
+
 
 class PaceCounters(Protocol):
     """Counters that expire: what each asynchronous storage of the ``limits`` library is.
@@ -31,3 +33,12 @@ class PaceStore(Protocol):
     def connect(self) -> AbstractAsyncContextManager[PaceCounters]:
         """Yield the counters to one event loop; what belongs to them is closed at the end."""
         ...
+
+
+def check_store(store: object) -> None:
+    """Raise ConfigurationError unless a pace store is None or can be connected to."""
+    is_store = callable(getattr(store, "connect", None)) and not isinstance(store, type)
+    if store is not None and not is_store:
+        raise ConfigurationError(
+            f"pace_store must be a store such as RedisPaceStore, not {type(store).__name__}"
+        )

@@ -24,12 +24,13 @@ from typing import Any, Final, NewType, TypeVar
 
 from attrs import frozen
 
+from bitpeak_async._checks import check_number
 from bitpeak_async._secret import Secret, hides
 from bitpeak_async._structure import Keys, problems, strict_converter
 from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.keys import EnvironmentKey, FileKey, KeySource, LiteralKey
-from bitpeak_async.options import Pace, check_number
+from bitpeak_async.options import Pace
 from bitpeak_async.provisioning.spec_files.document import (
     Document,
     UnusableFileError,

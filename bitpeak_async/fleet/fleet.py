@@ -8,8 +8,9 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeAlias, Unpack
 
-from bitpeak_async._checks import check_type, checked_base_url
-from bitpeak_async._secret import Secret
+from bitpeak_async._checks import check_number, check_type
+from bitpeak_async._http.endpoint import checked_base_url
+from bitpeak_async._secret import Secret, hides
 from bitpeak_async.client import BitPeak
 from bitpeak_async.errors import BitPeakError, ConfigurationError
 from bitpeak_async.fleet._clients import Clients
@@ -27,7 +28,6 @@ from bitpeak_async.keywords import (
     refuse_unknown,
     takes,
 )
-from bitpeak_async.options import check_number
 from bitpeak_async.provisioning.apply import Outcome, ProvisionCancelledError, Report
 from bitpeak_async.provisioning.plan import Plan
 
@@ -60,6 +60,7 @@ class Fleet:
         ConfigurationError: an argument is unusable, or accounts share a name; it names each.
     """
 
+    @hides("proxy")
     def __init__(
         self,
         accounts: Iterable[Account] = (),

@@ -174,7 +174,7 @@ class SyncBitPeak:
 
     notification_handlers: SyncNotificationHandlers
 
-    @hides("api_key")
+    @hides("api_key", "proxy")
     def __init__(self, api_key: str | None = None, **options: Unpack[ClientOptions]) -> None:
         refuse_unknown("SyncBitPeak", options, ClientOptions)
         bitpeak = BitPeak(api_key, **options)

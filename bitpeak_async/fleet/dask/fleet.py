@@ -11,7 +11,7 @@ from typing import Any, Self, Unpack
 from distributed import CancelledError as FutureCancelledError
 from distributed import Client
 
-from bitpeak_async._checks import check_listener
+from bitpeak_async._checks import check_listener, check_number
 from bitpeak_async.errors import ClosedError, ConfigurationError, TransportError
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.dask._check import checked_jobs
@@ -30,7 +30,6 @@ from bitpeak_async.keywords import (
     refuse_unknown,
     takes,
 )
-from bitpeak_async.options import check_number
 
 __all__ = ["DaskFleet"]
 
