@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from bitpeak_async._secret import Secret
+from bitpeak_async._structure import did_you_mean
 from bitpeak_async.errors import InvalidRequestError
 from bitpeak_async.records import HandlerSpec
 from bitpeak_async.settings import (
@@ -91,8 +91,7 @@ def _mapping_problems(changes: Mapping[str, object]) -> Iterator[Problem]:
     for name, value in changes.items():
         wire = WIRE_FIELDS.get(name)
         if wire is None:
-            close = get_close_matches(str(name), WIRE_FIELDS, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(WIRE_FIELDS)}"
+            hint = did_you_mean(str(name), WIRE_FIELDS)
             yield "settings", f"has an unknown field {name!r}; {hint}"
         elif problem := _field_problem(wire, value):
             yield f"settings[{name!r}]", problem

@@ -154,6 +154,31 @@ def test_all_mistakes_are_told_with_their_places(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("name", "null", "must be a string, not null"),
+        ("name", '["a"]', "must be a string, not a list"),
+        ("api_key", "null", "must be a string, not null"),
+        ("specs", "null", "must be a string, not null"),
+        ("specs", "[null]", "must be a string, not null"),
+        ("base_url", "null", "must be a string, not null"),
+        ("requests_per_minute", "null", "must be a string, not null"),
+        ("requests_per_minute", "0", "must be a number above 0, not 0.0"),
+        ("in_flight", "1.5", "must be a whole number"),
+        ("in_flight", "[]", "must be a string, not a list"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_once(
+    tmp_path: Path, key: str, value: str, problem: str
+):
+    account = {"name": '"a"', "api_key": '"x"', "specs": '"a.yaml"', key: value}
+    pairs = ", ".join(f'"{each}": {account[each]}' for each in account)
+    file = write(tmp_path, "accounts.json", f"[{{{pairs}}}]")
+    name = " ('a')" if key != "name" else ""
+    assert (f"{file}: [0].{key}{name}: {problem}",) == problems(file)
+
+
+@pytest.mark.parametrize(
     ("name", "text", "problem"),
     [
         ("accounts.csv", "name\nacme\n", "no known suffix; a file of accounts ends in .yaml, .yml"),
