@@ -12,8 +12,9 @@ from bitpeak_async._bulk.create_run import CreateRun
 from bitpeak_async._checks import check_listener, check_number, check_type
 from bitpeak_async._http.factory import new_transport
 from bitpeak_async._http.lifecycle import Network
+from bitpeak_async._http.network import SessionNetwork
 from bitpeak_async._http.pagination import SeenIds
-from bitpeak_async._http.session import SessionNetwork, check_session
+from bitpeak_async._http.session import check_session
 from bitpeak_async._http.transport import CallOptions, Transport
 from bitpeak_async._secret import Secret, hides
 from bitpeak_async.keywords import (

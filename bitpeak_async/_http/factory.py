@@ -46,7 +46,7 @@ def new_transport(
         config.pace, config.retry.max_delay, wire.account, emit, config.pace_store
     )
     ssl = True if config.ssl is None else config.ssl
-    session_options = SessionOptions(config.max_reply_bytes, proxy, ssl)
+    session_options = SessionOptions(base_url, config.max_reply_bytes, proxy, ssl)
     return Transport(
         wire,
         ReplyReader(decoder(config.timezone), wire.api_key),

@@ -8,7 +8,6 @@ from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
 
 from attrs import define, field, frozen
-from yarl import URL
 
 from bitpeak_async._http.multipart import encode_multipart
 from bitpeak_async._secret import Secret
@@ -53,7 +52,7 @@ class Request:
     """What goes on the wire, besides the headers of every request. Its form is never shown."""
 
     method: str
-    url: URL
+    url: str
     headers: Mapping[str, str] | None
     body: bytes | None = field(repr=False)
 
@@ -80,11 +79,13 @@ class SessionOptions:
     """What each request needs besides what it sends.
 
     Attributes:
+        base_url: where every request goes, without a trailing slash.
         max_reply_bytes: larger replies, after decompression, are refused.
         proxy: URL of an HTTP proxy, or None; it may hold a password.
         ssl: a TLS context, or True for aiohttp's own.
     """
 
+    base_url: str
     max_reply_bytes: int
     proxy: Secret[str | None] = Secret(None)  # noqa: RUF009 - frozen
     ssl: tls.SSLContext | bool = True
@@ -160,7 +161,7 @@ class Wire:
 
     def request(self, call: Call[Any]) -> Request:
         """Return the request of a call; a form gets a fresh boundary each time."""
-        url = URL(self.base_url + call.path, encoded=True)
+        url = self.base_url + call.path
         if call.form is None:
             return Request(call.method, url, None, None)
         content_type, body = encode_multipart(call.form)

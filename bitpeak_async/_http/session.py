@@ -1,7 +1,4 @@
-"""The exchange over an aiohttp session, and the life of that session.
-
-It is over 300 lines because all that knows aiohttp's client stands here.
-"""
+"""The exchange by ``ClientSession.request``, and what aiohttp's failures mean."""
 
 from __future__ import annotations
 
@@ -9,11 +6,12 @@ import asyncio
 import math
 import os
 import ssl as tls
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
+from yarl import URL
 
 from bitpeak_async._checks import check_type
 from bitpeak_async._http.failures import (
@@ -22,12 +20,9 @@ from bitpeak_async._http.failures import (
     ExchangeTimeoutError,
     ReplyTooLargeError,
 )
-from bitpeak_async._http.lifecycle import NewLimiter
-from bitpeak_async._http.protocol import Connections, Reply, Request, SessionOptions
+from bitpeak_async._http.protocol import Reply, Request, SessionOptions
 from bitpeak_async._http.timeouts import Timeouts
-from bitpeak_async._rate.factory import LimiterFactory
 from bitpeak_async._secret import Secret
-from bitpeak_async.errors import ClosedError
 from bitpeak_async.options import Timeout
 
 AIOHTTP_VERSION: Final = aiohttp.__version__
@@ -77,119 +72,6 @@ def open_session(
     )
 
 
-class SessionNetwork:
-    """A network of one client: a given session, or one of its own.
-
-    Args:
-        session: used and never closed; None for a session of the client's own.
-    """
-
-    def __init__(self, session: aiohttp.ClientSession | None = None) -> None:
-        self._session = session
-
-    def connections(
-        self, headers: Secret[Mapping[str, str]], options: SessionOptions
-    ) -> Connections:
-        """Return the connections of one client."""
-        if (session := self._session) is None:
-            return SessionConnections(headers, options)
-        return SessionConnections(headers, options, lambda: session, runs_middlewares=True)
-
-    def new_limiter(self, limiters: LimiterFactory) -> NewLimiter:
-        """Return what makes the limiter of one client."""
-        return limiters.make
-
-
-class SharedSession:
-    """A network of several clients on one session; whoever made it closes it.
-
-    Args:
-        limit: requests at once, of all clients together; ``new_limiter`` must see to it.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._session: aiohttp.ClientSession | None = None
-
-    def connections(
-        self, headers: Secret[Mapping[str, str]], options: SessionOptions
-    ) -> Connections:
-        """Return the connections of one client."""
-        return SessionConnections(headers, options, self._open)
-
-    def new_limiter(self, limiters: LimiterFactory) -> NewLimiter:
-        """Return what makes the limiter of one client."""
-        return limiters.make
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = open_session(self.limit)
-        return self._session
-
-    async def close(self) -> None:
-        """Close the session. Closing twice is fine."""
-        if self._session is not None:
-            await self._session.close()
-
-
-class SessionConnections:
-    """Connections of one client over a session; see ``Connections``.
-
-    Args:
-        headers: of every request.
-        options: of every request.
-        lender: returns a session that others use and close; None for one of the client's own.
-        runs_middlewares: whether the session's own middlewares must run.
-    """
-
-    def __init__(
-        self,
-        headers: Secret[Mapping[str, str]],
-        options: SessionOptions,
-        lender: Callable[[], aiohttp.ClientSession] | None = None,
-        *,
-        runs_middlewares: bool = False,
-    ) -> None:
-        self.can_rebind = lender is None
-        self._headers = headers
-        self._options = options
-        self._lender = lender
-        self._runs_middlewares = runs_middlewares
-        self._session: aiohttp.ClientSession | None = None
-        self._exchange: SessionExchange | None = None
-
-    @property
-    def limit(self) -> int | None:
-        """Requests at once: never more than a borrowed session has connections."""
-        if self._lender is None or (connector := self._lender().connector) is None:
-            return None
-        limits = filter(None, [connector.limit, connector.limit_per_host])
-        return min(limits, default=None)
-
-    def open(self, slots: int) -> SessionExchange:
-        """Return an exchange of the running loop."""
-        if self._lender is None:
-            self._session, headers = open_session(slots, self._headers), None
-        else:
-            self._session, headers = self._lender(), self._headers
-        self._exchange = SessionExchange(
-            self._session, self._options, headers, runs_middlewares=self._runs_middlewares
-        )
-        return self._exchange
-
-    def check(self) -> None:
-        """Raise ClosedError if a borrowed session was closed."""
-        if self._lender is not None and self._session is not None and self._session.closed:
-            raise ClosedError("the session given to the client is closed")
-
-    async def close(self) -> None:
-        """Close the session if it is the client's own. Closing twice is fine."""
-        if self._exchange is not None:
-            self._exchange.close()
-        if self._lender is None and self._session is not None:
-            await self._session.close()
-
-
 class SessionExchange:
     """Exchanges requests and replies by ``ClientSession.request``.
 
@@ -219,31 +101,9 @@ class SessionExchange:
 
     async def exchange(self, request: Request, timeout: Timeout) -> Reply:
         """Return the reply; see ``Exchange``."""
-        resending = None
-        if request.method == "DELETE" and not self._runs_middlewares:
-            resending = _Resending()
-        options = self._options
         try:
             with self._timeouts.within(timeout.total):
-                response = await self._session.request(
-                    request.method,
-                    request.url,
-                    data=request.body,
-                    headers=self._headers_of(request),
-                    timeout=self._of_connecting(timeout),
-                    allow_redirects=False,
-                    raise_for_status=False,
-                    proxy=options.proxy.value,
-                    ssl=options.ssl,
-                    middlewares=(resending,) if resending else None,
-                )
-                try:
-                    body = await _read(response, options.max_reply_bytes)
-                except BaseException:
-                    response.release()
-                    raise
-                was_resent = resending is not None and resending.happened
-                return Reply(response.status, response.headers, body, was_resent)
+                return await self._send(request, self._of_connecting(timeout))
         except _FAILURES as cause:
             error = _exchange_error(cause)
         except asyncio.CancelledError as end:
@@ -251,6 +111,31 @@ class SessionExchange:
             end.__context__ = None
             raise end.with_traceback(None)  # noqa: B904 - it is the same one
         raise error  # outside of the handler, so that it chains nothing of aiohttp's
+
+    async def _send(self, request: Request, timeout: aiohttp.ClientTimeout) -> Reply:
+        resending = None
+        if request.method == "DELETE" and not self._runs_middlewares:
+            resending = _Resending()
+        options = self._options
+        response = await self._session.request(
+            request.method,
+            URL(request.url, encoded=True),
+            data=request.body,
+            headers=self._headers_of(request),
+            timeout=timeout,
+            allow_redirects=False,
+            raise_for_status=False,
+            proxy=options.proxy.value,
+            ssl=options.ssl,
+            middlewares=(resending,) if resending else None,
+        )
+        try:
+            body = await read_body(response.content, response.status, options.max_reply_bytes)
+        except BaseException:
+            response.release()
+            raise
+        was_resent = resending is not None and resending.happened
+        return Reply(response.status, response.headers, body, was_resent)
 
     def close(self) -> None:
         """Stop the timer."""
@@ -274,17 +159,16 @@ class SessionExchange:
         return self._client_timeout
 
 
-async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+async def read_body(content: aiohttp.StreamReader, status: int, limit: int) -> bytes:
     """Return the decompressed body; stop at the limit, before a gzip bomb fills the memory."""
     chunks: list[bytes] = []
     room = limit
-    content = response.content
     while not content.at_eof():
         chunk = content.read_nowait() if content.is_eof() else await content.readany()
         chunks.append(chunk)
         room -= len(chunk)
         if room < 0:
-            raise ReplyTooLargeError(limit, response.status)
+            raise ReplyTooLargeError(limit, status)
     return b"".join(chunks)
 
 

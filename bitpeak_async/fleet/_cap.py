@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 
 from bitpeak_async._http.lifecycle import NewLimiter
-from bitpeak_async._http.session import SharedSession
+from bitpeak_async._http.network import SharedSession
 from bitpeak_async._rate.controller import Permit, RateController
 from bitpeak_async._rate.factory import LimiterFactory
 from bitpeak_async._rate.limiter import Limiter

@@ -12,7 +12,7 @@ from aiohttp.client_reqrep import ConnectionKey, RequestInfo
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from bitpeak_async._http.session import SessionNetwork
+from bitpeak_async._http.network import SessionNetwork
 from bitpeak_async.client import client_over
 from bitpeak_async.errors import NotSentError, RequestTimeoutError, TransportError
 from bitpeak_async.options import Retry

@@ -26,12 +26,21 @@ from bitpeak_async import (
     Timeout,
     TransportError,
 )
+from bitpeak_async._http import lean
 from bitpeak_async.sandbox import Fault, Sandbox
 
 CANARY = "canary-4711"
 EMAIL = EmailSettings("a@example.com")
 
 Connect = Callable[..., BitPeak]
+
+
+@pytest.fixture(autouse=True, params=["lean", "session"])
+def exchange(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send requests by the connector alone, and by ``ClientSession.request``."""
+    if request.param == "session":
+        monkeypatch.setattr(lean, "_UNPATCHED", None)
+
 
 UNUSABLE_REPLIES = {
     "HTML": (Fault(body=b"<html>Just a moment...</html>"), "not JSON"),

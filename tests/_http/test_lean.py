@@ -1,0 +1,169 @@
+"""The exchange by aiohttp's connector and protocol, over a server that answers byte for byte."""
+
+import asyncio
+import inspect
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ClientRequest
+from aiohttp.connector import Connection
+from aiohttp.helpers import TimerNoop
+
+from bitpeak_async import BitPeak, EmailSettings, Retry
+from bitpeak_async._http.lean import LeanExchange
+from bitpeak_async.sandbox import Sandbox
+
+HANDLER = (
+    b'{"data":{"id":%d,"type":"email","name":"a","settings":{"email":"a@example.com"},'
+    b'"is_enabled":true,"last_datetime":null,"datetime":"2025-12-05 14:25:37"}}'
+)
+ONCE = Retry(attempts=1)
+
+
+def reply(handler_id: int, head: bytes = b"") -> bytes:
+    body = HANDLER % handler_id
+    return b"HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n%s" % (head, len(body), body)
+
+
+class Server:
+    """Answers each request by what ``answer`` returns, and notes the requests."""
+
+    def __init__(self, answer: Callable[[int], bytes]) -> None:
+        self.answer = answer
+        self.requests: list[bytes] = []
+        self.connections: list[asyncio.StreamWriter] = []
+        self._arrived = asyncio.Condition()
+
+    async def has_received(self, count: int) -> None:
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: len(self.requests) >= count)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections.append(writer)
+        while not reader.at_eof():
+            try:
+                head = await reader.readuntil(b"\r\n\r\n")
+            except (asyncio.IncompleteReadError, ConnectionError):
+                break
+            length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+            body = await reader.readexactly(int(length or 0))
+            self.requests.append(head + body)
+            writer.write(self.answer(len(self.requests)))
+            async with self._arrived:
+                self._arrived.notify_all()
+        writer.close()
+
+
+@asynccontextmanager
+async def serving(answer: Callable[[int], bytes]) -> AsyncIterator[tuple[Server, BitPeak]]:
+    raw = Server(answer)
+    server = await asyncio.start_server(raw.serve, "127.0.0.1")
+    port = server.sockets[0].getsockname()[1]
+    async with server, BitPeak("key", base_url=f"http://127.0.0.1:{port}/api", retry=ONCE) as own:
+        yield raw, own
+
+
+async def test_a_request_is_its_head_and_body_and_nothing_else():
+    async with serving(lambda _: reply(7)) as (server, bitpeak):
+        await bitpeak.notification_handlers.get(7)
+        await bitpeak.notification_handlers.create("a", EmailSettings("a@example.com"))
+    get, create = server.requests
+    host = get.partition(b"Host: ")[2].partition(b"\r\n")[0]
+    assert get.startswith(b"GET /api/notification-handlers/7 HTTP/1.1\r\nHost: 127.0.0.1:")
+    names = [line.partition(b":")[0] for line in get.split(b"\r\n")[1:-2]]
+    assert [b"Host", b"Authorization", b"Accept", b"User-Agent", b"Accept-Encoding"] == names
+    assert b"Authorization: Bearer key\r\n" in get
+    assert create.startswith(b"POST /api/notification-handlers HTTP/1.1\r\nHost: " + host)
+    head, _, body = create.partition(b"\r\n\r\n")
+    assert b"Content-Type: multipart/form-data; boundary=" in head
+    assert f"Content-Length: {len(body)}".encode() in head
+    assert 1 == len(server.connections)
+
+
+async def test_informational_replies_are_passed_over():
+    early = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    async with serving(lambda _: early + reply(7)) as (_, bitpeak):
+        assert 7 == (await bitpeak.notification_handlers.get(7)).id
+
+
+async def test_a_reply_that_came_unasked_is_not_the_next_requests():
+    """What stands on an idle connection before the request is sent cannot be its reply."""
+    async with serving(reply) as (server, bitpeak):
+        assert 1 == (await bitpeak.notification_handlers.get(1)).id
+        server.connections[0].write(reply(666))
+        await server.connections[0].drain()
+        await asyncio.sleep(0.05)  # until it has arrived
+        assert 2 == (await bitpeak.notification_handlers.get(2)).id
+        assert 2 == len(server.connections)
+
+
+async def test_the_connection_is_kept_and_one_that_broke_is_not():
+    cut = b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{"
+    async with serving(lambda number: cut if number == 3 else reply(number)) as (server, bitpeak):
+        handlers = bitpeak.notification_handlers
+        await handlers.get(1)
+        await handlers.get(2)
+        assert 1 == len(server.connections)
+        task = asyncio.create_task(handlers.get(3))
+        await server.has_received(3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert 4 == (await handlers.get(4)).id
+        assert 2 == len(server.connections)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+def test_a_forked_child_that_exits_has_no_session_to_warn_of(threaded_sandbox: Sandbox):
+    code = f"""if True:
+        import asyncio, gc, os
+        from bitpeak_async import BitPeak
+        async def main():
+            async with BitPeak({threaded_sandbox.api_key!r},
+                               base_url={threaded_sandbox.base_url!r}) as bitpeak:
+                await bitpeak.notification_handlers.list()
+                child = os.fork()
+                if not child:
+                    del bitpeak
+                    gc.collect()
+                    os._exit(0)
+                os.waitpid(child, 0)
+                await bitpeak.notification_handlers.list()
+        asyncio.run(main())
+    """
+    ended = subprocess.run(
+        [sys.executable, "-P", "-W", "error", "-W", "ignore::DeprecationWarning", "-c", code],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (0, "") == (ended.returncode, ended.stderr)
+
+
+async def test_the_undocumented_names_of_aiohttp_are_there():
+    """Run on the lowest and the newest supported aiohttp: a name that goes fails here."""
+    assert inspect.iscoroutinefunction(aiohttp.ClientSession._request)
+    assert isinstance(ClientRequest.connection_key, property)
+    assert "Accept-Encoding" in ClientRequest.DEFAULT_HEADERS
+    connect = inspect.signature(aiohttp.TCPConnector.connect)
+    assert ["self", "req", "traces", "timeout"] == list(connect.parameters)
+    params = inspect.signature(ResponseHandler.set_response_params).parameters
+    assert {"timer", "read_until_eof", "read_bufsize"} <= set(params)
+    assert isinstance(ResponseHandler.should_close, property)
+    assert inspect.iscoroutinefunction(ResponseHandler.read)
+    assert {"protocol", "release", "close"} <= set(dir(Connection))
+    assert TimerNoop() is not None
+
+
+async def test_own_sessions_use_it(sandbox: Sandbox):
+    async with BitPeak(sandbox.api_key, base_url=sandbox.base_url) as bitpeak:
+        assert type(bitpeak._transport.lifecycle.open().exchange) is LeanExchange
+    async with aiohttp.ClientSession() as session:
+        given = BitPeak(sandbox.api_key, base_url=sandbox.base_url, session=session)
+        assert type(given._transport.lifecycle.open().exchange) is not LeanExchange
