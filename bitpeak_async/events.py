@@ -1,7 +1,7 @@
-"""What the SDK tells hooks and the log: no body, no key, no header but those on a list.
+"""Events for hooks and the log. None holds a body, a key or a header that is not on a list.
 
-Each event is also logged under ``bitpeak_async``: the loss of a pace store as WARNING, its return,
-pauses and rates as INFO, all others as DEBUG.
+Each event is also logged under ``bitpeak_async``: a lost pace store as WARNING; its return, pauses
+and rates as INFO; all others as DEBUG.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ T = TypeVar("T")
 
 @frozen
 class RequestSent:
-    """An attempt begins.
+    """An attempt starts.
 
-    Exactly one ``ReplyReceived``, ``RequestFailed`` or ``RequestAbandoned`` of the same
-    ``exchange`` follows, in the same task.
+    Exactly one ``ReplyReceived``, ``RequestFailed`` or ``RequestAbandoned`` with the same
+    ``attempt_id`` follows, in the same task.
 
     Attributes:
-        operation: what it does, such as ``"get notification handler 7"``.
-        method: the HTTP verb.
-        path: below the base URL, with its query.
-        attempt: counted from 1.
-        base_url: of the client, without a trailing slash.
-        exchange: a number of this attempt that no other of the process has.
+        operation: the call, such as ``"get notification handler 7"``.
+        method: the HTTP method.
+        path: the path below the base URL, with its query.
+        attempt: the number of this attempt within the call, from 1.
+        base_url: the client's base URL, without a trailing slash.
+        attempt_id: unique to this attempt within the process.
     """
 
     operation: str
@@ -53,20 +53,20 @@ class RequestSent:
     path: str
     attempt: int
     base_url: str
-    exchange: int
+    attempt_id: int
 
 
 @frozen
 class ReplyReceived:
-    """An attempt was answered, whatever the status.
+    """An attempt was answered, with any status.
 
     Attributes:
         operation: as in ``RequestSent``.
         attempt: as in ``RequestSent``.
         status: the HTTP status.
         seconds: from the request to the last byte of the reply.
-        headers: of the reply, those that may be logged.
-        exchange: as in ``RequestSent``.
+        headers: the reply's headers that are safe to log, by lower-case name.
+        attempt_id: as in ``RequestSent``.
     """
 
     operation: str
@@ -74,56 +74,56 @@ class ReplyReceived:
     status: int
     seconds: float
     headers: Mapping[str, str]
-    exchange: int
+    attempt_id: int
 
 
 @frozen
 class RequestFailed:
-    """An attempt got no whole reply.
+    """An attempt got no complete reply.
 
     Attributes:
         operation: as in ``RequestSent``.
         attempt: as in ``RequestSent``.
         seconds: from the request to the failure.
-        error: what went wrong.
-        exchange: as in ``RequestSent``.
+        error: the error of this attempt.
+        attempt_id: as in ``RequestSent``.
     """
 
     operation: str
     attempt: int
     seconds: float
     error: BitPeakError
-    exchange: int
+    attempt_id: int
 
 
 @frozen
 class RequestAbandoned:
-    """An attempt was broken off from this side: cancelled, by a deadline too.
+    """The client gave an attempt up: its task was cancelled or a deadline passed.
 
     Attributes:
         operation: as in ``RequestSent``.
         attempt: as in ``RequestSent``.
-        seconds: from the request to its end.
-        reason: class name of the exception that ended it, mostly ``"CancelledError"``.
-        exchange: as in ``RequestSent``.
+        seconds: from the request to the cancellation.
+        reason: the class name of the exception, usually ``"CancelledError"``.
+        attempt_id: as in ``RequestSent``.
     """
 
     operation: str
     attempt: int
     seconds: float
     reason: str
-    exchange: int
+    attempt_id: int
 
 
 @frozen
 class Retrying:
-    """A failed attempt will be followed by another.
+    """An attempt failed and another one follows.
 
     Attributes:
         operation: as in ``RequestSent``.
-        attempt: the one that failed.
-        seconds: the wait before the next, to which a pause may add.
-        error: why.
+        attempt: the number of the failed attempt.
+        seconds: the wait before the next one; a pause may add to it.
+        error: the error of the failed attempt.
     """
 
     operation: str
@@ -134,7 +134,12 @@ class Retrying:
 
 @frozen
 class Paused:
-    """The server asked for less; no request of this key starts for so many seconds."""
+    """The server asked to slow down.
+
+    Attributes:
+        operation: the call that was answered so.
+        seconds: for this long no request of the key starts.
+    """
 
     operation: str
     seconds: float
@@ -142,18 +147,22 @@ class Paused:
 
 @frozen
 class RateChanged:
-    """A pause ended; from now on at most so many requests a second start."""
+    """A pause ended and the rate changed.
+
+    Attributes:
+        requests_per_second: the most that start from now on.
+    """
 
     requests_per_second: float
 
 
 @frozen
 class PaceStoreLost:
-    """The pace store cannot be reached: this process goes on alone, at a third of its last rate.
+    """The pace store cannot be reached. This process continues alone at a third of its last rate.
 
     Attributes:
-        problem: why, in one sentence.
-        requests_per_second: that start at most from now on; infinite if none was ever limited.
+        problem: the reason, in one sentence.
+        requests_per_second: the most that start from now on; infinite if no limit is known.
     """
 
     problem: str
@@ -162,19 +171,23 @@ class PaceStoreLost:
 
 @frozen
 class PaceStoreRestored:
-    """The pace store is back: the rate is shared again, at so many requests a second here."""
+    """The pace store is reachable again and the rate is shared again.
+
+    Attributes:
+        requests_per_second: the most that start in this process from now on.
+    """
 
     requests_per_second: float
 
 
 @frozen
 class OutcomeKnown:
-    """What became of one handler of a bulk operation.
+    """A bulk operation finished one handler.
 
     Attributes:
-        name: of the handler.
-        handler_id: None if it is not known to exist.
-        error: None where all went well.
+        name: the handler's name.
+        handler_id: the handler's id, or None if it is not known to exist.
+        error: what went wrong, or None.
     """
 
     name: str
@@ -197,9 +210,9 @@ Event: TypeAlias = (
 
 
 class Hook(Protocol):
-    """Called with each event, in the event loop: it must not block.
+    """A function that is called with each event, in the event loop. It must not block.
 
-    An ``Exception`` it raises is logged and changes nothing.
+    An ``Exception`` that it raises is logged and otherwise ignored.
     """
 
     def __call__(self, event: Event, /) -> object:  # noqa: D102 - the class says it
@@ -232,24 +245,24 @@ _LOGGABLE: Final = frozenset(
 
 
 def loggable_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers that may be logged, by lower-case name."""
+    """Return the headers that are safe to log, by lower-case name."""
     return {name.lower(): value for name, value in headers.items() if name.lower() in _LOGGABLE}
 
 
 def notify(listener: Callable[[T], object], subject: T) -> None:
-    """Call a listener. What it raises is logged only: it must not fail a request half-way."""
+    """Call a listener and log what it raises: a broken listener must not fail a request."""
     try:
         listener(subject)
-    except Exception:  # noqa: BLE001 - whatever it raises, it is not the request's
+    except Exception:  # noqa: BLE001 - listeners may raise anything
         name = getattr(listener, "__qualname__", type(listener).__qualname__)
         _LOG.exception("%s failed on %s", name, type(subject).__name__)
 
 
 def checked_hooks(hooks: Iterable[Hook]) -> tuple[Hook, ...]:
-    """Return hooks that can be called.
+    """Return hooks as a tuple.
 
     Raises:
-        ConfigurationError: something else was given.
+        ConfigurationError: they are not an iterable of callables.
     """
     try:
         checked = tuple(hooks)
@@ -261,18 +274,18 @@ def checked_hooks(hooks: Iterable[Hook]) -> tuple[Hook, ...]:
 
 
 class Emitter:
-    """Hands each event to the log and to every hook."""
+    """Sends each event to the log and to every hook."""
 
     def __init__(self, hooks: Iterable[Hook] = ()) -> None:
         self._hooks = tuple(hooks)
 
     @property
-    def wanted(self) -> bool:
-        """Whether anybody listens to the events of each request; making them costs time."""
+    def has_listeners(self) -> bool:
+        """Whether anything receives the events of each request; building them takes time."""
         return bool(self._hooks) or _LOG.isEnabledFor(logging.DEBUG)
 
     def __call__(self, event: Event) -> None:
-        """Tell everybody."""
+        """Log an event and call each hook with it."""
         _LOG.log(_LEVELS.get(type(event), logging.DEBUG), "%s", event)
         for hook in self._hooks:
             notify(hook, event)

@@ -1,4 +1,4 @@
-"""Events → OpenTelemetry spans and metrics, after its conventions for HTTP clients."""
+"""Events → OpenTelemetry spans and metrics, by its semantic conventions for HTTP clients."""
 
 from __future__ import annotations
 
@@ -51,18 +51,18 @@ Attributes = dict[str, str | int]
 
 
 class Telemetry:
-    """A hook that tells OpenTelemetry of every attempt: ``BitPeak(hooks=[Telemetry()])``.
+    """A hook that reports every attempt to OpenTelemetry: ``BitPeak(hooks=[Telemetry()])``.
 
-    Each attempt is a client span below the caller's current one, and counts in the metrics. No
-    attribute holds a key, a body, a handler's name or a query value but a page's number and
-    size. One may serve any number of clients, asynchronous and synchronous.
+    Each attempt is a client span below the caller's current span, and counts in the metrics. No
+    attribute holds a key, a body, a handler's name, or a query value other than a page's number
+    and size. One instance may serve any number of clients, asynchronous and synchronous.
 
     Args:
-        tracer_provider: by default the global one.
-        meter_provider: by default the global one.
+        tracer_provider: provides the tracer; by default the global one.
+        meter_provider: provides the meter; by default the global one.
 
     Raises:
-        ConfigurationError: a provider is none of OpenTelemetry's.
+        ConfigurationError: a provider is not one of OpenTelemetry's.
     """
 
     def __init__(
@@ -84,21 +84,21 @@ class Telemetry:
             explicit_bucket_boundaries_advisory=_BUCKETS,
         )
         self._active = meter.create_up_down_counter(
-            "http.client.active_requests", "{request}", "Requests under way."
+            "http.client.active_requests", "{request}", "Requests in flight."
         )
         self._retries = meter.create_counter(
-            "bitpeak.client.retries", "{retry}", "Failed attempts that are followed by another."
+            "bitpeak.client.retries", "{retry}", "Failed attempts that were retried."
         )
         self._pauses = meter.create_histogram(
             "bitpeak.client.pause.duration",
             "s",
-            "Pauses of all requests of a key that the server asked for.",
+            "Pauses of all requests of a key, requested by the server.",
             explicit_bucket_boundaries_advisory=(0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300),
         )
-        self._under_way: dict[int, tuple[Span, Attributes]] = {}
+        self._in_flight: dict[int, tuple[Span, Attributes]] = {}
 
     def __call__(self, event: Event, /) -> None:
-        """Tell of an event."""
+        """Record an event."""
         match event:
             case RequestSent():
                 self._begin(event)
@@ -124,7 +124,7 @@ class Telemetry:
             of_span["http.request.resend_count"] = event.attempt - 1
         name = f"{event.method} {attributes['url.template']}"
         span = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=of_span)
-        self._under_way[event.exchange] = span, attributes
+        self._in_flight[event.attempt_id] = span, attributes
         self._active.add(1, attributes)
 
     def _end(
@@ -133,7 +133,7 @@ class Telemetry:
         status: int | None,
         error_type: str | None = None,
     ) -> None:
-        span, attributes = self._under_way.pop(event.exchange)
+        span, attributes = self._in_flight.pop(event.attempt_id)
         self._active.add(-1, attributes)
         outcome: Attributes = {}
         if status is not None:
@@ -151,7 +151,7 @@ class Telemetry:
 
 
 def _attributes(event: RequestSent) -> Attributes:
-    """Return what the span and the metrics share: few values each."""
+    """Return the attributes that the span and the metrics share; each has few values."""
     base = URL(event.base_url, encoded=True)
     return {
         "http.request.method": event.method,
@@ -162,7 +162,7 @@ def _attributes(event: RequestSent) -> Attributes:
 
 
 def _url(event: RequestSent) -> str:
-    """Return the whole URL, without the values of a caller's own query parameters."""
+    """Return the URL with the values of a caller's own query parameters redacted."""
     url = URL(event.base_url + event.path, encoded=True)
     query = [
         (name, value if name in _SHOWN_QUERY else "REDACTED") for name, value in url.query.items()

@@ -29,7 +29,7 @@ Connect = Callable[..., BitPeak]
 CANARY = "canary-4711"
 
 
-async def test_a_call_is_told_attempt_by_attempt(sandbox: Sandbox, connect: Connect):
+async def test_a_call_emits_events_for_each_attempt(sandbox: Sandbox, connect: Connect):
     events: list[Event] = []
     sandbox.seed_handlers(1)
     sandbox.inject(Fault.disconnect_before_commit(), method="POST")
@@ -47,8 +47,8 @@ async def test_a_call_is_told_attempt_by_attempt(sandbox: Sandbox, connect: Conn
     assert CANARY not in str(events)
 
 
-async def test_each_attempt_has_a_number_of_its_own(sandbox: Sandbox, connect: Connect):
-    """So that the same operation run twice at once, by two clients too, is told apart."""
+async def test_each_attempt_has_an_id_of_its_own(sandbox: Sandbox, connect: Connect):
+    """The same operation may run twice at once, also by two clients."""
     events: list[Event] = []
     sandbox.seed_handlers(1)
     sandbox.inject(Fault(status=502), times=3)
@@ -60,11 +60,11 @@ async def test_each_attempt_has_a_number_of_its_own(sandbox: Sandbox, connect: C
     sent = [event for event in events if isinstance(event, RequestSent)]
     ended = [event for event in events if isinstance(event, ReplyReceived)]
     assert {sandbox.base_url} == {event.base_url for event in sent}
-    assert 11 == len({event.exchange for event in sent})
-    assert {e.exchange: e.attempt for e in sent} == {e.exchange: e.attempt for e in ended}
+    assert 11 == len({event.attempt_id for event in sent})
+    assert {e.attempt_id: e.attempt for e in sent} == {e.attempt_id: e.attempt for e in ended}
 
 
-async def test_a_cancelled_attempt_is_told(sandbox: Sandbox, connect: Connect):
+async def test_a_cancelled_attempt_is_reported(sandbox: Sandbox, connect: Connect):
     events: list[Event] = []
     sandbox.inject(Fault.stall(), times=None)
     async with connect(sandbox, hooks=[events.append]) as bitpeak:
@@ -77,15 +77,15 @@ async def test_a_cancelled_attempt_is_told(sandbox: Sandbox, connect: Connect):
     [sent, abandoned] = events
     assert isinstance(sent, RequestSent)
     assert isinstance(abandoned, RequestAbandoned)
-    assert (sent.exchange, 1, "CancelledError") == (
-        abandoned.exchange,
+    assert (sent.attempt_id, 1, "CancelledError") == (
+        abandoned.attempt_id,
         abandoned.attempt,
         abandoned.reason,
     )
     assert 0 < abandoned.seconds
 
 
-async def test_an_attempt_cut_off_by_a_deadline_is_told(sandbox: Sandbox, connect: Connect):
+async def test_an_attempt_cut_off_by_a_deadline_is_reported(sandbox: Sandbox, connect: Connect):
     events: list[Event] = []
     sandbox.inject(Fault.stall(), times=None)
     async with connect(sandbox, hooks=[events.append]) as bitpeak:
@@ -94,7 +94,7 @@ async def test_an_attempt_cut_off_by_a_deadline_is_told(sandbox: Sandbox, connec
     assert [RequestSent, RequestAbandoned] == [type(event) for event in events]
 
 
-async def test_pauses_and_rates_are_told(sandbox: Sandbox, connect: Connect):
+async def test_pauses_and_rates_are_reported(sandbox: Sandbox, connect: Connect):
     events: list[Event] = []
     sandbox.inject(Fault(status=429, headers={"Retry-After": "0.05"}))
     async with connect(sandbox, hooks=[events.append]) as bitpeak:
@@ -105,7 +105,9 @@ async def test_pauses_and_rates_are_told(sandbox: Sandbox, connect: Connect):
 
 
 @pytest.mark.parametrize("bulk", ["create_many", "provision"])
-async def test_the_outcome_of_each_handler_is_told(bulk: str, sandbox: Sandbox, connect: Connect):
+async def test_the_outcome_of_each_handler_is_reported(
+    bulk: str, sandbox: Sandbox, connect: Connect
+):
     events: list[Event] = []
     sandbox.inject(Fault(status=422), when=lambda r: r.fields.get("name") == "n1")
     specs = [HandlerSpec(f"n{i}", SlackSettings(f"https://a.example/{CANARY}")) for i in range(3)]
@@ -120,7 +122,7 @@ async def test_the_outcome_of_each_handler_is_told(bulk: str, sandbox: Sandbox, 
     assert CANARY not in str(events)
 
 
-async def test_a_broken_hook_breaks_nothing(
+async def test_a_hook_that_raises_fails_no_request(
     sandbox: Sandbox, connect: Connect, caplog: pytest.LogCaptureFixture
 ):
     def broken(event: Event) -> None:
@@ -131,7 +133,7 @@ async def test_a_broken_hook_breaks_nothing(
     assert "broken failed on RequestSent" in caplog.text
 
 
-async def test_the_log_tells_the_same_without_bodies_or_keys(
+async def test_the_log_has_the_same_events_without_bodies_or_keys(
     sandbox: Sandbox, connect: Connect, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.DEBUG, "bitpeak_async")
@@ -146,8 +148,8 @@ async def test_the_log_tells_the_same_without_bodies_or_keys(
     assert sandbox.api_key not in "".join(messages)
 
 
-async def test_nobody_listening_costs_no_events(sandbox: Sandbox, bitpeak: BitPeak):
-    assert not bitpeak._transport.emit.wanted
+async def test_no_events_are_built_without_listeners(sandbox: Sandbox, bitpeak: BitPeak):
+    assert not bitpeak._transport.emit.has_listeners
 
 
 @pytest.mark.parametrize("hooks", [42, [42], print])

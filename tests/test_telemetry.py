@@ -90,7 +90,7 @@ def watch() -> Iterator[Watch]:
     tracers.add_span_processor(SimpleSpanProcessor(exporter))
     hook = Telemetry(tracer_provider=tracers, meter_provider=meters)
     yield Watch(hook, tracers.get_tracer("caller"), exporter, reader)
-    assert {} == hook._under_way
+    assert {} == hook._in_flight
     tracers.shutdown()
     meters.shutdown()
 

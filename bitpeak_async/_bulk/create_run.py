@@ -159,7 +159,7 @@ class CreateRun:
             raise failure
 
     def _tell(self, outcome: CreateOutcome) -> None:
-        if self.emit.wanted:
+        if self.emit.has_listeners:
             self.emit(OutcomeKnown(_name(outcome), outcome.handler_id, outcome.error))
 
     async def create(self, spec: HandlerSpec) -> CreateOutcome | None:

@@ -153,7 +153,7 @@ class Transport:
         permit = limiter.try_enter() or await limiter.enter()
         attempts.under_way = True
         try:
-            if self.emit.wanted:
+            if self.emit.has_listeners:
                 number = attempts.total + 1
                 reply = await self._observed(binding, call, request, options.timeout, number)
             else:

@@ -228,7 +228,7 @@ class _Run:
         change = outcome.change
         if outcome.error is not None and not isinstance(change, Delete):
             self._has_failed = True
-        if self.creation.emit.wanted:
+        if self.creation.emit.has_listeners:
             self.creation.emit(OutcomeKnown(change.name, outcome.handler_id, outcome.error))
         if self.on_outcome is not None:
             notify(self.on_outcome, outcome)
