@@ -25,7 +25,7 @@ from bitpeak_async.fleet import (
     FleetReport,
     read_accounts,
 )
-from bitpeak_async.fleet._desired import read_specs_of
+from bitpeak_async.fleet._resolve import read_account_specs
 from bitpeak_async.provisioning.spec_files.document import refuse
 
 
@@ -35,7 +35,7 @@ def count(files: Sequence[Path], accounts: Path) -> int:
     Raises:
         PlanError: the file of accounts or a spec file is unusable.
     """
-    specs, problems = read_specs_of(_read(files, accounts))
+    specs, problems = read_account_specs(_read(files, accounts))
     refuse(problems)
     return sum(map(len, specs))
 

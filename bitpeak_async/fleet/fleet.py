@@ -1,21 +1,20 @@
-"""Many accounts in one process: each with its key and pace, all on one connector."""
+"""Many accounts in one process: each with its own key and pace, all on one connector."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeAlias, Unpack
 
 from bitpeak_async._checks import check_number, check_type
-from bitpeak_async._http.endpoint import checked_base_url
-from bitpeak_async._secret import Secret, hides
+from bitpeak_async._secret import hides
 from bitpeak_async.client import BitPeak
-from bitpeak_async.errors import BitPeakError, ConfigurationError
-from bitpeak_async.fleet._clients import Clients
-from bitpeak_async.fleet._desired import Credentials, ResolvedAccount, desired, key_of
-from bitpeak_async.fleet._run import Ledger, run_all
+from bitpeak_async.errors import BitPeakError
+from bitpeak_async.fleet._client_pool import ClientPool
+from bitpeak_async.fleet._ledger import Ledger
+from bitpeak_async.fleet._resolve import ResolvedAccount, checked_accounts
+from bitpeak_async.fleet._run import run_all
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.report import AccountReport, FleetCancelledError, FleetPlan, FleetReport
 from bitpeak_async.keywords import (
@@ -35,8 +34,9 @@ __all__ = ["Fleet"]
 
 OnOutcome: TypeAlias = Callable[[str, Outcome], object]
 OnAccount: TypeAlias = Callable[[AccountReport], object]
+OnAccountOutcome: TypeAlias = Callable[[Outcome], object]
 Write: TypeAlias = Callable[
-    [BitPeak, ResolvedAccount, Callable[[Outcome], object] | None], Coroutine[Any, Any, Report]
+    [BitPeak, ResolvedAccount, OnAccountOutcome | None], Coroutine[Any, Any, Report]
 ]
 
 
@@ -71,11 +71,8 @@ class Fleet:
         refuse_unknown("Fleet", options, ClientOptions)
         check_number("Fleet(in_flight=)", in_flight, 1, integer=True)
         config = ClientConfig(**options)
-        self.accounts: tuple[Account, ...] = _distinct(accounts)
-        self._base_url = checked_base_url(config.base_url, allow_insecure=config.allow_insecure)
-        self._clients = Clients(in_flight, config)
-        # All options are checked here, not by the first account.
-        self._clients.check(Credentials(self._base_url, Secret("key")))
+        self.accounts: tuple[Account, ...] = checked_accounts(accounts)
+        self._clients = ClientPool(in_flight, config)
 
     @takes(ProvisionOptions, ProvisionConfig)
     async def provision(
@@ -110,11 +107,13 @@ class Fleet:
         ledger = Ledger(on_outcome, on_account, keep_outcomes)
 
         def write(
-            client: BitPeak, one: ResolvedAccount, tell: Callable[[Outcome], object] | None
+            client: BitPeak, resolved: ResolvedAccount, on_outcome: OnAccountOutcome | None
         ) -> Coroutine[Any, Any, Report]:
-            return client.provision(one.specs, on_outcome=tell, **options)
+            return client.provision(resolved.specs, on_outcome=on_outcome, **options)
 
-        return await self._write(await self._desired(self.accounts, prunes=prunes), write, ledger)
+        return await self._write(
+            await self._clients.resolve(self.accounts, prunes=prunes), write, ledger
+        )
 
     @takes(PlanOptions, ProvisionConfig)
     async def plan(self, **options: Unpack[PlanOptions]) -> FleetPlan:
@@ -131,18 +130,19 @@ class Fleet:
         """
         refuse_unknown("Fleet.plan", options, PlanOptions)
         prunes = ProvisionConfig(**options).prune is not None
-        groups = await self._desired(self.accounts, prunes=prunes)
+        groups = await self._clients.resolve(self.accounts, prunes=prunes)
         plans: dict[str, Plan] = {}
         errors: dict[str, BitPeakError] = {}
 
-        async def read(one: ResolvedAccount) -> None:
+        async def read(resolved: ResolvedAccount) -> None:
+            name = resolved.account.name
             try:
-                async with self._clients.of(one) as client:
-                    plans[one.account.name] = await client.plan(one.specs, **options)
+                async with self._clients.client(resolved) as client:
+                    plans[name] = await client.plan(resolved.specs, **options)
             except BitPeakError as error:
-                errors[one.account.name] = error
+                errors[name] = error
 
-        await run_all(groups, read, self._clients.room)
+        await run_all(groups, read, self._clients.wait_for_room)
         return FleetPlan(plans, errors)
 
     @takes(ApplyOptions, ProvisionConfig)
@@ -173,21 +173,21 @@ class Fleet:
         ledger = Ledger(on_outcome, on_account, keep_outcomes)
 
         def write(
-            client: BitPeak, one: ResolvedAccount, tell: Callable[[Outcome], object] | None
+            client: BitPeak, resolved: ResolvedAccount, on_outcome: OnAccountOutcome | None
         ) -> Coroutine[Any, Any, Report]:
-            return client.apply(plan.plans[one.account.name], on_outcome=tell, **options)
+            return client.apply(plan.plans[resolved.account.name], on_outcome=on_outcome, **options)
 
         for name, error in plan.errors.items():
-            ledger.failed(name, error)
+            ledger.add_error(name, error)
         planned = [account for account in self.accounts if account.name in plan.plans]
-        return await self._write(await self._desired(planned), write, ledger)
+        return await self._write(await self._clients.resolve(planned, prunes=False), write, ledger)
 
     @takes(ProvisionOptions, ProvisionConfig)
     async def provision_account(
         self,
         account: Account,
         *,
-        on_outcome: Callable[[Outcome], object] | None = None,
+        on_outcome: OnAccountOutcome | None = None,
         **options: Unpack[ProvisionOptions],
     ) -> Report:
         """Provision one account, which need not be one of the fleet's.
@@ -205,10 +205,7 @@ class Fleet:
             BitPeakError: and all others: as ``BitPeak.provision``.
         """
         refuse_unknown("Fleet.provision_account", options, ProvisionOptions)
-        prunes = ProvisionConfig(**options).prune is not None
-        [[one]] = await self._desired([account], prunes=prunes)
-        async with self._clients.of(one) as client:
-            return await client.provision(one.specs, on_outcome=on_outcome, **options)
+        return await self._clients.provision(account, on_outcome=on_outcome, **options)
 
     async def close(self) -> None:
         """Close all connections. Closing twice is fine."""
@@ -229,46 +226,23 @@ class Fleet:
     def __repr__(self) -> str:
         return f"Fleet({len(getattr(self, 'accounts', ()))} accounts)"
 
-    def _key_of(self, account: Account) -> Credentials:
-        return key_of(account, self._base_url, self._clients.check)
-
-    async def _desired(
-        self, accounts: Sequence[Account], *, prunes: bool = False
-    ) -> list[list[ResolvedAccount]]:
-        self._clients.open()
-        # Thousands of files would hold up the loop.
-        groups = await asyncio.to_thread(
-            desired, accounts, self._base_url, self._clients.check, prunes=prunes
-        )
-        await self._clients.reach_store()
-        return groups
-
     async def _write(
         self, groups: Iterable[Iterable[ResolvedAccount]], write: Write, ledger: Ledger
     ) -> FleetReport:
-        async def work(one: ResolvedAccount) -> None:
-            name = one.account.name
+        async def work(resolved: ResolvedAccount) -> None:
+            name = resolved.account.name
             try:
-                async with self._clients.of(one) as client:
-                    ledger.done(name, await write(client, one, ledger.telling(name)))
+                async with self._clients.client(resolved) as client:
+                    report = await write(client, resolved, ledger.listener(name))
+                    ledger.add_report(name, report)
             except ProvisionCancelledError as cancelled:
-                ledger.done(name, cancelled.report)
+                ledger.add_report(name, cancelled.report)
                 raise
             except BitPeakError as error:
-                ledger.failed(name, error)
+                ledger.add_error(name, error)
 
         try:
-            await run_all(groups, work, self._clients.room)
+            await run_all(groups, work, self._clients.wait_for_room)
         except asyncio.CancelledError:
             raise FleetCancelledError(ledger.report()) from None
         return ledger.report()
-
-
-def _distinct(accounts: Iterable[Account]) -> tuple[Account, ...]:
-    given = tuple(accounts)
-    for account in given:
-        check_type("accounts", account, Account)
-    counts = Counter(account.name for account in given)
-    if several := [account.title for account in given if counts[account.name] > 1]:
-        raise ConfigurationError(f"names of accounts must be unique: {'; '.join(several)}")
-    return given

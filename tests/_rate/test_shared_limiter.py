@@ -11,7 +11,7 @@ from shared_pace import Member, Server, Store, run
 from bitpeak_async import ClosedError, NotSentError, PaceStoreLost, PaceStoreRestored
 from bitpeak_async._rate.limiter import Limiter
 from bitpeak_async._rate.link import KeptLink, Link
-from bitpeak_async.fleet._cap import CappedConnections
+from bitpeak_async.fleet._network import FleetNetwork
 from bitpeak_async.sandbox import FixedWindow, TokenBucket
 
 LIMIT = 200.0
@@ -24,7 +24,7 @@ def simulate(monkeypatch):
 
 def capped(limit):
     """Make gates of fleets, each with one key."""
-    return lambda: CappedConnections(limit).limiter
+    return lambda: FleetNetwork(limit).limiter
 
 
 async def work_together(store, server, requests, members=3, gates=lambda: Limiter):

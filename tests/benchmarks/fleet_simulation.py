@@ -1,6 +1,6 @@
 """Fleets in simulated time: how long a process takes for its accounts, and how many at once.
 
-An account is one unit: it lists, holding one place under the cap, and then creates as fast as its
+An account is one unit: it lists, holding one slot of the fleet, and then creates as fast as its
 key, its slots and its part of the process allow. Only the ends of listings and of accounts are
 events, so a million accounts take seconds. No clock is read: time is what the events say.
 """
@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 
 from attrs import frozen
 
-from bitpeak_async.fleet._run import _OPEN
+from bitpeak_async.fleet._run import MAX_OPEN
 
 PAGE = 1000  # handlers on a page of a listing
 _TIE = 1e-6  # of a request: accounts that end so close together end at once
@@ -135,7 +135,7 @@ def simulate(accounts: Sequence[Account], process: Process, costs: Costs) -> Sim
 def play(after_listing: Iterable[int], process: Process, cost: float) -> tuple[float, int]:
     """Return the seconds a process takes, and the accounts it had under way at once.
 
-    The cap hands its places out so that no key has more than it can use while another waits:
+    The fleet assigns its slots so that no key has more than it can use while another waits:
     accounts under way have equal parts of what the listings leave. So all that create get the
     same number of requests in a time, and who ends first is told by a heap of those numbers.
 
@@ -144,11 +144,11 @@ def play(after_listing: Iterable[int], process: Process, cost: float) -> tuple[f
         process: what it may do at once.
         cost: seconds of the processor for a request.
     """
-    # A request holds its place until all others had their turn of the processor.
+    # A request holds its slot until all others had their turn of the processor.
     turn = max(process.latency + cost, process.in_flight * cost)
     limit = process.per_minute / 60
     alone = min(limit, process.slots / (process.latency + cost))
-    places = min(process.slots, limit * turn)
+    slots = min(process.slots, limit * turn)
     waiting = iter(after_listing)
     upcoming = next(waiting, None)
     listing = deque[tuple[float, int]]()  # when it ends, and the requests that follow
@@ -156,9 +156,9 @@ def play(after_listing: Iterable[int], process: Process, cost: float) -> tuple[f
     now = given = 0.0  # seconds; requests that an account had which creates since the beginning
     most = 0
     while True:
-        busy = len(listing) + len(creating) * places
+        busy = len(listing) + len(creating) * slots
         under_way = len(listing) + len(creating)
-        while upcoming is not None and busy < process.in_flight and under_way < _OPEN:
+        while upcoming is not None and busy < process.in_flight and under_way < MAX_OPEN:
             listing.append((now + turn, upcoming))
             upcoming = next(waiting, None)
             busy += 1

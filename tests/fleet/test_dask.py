@@ -32,7 +32,7 @@ from bitpeak_async.fleet import (
     FleetReport,
 )
 from bitpeak_async.fleet.dask import DaskFleet
-from bitpeak_async.fleet.dask._worker import Job
+from bitpeak_async.fleet.dask._tasks import AccountTask
 from bitpeak_async.redis import RedisPaceStore
 from bitpeak_async.sandbox import Fault, Sandbox
 
@@ -348,5 +348,5 @@ async def test_no_key_shows_in_names_logs_pages_or_reports(cluster, server):
         report = raised.value.report
     shown = "\n".join([*pages, cluster.logs(), str(report), repr(report), repr(report.accounts)])
     assert "literal-0" in shown
-    assert "Job('literal-0')" == repr(Job("run", (literal[0],)))
+    assert "AccountTask('literal-0')" == repr(AccountTask("run", (literal[0],)))
     assert CANARY not in shown

@@ -182,7 +182,7 @@ async def test_accounts_of_one_key_share_its_pace_and_run_one_after_another(serv
     ("other", "prune", "problem"),
     [
         (Account("b", KEYS[0], specs(1)), None, "both describe 'n0'"),
-        (Account("b", KEYS[0], specs(1, "b"), pace=Pace(in_flight=1)), None, "another pace"),
+        (Account("b", KEYS[0], specs(1, "b"), pace=Pace(in_flight=1)), None, "different paces"),
         (Account("b", KEYS[0], specs(1, "b")), "*", "pruning one would delete"),
     ],
 )
@@ -277,7 +277,7 @@ async def test_accounts_that_hang_stop_no_other(server: Sandbox):
     assert 8 == len(report.failed)
 
 
-async def test_a_paused_account_holds_nothing_of_the_cap():
+async def test_a_paused_account_holds_no_slot():
     """One place for all: were it kept during the pause, nobody else would send meanwhile."""
     async with Sandbox(api_keys=KEYS) as server:
         throttled = Fault(status=429, headers={"Retry-After": "1"})
@@ -299,7 +299,7 @@ async def test_each_key_meets_its_own_limit_only():
         assert 0 == sum(n for (_, status), n in server.counts.items() if status == 429)
 
 
-async def test_never_more_requests_at_once_than_the_cap(server: Sandbox):
+async def test_never_more_requests_in_flight_than_the_fleet_allows(server: Sandbox):
     server.inject(Fault.slow(0.005), times=None)
     async with fleet_of(server, accounts(handlers=20), in_flight=7) as fleet:
         assert (await fleet.provision()).ok
@@ -367,7 +367,7 @@ def test_a_fleet_serves_one_loop(threaded_sandbox: Sandbox):
             return await fleet.provision()
         finally:
             if last:
-                await fleet._clients._connections.close()
+                await fleet._clients._network.close()
 
     assert asyncio.run(use(last=True)).ok
     with pytest.raises(ClosedError, match="another event loop"):

@@ -1,4 +1,4 @@
-"""The simulation behind the sizing table, held to the real pacer, gate and cap in virtual time."""
+"""The simulation behind the sizing table, held to the real limiters in virtual time."""
 
 import asyncio
 import math
@@ -12,7 +12,8 @@ import pytest
 import virtual_time
 
 from bitpeak_async._rate.controller import RateController
-from bitpeak_async.fleet._cap import CappedLimiter, FairLimiter
+from bitpeak_async.fleet._fair_limiter import FairLimiter
+from bitpeak_async.fleet._network import QuotaLimiter
 from bitpeak_async.fleet._run import run_all
 from bitpeak_async.options import Pace
 
@@ -39,45 +40,45 @@ def costs(simulation: ModuleType) -> Any:
 
 
 async def really(accounts: list[int], process: Any, cost: float) -> tuple[float, int]:
-    """Play a fleet with the real pacer, gate and cap; return the seconds and who was open at once.
+    """Play a fleet with the real limiters; return the seconds and the most open at once.
 
-    Only the server and the processor are not real: one answers after the latency, the other is
-    a lock.
+    Only the server and the processor are simulated: one answers after the latency, the other
+    is a lock.
     """
     loop = asyncio.get_running_loop()
-    cap, processor = FairLimiter(process.in_flight), asyncio.Lock()
+    shared, processor = FairLimiter(process.in_flight), asyncio.Lock()
     limit = None if math.isinf(process.per_minute) else process.per_minute
     pace = Pace(in_flight=process.slots, requests_per_minute=limit)
     under_way = most = 0
 
-    async def request(gate: CappedLimiter) -> None:
-        permit = await gate.enter()
+    async def request(key: QuotaLimiter) -> None:
+        permit = await key.enter()
         try:
             async with processor:
                 await asyncio.sleep(cost)
             await asyncio.sleep(process.latency)
-            gate.pacer.let_through(permit)
+            key.pacer.let_through(permit)
         finally:
-            gate.leave(permit)
+            key.leave(permit)
 
     async def provision(after_listing: int) -> None:
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
-        gate = CappedLimiter(
-            RateController(pace, loop.time, 60.0, process.slots), process.slots, cap.share()
+        key = QuotaLimiter(
+            RateController(pace, loop.time, 60.0, process.slots), process.slots, shared.quota()
         )
-        await request(gate)
+        await request(key)
         left = iter(range(after_listing))
 
         async def work() -> None:
             for _ in left:
-                await request(gate)
+                await request(key)
 
         await asyncio.gather(*(work() for _ in range(process.slots)))
         under_way -= 1
 
-    await run_all([[account] for account in accounts], provision, cap.room)
+    await run_all([[account] for account in accounts], provision, shared.wait_for_room)
     return loop.time(), most
 
 
@@ -86,8 +87,8 @@ SCENES = {
     "an account alone": ([100], {}, 0.0),
     "its limit": ([100], {"per_minute": 600}, 0.0),
     "limits of all": ([20] * 200, {"per_minute": 300}, 0.0001),
-    "places": ([20] * 200, {"in_flight": 20}, 0.0),
-    "places and limits": ([20] * 200, {"in_flight": 20, "per_minute": 1200}, 0.0),
+    "slots": ([20] * 200, {"in_flight": 20}, 0.0),
+    "slots and limits": ([20] * 200, {"in_flight": 20, "per_minute": 1200}, 0.0),
     "the processor": ([20] * 200, {}, 0.001),
     "the processor and limits": ([20] * 200, {"per_minute": 1200}, 0.001),
     "accounts at once": ([3] * 2500, {"per_minute": 60}, 0.0),
@@ -99,7 +100,7 @@ SCENES = {
 
 
 @pytest.mark.parametrize(("accounts", "options", "cost"), SCENES.values(), ids=SCENES)
-def test_it_agrees_with_the_real_pacer_gate_and_cap(
+def test_it_agrees_with_the_real_limiters(
     accounts: list[int], options: dict[str, Any], cost: float, simulation: ModuleType
 ):
     """Whatever a fleet waits for; a tenth is what lockstep of so few accounts makes of it."""
@@ -111,7 +112,7 @@ def test_it_agrees_with_the_real_pacer_gate_and_cap(
 
 
 def test_a_million_accounts_take_as_long_as_their_requests(simulation: ModuleType):
-    """A hundred places and 50 ms are 2,000 requests a second."""
+    """A hundred slots and 50 ms are 2,000 requests a second."""
     seconds, _ = simulation.play(repeat(100, 1_000_000), simulation.Process(), 0.0)
     assert pytest.approx(1_000_000 * 101 / 2_000, rel=0.01) == seconds
 

@@ -1,4 +1,4 @@
-"""A fleet on many processes and machines, by Dask; what it needs comes with the extra ``dask``."""
+"""A fleet on many processes and machines, run by Dask; needs the extra ``dask``."""
 
 from __future__ import annotations
 

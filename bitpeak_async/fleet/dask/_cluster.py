@@ -1,4 +1,4 @@
-"""A Dask cluster, given or embedded, whose processes all have the same versions."""
+"""Connects to a Dask cluster, or starts one here, and checks that all versions match."""
 
 from __future__ import annotations
 
@@ -11,29 +11,34 @@ from distributed import Client, LocalCluster
 
 from bitpeak_async.errors import ConfigurationError
 
-# A worker does as many jobs at once as it has threads, though coroutines leave those idle.
-_JOBS: Final = 64
+# A worker runs as many tasks at once as it has threads, though coroutines leave those idle.
+_THREADS: Final = 64
 _MUST_MATCH: Final = ("bitpeak_async", "dask", "distributed")
-_NAMED: Final = 3  # processes that one error names
+_MAX_NAMED: Final = 3  # processes that one error names
 
 
 @asynccontextmanager
 async def connected(
-    scheduler: str | None, workers: int | None, patience: float
+    scheduler: str | None, workers: int | None, timeout: float
 ) -> AsyncGenerator[Client, None]:
-    """Yield a client of the scheduler, or of a cluster of processes that ends with the client.
+    """Yield a client of the scheduler, or of processes started here that end with the client.
+
+    Args:
+        scheduler: its address, or None to start a cluster.
+        workers: how many processes to start, or None to let Dask choose.
+        timeout: seconds to wait for the scheduler, and then for its first worker.
 
     Raises:
-        ConfigurationError: the scheduler cannot be reached, has no workers, or some process of
-            the cluster has other versions than this one.
+        ConfigurationError: the scheduler cannot be reached or has no workers, or a process of
+            the cluster has different versions from this one.
     """
     async with AsyncExitStack() as stack:
         address = scheduler
         if address is None:
-            # Any: what their methods return depends on ``asynchronous``.
+            # Any: the return types of its methods depend on ``asynchronous``.
             cluster: Any = LocalCluster(
                 n_workers=workers,
-                threads_per_worker=_JOBS,
+                threads_per_worker=_THREADS,
                 processes=True,
                 asynchronous=True,
                 dashboard_address="127.0.0.1:0",
@@ -41,15 +46,15 @@ async def connected(
             )
             await stack.enter_async_context(cluster)
             address = str(cluster.scheduler_address)
-        client = await _reached(address, patience)
+        client = await _connect(address, timeout)
         stack.push_async_callback(client.close)
-        await _check(client, address, patience)
+        await _check_versions(client, address, timeout)
         yield client
 
 
-async def _reached(scheduler: str, patience: float) -> Any:
+async def _connect(scheduler: str, timeout: float) -> Any:
     """Return a client of the scheduler."""
-    client: Any = Client(scheduler, asynchronous=True, timeout=patience, set_as_default=False)
+    client: Any = Client(scheduler, asynchronous=True, timeout=timeout, set_as_default=False)
     try:
         return await client
     except (OSError, ValueError) as error:  # a TimeoutError is an OSError
@@ -58,34 +63,34 @@ async def _reached(scheduler: str, patience: float) -> Any:
     raise ConfigurationError(f"no Dask scheduler answers at {scheduler}: {reason}")
 
 
-async def _check(client: Any, scheduler: str, patience: float) -> None:
-    """Raise ConfigurationError unless there are workers, and the same versions everywhere."""
+async def _check_versions(client: Any, scheduler: str, timeout: float) -> None:
+    """Raise ConfigurationError unless there are workers and all versions match."""
     try:
-        await client.wait_for_workers(1, timeout=patience)
+        await client.wait_for_workers(1, timeout=timeout)
     except TimeoutError:
         raise ConfigurationError(
-            f"the Dask scheduler at {scheduler} has no workers after {patience:g} seconds"
+            f"the Dask scheduler at {scheduler} has no workers after {timeout:g} seconds"
         ) from None
     found = await client.get_versions(packages=["bitpeak_async"])
     own = _versions(found["client"])
-    there = {"the scheduler": found["scheduler"]}
-    there |= {f"worker {address}": versions for address, versions in found["workers"].items()}
+    processes = {"the scheduler": found["scheduler"]}
+    processes |= {f"worker {address}": versions for address, versions in found["workers"].items()}
     problems = [
         f"{who} has {name} {version}, not {own[name]}"
-        for who, versions in there.items()
+        for who, versions in processes.items()
         for name, version in _versions(versions).items()
         if version != own[name]
     ]
     if problems:
-        more = f"; and {len(problems) - _NAMED:,} more" if len(problems) > _NAMED else ""
+        more = f"; and {len(problems) - _MAX_NAMED:,} more" if len(problems) > _MAX_NAMED else ""
         raise ConfigurationError(
             f"the versions of the Dask cluster do not match those here: "
-            f"{'; '.join(problems[:_NAMED])}{more}; install the same everywhere"
+            f"{'; '.join(problems[:_MAX_NAMED])}{more}; install the same everywhere"
         )
 
 
 def _versions(found: Mapping[str, Any]) -> dict[str, str]:
-    """Return the version of all that has to be the same."""
+    """Return the versions that must match."""
     packages = found["packages"]
     python = ".".join(packages["python"].split(".")[:2])
     return {"python": python} | {name: packages[name] or "missing" for name in _MUST_MATCH}

@@ -1,4 +1,4 @@
-"""Jobs → tasks of Dask, a window of them at a time, and what they report."""
+"""Submits tasks to Dask, a window of them at a time, and collects their reports."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from distributed import Client, KilledWorker
 
 from bitpeak_async._bulk.workers import work_through
 from bitpeak_async.errors import OutcomeUnknownError
-from bitpeak_async.fleet.dask._tally import Tally
-from bitpeak_async.fleet.dask._worker import Job, carry_out
+from bitpeak_async.fleet._ledger import Ledger
+from bitpeak_async.fleet.dask._tasks import AccountTask
+from bitpeak_async.fleet.dask._worker import run_task
 from bitpeak_async.fleet.report import FleetCancelledError
 
 
@@ -22,51 +23,54 @@ class Submission:
 
     Attributes:
         client: of the cluster.
-        run: the name of the run's ``WorkerFleet`` on each worker.
-        tally: told what became of each job.
+        run: the name of the run's ``FleetPlugin`` on each worker.
+        ledger: collects the reports.
     """
 
     client: Client
     run: str
-    tally: Tally
+    ledger: Ledger
     _is_stopping: bool = field(init=False, default=False)
 
-    async def all_of(self, jobs: Iterable[Job], window: int) -> None:
-        """Have all jobs done, at most ``window`` of them known to Dask: memory stays flat.
+    async def run_all(self, tasks: Iterable[AccountTask], window: int) -> None:
+        """Run all tasks, at most ``window`` of them in Dask at a time: memory stays flat.
 
         Raises:
             FutureCancelledError: the scheduler was lost.
-            FleetCancelledError: the task was cancelled; what was begun has told how far it came.
+            FleetCancelledError: the task was cancelled; its report has what was started.
         """
-        work = asyncio.create_task(work_through(self._do, self._wanted(jobs), window))
+        work = asyncio.create_task(work_through(self._submit, self._until_stopped(tasks), window))
         try:
             await asyncio.shield(work)
         except asyncio.CancelledError:
             self._is_stopping = True
-            # As it goes, each worker's fleet cancels its jobs, which then return.
+            # Each worker's plugin then cancels its tasks, which return what they did.
             await self.client.unregister_worker_plugin(self.run)
             await work
-            raise FleetCancelledError(self.tally.report()) from None
+            raise FleetCancelledError(self.ledger.report()) from None
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
 
-    def _wanted(self, jobs: Iterable[Job]) -> Iterator[Job]:
-        for job in jobs:
+    def _until_stopped(self, tasks: Iterable[AccountTask]) -> Iterator[AccountTask]:
+        for task in tasks:
             if self._is_stopping:
                 return
-            yield job
+            yield task
 
-    async def _do(self, job: Job) -> None:
-        if self.client.status != "running":  # it would be sent to the next scheduler there
-            raise FutureCancelledError(job.key)
+    async def _submit(self, task: AccountTask) -> None:
+        if self.client.status != "running":  # a new scheduler at this address would get the task
+            raise FutureCancelledError(task.key)
         try:
-            reports = await self.client.submit(carry_out, job, key=job.key)
+            reports = await self.client.submit(run_task, task, key=task.key)
         except KilledWorker:
             problem = "every worker that tried it died; what was written is unknown: run again"
-            self.tally.failed(job, OutcomeUnknownError(problem))
+            for account in task.accounts:
+                error = OutcomeUnknownError(problem)
+                self.ledger.add_error(account.name, error, parts=task.shards)
             return
         if reports is not None:
-            self.tally.done(job, reports)
-        elif not self._is_stopping:  # its workers know nothing of this run
-            raise FutureCancelledError(job.key)
+            for report in reports:
+                self.ledger.add(report, parts=task.shards)
+        elif not self._is_stopping:  # the workers have lost this run
+            raise FutureCancelledError(task.key)

@@ -6,20 +6,23 @@ import secrets
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Self, Unpack
 
 from distributed import CancelledError as FutureCancelledError
 from distributed import Client
 
-from bitpeak_async._checks import check_listener, check_number
+from bitpeak_async._checks import check_number
+from bitpeak_async._secret import hides
 from bitpeak_async.errors import ClosedError, ConfigurationError, TransportError
+from bitpeak_async.fleet._ledger import Ledger
+from bitpeak_async.fleet._resolve import Resolver, checked_accounts
 from bitpeak_async.fleet.account import Account
-from bitpeak_async.fleet.dask._check import checked_jobs
 from bitpeak_async.fleet.dask._cluster import connected
+from bitpeak_async.fleet.dask._planning import plan_tasks
 from bitpeak_async.fleet.dask._submission import Submission
-from bitpeak_async.fleet.dask._tally import Tally
-from bitpeak_async.fleet.dask._worker import WorkerConfig, WorkerFleet
-from bitpeak_async.fleet.fleet import Fleet, OnAccount
+from bitpeak_async.fleet.dask._tasks import WorkerConfig
+from bitpeak_async.fleet.dask._worker import FleetPlugin
+from bitpeak_async.fleet.fleet import OnAccount
 from bitpeak_async.fleet.keys import LiteralKey
 from bitpeak_async.fleet.report import FleetReport
 from bitpeak_async.keywords import (
@@ -41,30 +44,32 @@ class DaskFleet:
     Use it as ``async with DaskFleet(accounts) as fleet:``. Without ``scheduler`` it starts worker
     processes on this machine, which end with it.
 
-    A task is one account, or with ``shard_size`` a part of one. A worker does as many tasks at
-    once as it has threads: 64 here; of your own workers, what ``dask worker --nthreads`` says.
-    Keys and spec files are read on the workers. A ``pace_store`` has to pickle.
+    One task provisions one account, or with ``shard_size`` a part of one. A worker runs as many
+    tasks at once as it has threads: 64 here; for your own workers, set it with
+    ``dask worker --nthreads``. The workers read the keys and spec files. A ``pace_store`` must
+    pickle.
 
     Args:
         accounts: with unique names.
-        scheduler: the address of one, such as ``"tcp://10.0.0.1:8786"``.
-        workers: how many processes to start without one; by default what Dask chooses.
-        shard_size: how many handlers of one account a task does at most; by default all. The
-            tasks of one account run on several workers, each of which paces its requests alone.
+        scheduler: its address, such as ``"tcp://10.0.0.1:8786"``.
+        workers: how many processes to start if there is no scheduler; by default Dask chooses.
+        shard_size: how many handlers of one account a task provisions at most; by default all.
+            The tasks of one account run on several workers, each with a pace of its own.
         send_keys: let keys that stand in the accounts themselves travel to the workers.
-        connect_timeout: seconds to wait for the scheduler, and for its first worker.
+        connect_timeout: seconds to wait for the scheduler, and then for its first worker.
         in_flight: how many requests of all keys run at once on one worker.
         **options: see ``PortableOptions``.
 
     Attributes:
-        dashboard: the address of Dask's dashboard, once it is entered.
+        dashboard: the address of Dask's dashboard, once entered.
 
     Raises:
-        ConfigurationError: an argument is unusable, accounts share a name, a key stands in an
-            account; or, when entered, the scheduler cannot be reached or the versions of its
-            workers are others.
+        ConfigurationError: an argument is unusable, accounts share a name, or an account holds
+            its key itself. On entering: the scheduler cannot be reached, or the versions of its
+            workers differ.
     """
 
+    @hides("proxy")
     def __init__(
         self,
         accounts: Iterable[Account],
@@ -78,24 +83,27 @@ class DaskFleet:
         **options: Unpack[PortableOptions],
     ) -> None:
         refuse_unknown("DaskFleet", options, PortableOptions)
-        here = Fleet(accounts, in_flight=in_flight, **options)  # it checks all of them
-        self.accounts: tuple[Account, ...] = here.accounts
-        self._options: dict[str, Any] = {
-            **options,
-            "in_flight": in_flight,
-            "base_url": here._base_url,  # noqa: SLF001 - the environment's is this one's
-        }
+        config = ClientConfig(**options)
         if scheduler is not None and workers is not None:
             raise ConfigurationError("a scheduler has workers of its own; leave out workers")
+        check_number("DaskFleet(in_flight=)", in_flight, 1, integer=True)
         for option, number in {"workers": workers, "shard_size": shard_size}.items():
             if number is not None:
                 check_number(f"DaskFleet({option}=)", number, 1, integer=True)
         check_number("DaskFleet(connect_timeout=)", connect_timeout, 0, above=True)
+        self.accounts: tuple[Account, ...] = checked_accounts(accounts)
         if not send_keys:
-            _refuse_keys(self.accounts)
+            _refuse_literal_keys(self.accounts)
         self._cluster = connected(scheduler, workers, connect_timeout)
         self._shard_size = shard_size
-        self._settle = ClientConfig(**options).retry.unknown_outcome_delay
+        self._in_flight = in_flight
+        self._options: PortableOptions = {
+            **options,
+            # The environment of this process counts, not that of the workers.
+            "base_url": Resolver(config).base_url,
+            "proxy": config.proxy.value,  # a Secret does not pickle
+        }
+        self._retry_delay = config.retry.unknown_outcome_delay
         self._exit = AsyncExitStack()
         self._entered: Client | None = None
         self.dashboard: str | None = None
@@ -111,7 +119,8 @@ class DaskFleet:
         """Bring all accounts to their desired states; see ``Fleet.provision``.
 
         The options apply to each account. With ``prune``, no account is split.
-        If a worker dies, another does its tasks again, ``Retry.unknown_outcome_delay`` seconds
+
+        If a worker dies, another runs its tasks again, ``Retry.unknown_outcome_delay`` seconds
         later: by then the requests in flight have ended. Running all again writes nothing.
 
         Args:
@@ -128,40 +137,42 @@ class DaskFleet:
         """
         refuse_unknown("DaskFleet.provision", options, ProvisionOptions)
         prunes = ProvisionConfig(**options).prune is not None
-        check_listener("on_account", on_account)
-        tally = Tally(on_account)
+        ledger = Ledger(on_account=on_account)
+        config = WorkerConfig(
+            run=secrets.token_hex(8),
+            in_flight=self._in_flight,
+            client_options=self._options,
+            provision_options=options,
+            keep_outcomes=keep_outcomes,
+            retry_delay=self._retry_delay,
+            salt=secrets.token_bytes(32),
+        )
         try:
-            async with self._ready_workers(options, keep_outcomes=keep_outcomes) as run:
+            async with self._plugins(config):
                 window = 2 * sum((await self._client.nthreads()).values())
-                jobs = await checked_jobs(
+                tasks = await plan_tasks(
                     self._client,
-                    run,
+                    config.run,
                     self.accounts,
                     prunes=prunes,
                     shard_size=self._shard_size,
                     window=window,
                 )
-                await Submission(self._client, run, tally).all_of(jobs, window)
+                await Submission(self._client, config.run, ledger).run_all(tasks, window)
         except (FutureCancelledError, OSError) as error:
-            raise self._lost(tally, error) from None
-        return tally.report()
+            raise self._lost(ledger, error) from None
+        return ledger.report()
 
     @asynccontextmanager
-    async def _ready_workers(
-        self, options: ProvisionOptions, *, keep_outcomes: bool
-    ) -> AsyncGenerator[str, None]:
-        """Yield the id of a run that all workers know."""
-        run = secrets.token_hex(8)
-        orders = WorkerConfig(
-            run, self._options, options, keep_outcomes, self._settle, secrets.token_bytes(32)
-        )
+    async def _plugins(self, config: WorkerConfig) -> AsyncGenerator[None, None]:
+        """Give every worker the plugin of a run while the context is open."""
         client = self._client
-        await client.register_plugin(WorkerFleet(orders), name=run)
+        await client.register_plugin(FleetPlugin(config), name=config.run)
         try:
-            yield run
+            yield
         finally:
-            with suppress(OSError, ValueError):  # the scheduler is lost, or it is gone already
-                await client.unregister_worker_plugin(run)
+            with suppress(OSError, ValueError):  # the scheduler is lost, or the plugin is gone
+                await client.unregister_worker_plugin(config.run)
 
     @property
     def _client(self) -> Client:
@@ -169,12 +180,12 @@ class DaskFleet:
             raise ClosedError("use it as 'async with DaskFleet(…) as fleet:'")
         return self._entered
 
-    def _lost(self, tally: Tally, error: Exception) -> TransportError:
-        ended = len(tally.report().accounts)
+    def _lost(self, ledger: Ledger, error: Exception) -> TransportError:
+        ended = len(ledger.report().accounts)
         reason = f": {error}" if isinstance(error, OSError) else ""
         return TransportError(
             f"the Dask scheduler was lost when {ended} of {len(self.accounts)} accounts had "
-            f"ended{reason}; run again, what is done is not done twice"
+            f"ended{reason}; run again: nothing is done twice"
         )
 
     async def __aenter__(self) -> Self:
@@ -195,7 +206,7 @@ class DaskFleet:
         return f"DaskFleet({len(getattr(self, 'accounts', ()))} accounts)"
 
 
-def _refuse_keys(accounts: Iterable[Account]) -> None:
+def _refuse_literal_keys(accounts: Iterable[Account]) -> None:
     literal = [account.title for account in accounts if isinstance(account.key, LiteralKey)]
     if literal:
         more = f" and {len(literal) - 1:,} more" if len(literal) > 1 else ""

@@ -1,4 +1,4 @@
-"""Accounts → jobs, when every worker has shown that it can use them; nothing is sent."""
+"""Checks all accounts on the workers and divides them into tasks; sends no request."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from distributed import Client
 
 from bitpeak_async._bulk.workers import as_finished
 from bitpeak_async.fleet.account import Account
-from bitpeak_async.fleet.dask._worker import Batch, Job, KeysSeen, count_specs, look_at_keys, shard
+from bitpeak_async.fleet.dask._tasks import AccountBatch, AccountTask, KeyFingerprints, split
+from bitpeak_async.fleet.dask._worker import count_specs, fingerprint_keys
 from bitpeak_async.provisioning.spec_files.document import refuse
 
 T = TypeVar("T")
 
-_BATCH: Final = 200  # accounts; a few hundred KB where specs travel too
+_BATCH: Final = 200  # accounts; a few hundred KB if their specs travel too
 
 
-async def checked_jobs(
+async def plan_tasks(
     client: Client,
     run: str,
     accounts: Sequence[Account],
@@ -26,65 +27,69 @@ async def checked_jobs(
     prunes: bool,
     shard_size: int | None,
     window: int,
-) -> list[Job]:
-    """Return all that is to be done. Accounts that share a key are one job.
+) -> list[AccountTask]:
+    """Return the tasks that provision all accounts. Accounts that share a key share a task.
 
     Args:
-        client: of the cluster, whose workers have a ``WorkerFleet``.
-        run: its name.
+        client: of the cluster, whose workers have the run's ``FleetPlugin``.
+        run: the name of the run.
         accounts: all of them.
-        prunes: whether handlers that are not desired are deleted; then no account is split.
-        shard_size: how many handlers of an account a job does at most.
-        window: batches sent at once.
+        prunes: whether handlers that are not desired are deleted; if so, no account is split.
+        shard_size: how many handlers of an account one task provisions at most.
+        window: how many batches to submit at once.
 
     Raises:
-        PlanError: accounts, keys or spec files are unusable on some worker; its ``problems`` are
-            all there are.
+        PlanError: accounts, keys or spec files are unusable on some worker; its ``problems``
+            list all of it.
     """
-    groups = await _groups(client, run, accounts)
+    groups = await _group_by_key(client, run, accounts)
     counts: dict[str, int] = {}
     problems: list[str] = []
 
-    async def count(numbered: tuple[int, Batch]) -> tuple[dict[str, int], tuple[str, ...]]:
+    async def count(numbered: tuple[int, AccountBatch]) -> tuple[dict[str, int], tuple[str, ...]]:
         number, batch = numbered
         key = f"check-{run}-{number}"
         future = client.submit(count_specs, run, batch, prunes=prunes, key=key)
         return await future  # type: ignore[no-any-return]
 
-    batches = (Batch(tuple(batch)) for batch in _batches(groups))
+    batches = (AccountBatch(tuple(batch)) for batch in _batches(groups))
     async for counted, wrong in as_finished(count, enumerate(batches), window):
         counts |= counted
         problems += wrong
     refuse(problems)
-    jobs: list[Job] = []
+    tasks: list[AccountTask] = []
     for group in groups:
-        job = Job(run, tuple(group))
+        task = AccountTask(run, tuple(group))
         if shard_size is None or prunes or len(group) > 1:
-            jobs.append(job)
+            tasks.append(task)
         else:
-            jobs += shard(job, shard_size, counts[group[0].name])
-    return jobs
+            tasks += split(task, shard_size, counts[group[0].name])
+    return tasks
 
 
-async def _groups(client: Client, run: str, accounts: Sequence[Account]) -> list[list[Account]]:
-    """Return accounts by their key, which has to be the same on all workers."""
+async def _group_by_key(
+    client: Client, run: str, accounts: Sequence[Account]
+) -> list[list[Account]]:
+    """Group accounts by key, which must be the same on all workers."""
     groups = defaultdict[bytes, list[Account]](list)
     problems: list[str] = []
     for start in range(0, len(accounts), _BATCH):
         some = accounts[start : start + _BATCH]
-        batch = Batch(tuple(account.with_specs(()) for account in some))
-        answers = await client.run(look_at_keys, run, batch, on_error="return")
+        batch = AccountBatch(tuple(account.with_specs(()) for account in some))
+        answers = await client.run(fingerprint_keys, run, batch, on_error="return")
         seen = {
-            worker: answer for worker, answer in answers.items() if isinstance(answer, KeysSeen)
+            worker: answer
+            for worker, answer in answers.items()
+            if isinstance(answer, KeyFingerprints)
         }
         for worker, answer in seen.items():
             problems += [f"{problem} (on worker {worker})" for problem in answer.problems]
         keys = [answer.fingerprints for answer in seen.values()]
         for account, *fingerprints in zip(some, *keys, strict=True):
-            found = set(fingerprints) - {None}
-            if len(found) > 1:
+            distinct = set(fingerprints) - {None}
+            if len(distinct) > 1:
                 problems.append(f"{account.title}: its key is not the same on all workers")
-            for fingerprint in found:
+            for fingerprint in distinct:
                 groups[fingerprint].append(account)
     refuse(problems)
     return list(groups.values())

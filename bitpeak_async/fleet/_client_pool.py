@@ -1,0 +1,117 @@
+"""The clients of a fleet: one for each key in use, all on one network."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Unpack
+
+from attrs import asdict, evolve
+
+from bitpeak_async._rate.link import KeptLink
+from bitpeak_async.client import BitPeak, client_over
+from bitpeak_async.errors import ClosedError
+from bitpeak_async.fleet._network import FleetNetwork
+from bitpeak_async.fleet._resolve import Credentials, ResolvedAccount, Resolver
+from bitpeak_async.fleet.account import Account
+from bitpeak_async.keywords import ClientConfig, ProvisionConfig, ProvisionOptions
+from bitpeak_async.provisioning.apply import Outcome, Report
+
+
+class ClientPool:
+    """Opens a client when an account of its key starts, and closes it when the last one ends.
+
+    Args:
+        in_flight: requests in flight at once, of all clients together.
+        config: of all clients; an account may set its own base URL and pace.
+
+    Attributes:
+        resolver: resolves accounts.
+    """
+
+    def __init__(self, in_flight: int, config: ClientConfig) -> None:
+        self.resolver = Resolver(config)
+        link = None if config.pace_store is None else KeptLink(config.pace_store)
+        self._network = FleetNetwork(in_flight, link)
+        self._config = evolve(config, pace_store=None)  # the network connects to it
+        self._clients = dict[Credentials, BitPeak]()
+        self._users = Counter[Credentials]()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    def open(self) -> None:
+        """Bind the pool to the running event loop.
+
+        Raises:
+            ClosedError: the fleet was closed, or another loop uses it.
+        """
+        if self._closed:
+            raise ClosedError("the fleet is closed; make a new one")
+        loop = asyncio.get_running_loop()
+        self._loop = self._loop or loop
+        if self._loop is not loop:
+            raise ClosedError("the fleet belongs to another event loop; make one for each loop")
+
+    async def resolve(
+        self, accounts: Sequence[Account], *, prunes: bool
+    ) -> list[list[ResolvedAccount]]:
+        """Resolve accounts and connect to the pace store, before any request is sent.
+
+        Raises:
+            PlanError: see ``Resolver.resolve``.
+            NotSentError: the pace store does not answer.
+        """
+        self.open()
+        # Thousands of files would block the loop.
+        groups = await asyncio.to_thread(self.resolver.resolve, accounts, prunes=prunes)
+        await self._network.connect_store()
+        return groups
+
+    async def wait_for_room(self) -> None:
+        """Wait until one more account may start."""
+        await self._network.wait_for_room()
+
+    @asynccontextmanager
+    async def client(self, resolved: ResolvedAccount) -> AsyncGenerator[BitPeak, None]:
+        """Yield the client of an account, shared by all accounts of its key.
+
+        It closes with the last of them, so memory stays flat.
+        """
+        key = resolved.credentials
+        client = self._clients.get(key)
+        if client is None:
+            client = self._clients[key] = self._new_client(resolved)
+        self._users[key] += 1
+        try:
+            yield client
+        finally:
+            self._users[key] -= 1
+            if not self._users[key]:
+                del self._users[key], self._clients[key]
+                await client.close()
+
+    def _new_client(self, resolved: ResolvedAccount) -> BitPeak:
+        credentials, pace = resolved.credentials, resolved.account.pace or self._config.pace
+        config = evolve(self._config, base_url=credentials.base_url, pace=pace)
+        options = asdict(config, recurse=False)
+        return client_over(self._network, credentials.api_key.value, **options)
+
+    async def provision(
+        self,
+        account: Account,
+        *,
+        on_outcome: Callable[[Outcome], object] | None = None,
+        **options: Unpack[ProvisionOptions],
+    ) -> Report:
+        """Provision one account; see ``Fleet.provision_account``."""
+        prunes = ProvisionConfig(**options).prune is not None
+        [[resolved]] = await self.resolve([account], prunes=prunes)
+        async with self.client(resolved) as client:
+            return await client.provision(resolved.specs, on_outcome=on_outcome, **options)
+
+    async def close(self) -> None:
+        """Close all connections. Closing twice is fine."""
+        self._closed = True
+        await self._network.close()

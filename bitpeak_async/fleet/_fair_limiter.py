@@ -1,0 +1,129 @@
+"""Limits the requests in flight of a whole fleet, fairly between its keys.
+
+When slots are short, the next one goes to the key with the fewest requests in flight. Keys whose
+requests take long share a quarter of the slots, so that servers that hang cannot hold up others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Final
+
+_SLOW: Final = 2.0  # seconds; a request that took longer probably met a server that hangs
+_SLOW_FRACTION: Final = 4  # a quarter of the slots, while other keys want the rest
+_SURPLUS_DELAY: Final = 0.01  # seconds; each key waits for one slot at a time
+
+
+class FairLimiter:
+    """A number of slots, shared by all keys of a fleet.
+
+    Args:
+        limit: how many slots.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._free = limit
+        self._waiting: dict[KeyQuota, asyncio.Future[None]] = {}
+        self._newcomers: deque[asyncio.Future[None]] = deque()
+        self._slow = 0
+        self._surplus: asyncio.TimerHandle | None = None
+
+    async def wait_for_room(self) -> None:
+        """Wait until a slot is free that no key wants, slow keys above their fraction aside.
+
+        The slot stays free: whoever starts now acquires it like any other.
+        """
+        waiter = asyncio.get_running_loop().create_future()
+        self._newcomers.append(waiter)
+        self._assign()
+        try:
+            await waiter
+        finally:
+            self._newcomers.remove(waiter)
+            self._assign()
+
+    def quota(self) -> KeyQuota:
+        """Return the quota of a new key."""
+        return KeyQuota(self)
+
+    async def acquire(self, quota: KeyQuota) -> None:
+        """Wait for a slot; a quota may only wait for one at a time."""
+        waiter = self._waiting[quota] = asyncio.get_running_loop().create_future()
+        self._assign()
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if self._waiting.pop(quota, None) is None:
+                self.release(quota, is_slow=quota.is_slow)
+            raise
+
+    def release(self, quota: KeyQuota, *, is_slow: bool) -> None:
+        """Free a slot, and record whether the key's requests take long."""
+        self._count(quota, -1)
+        if quota.is_slow != is_slow:
+            self._slow += quota.in_flight if is_slow else -quota.in_flight
+            quota.is_slow = is_slow
+        self._assign()
+
+    def _count(self, quota: KeyQuota, change: int) -> None:
+        quota.in_flight += change
+        self._free -= change
+        self._slow += change * quota.is_slow
+
+    def _assign(self) -> None:
+        while self._free and (quota := self._next()) is not None:
+            self._assign_to(quota)
+        if not self._free:
+            return
+        if self._newcomers:
+            if not self._newcomers[0].done():
+                self._newcomers[0].set_result(None)
+        elif self._waiting and self._surplus is None:
+            loop = asyncio.get_running_loop()
+            self._surplus = loop.call_later(_SURPLUS_DELAY, self._assign_surplus)
+
+    def _next(self) -> KeyQuota | None:
+        """Return which key gets the next slot; among equals, the one that has waited longest."""
+        any_may = self._slow < max(1, self.limit // _SLOW_FRACTION)
+        candidates = (quota for quota in self._waiting if any_may or not quota.is_slow)
+        return min(candidates, key=_in_flight, default=None)
+
+    def _assign_to(self, quota: KeyQuota) -> None:
+        self._count(quota, 1)
+        self._waiting.pop(quota).set_result(None)
+
+    def _assign_surplus(self) -> None:
+        """Assign a slot that no other key wanted to a slow key."""
+        self._surplus = None
+        if self._free and self._waiting and not self._newcomers:
+            self._assign_to(min(self._waiting, key=_in_flight))
+        self._assign()
+
+
+class KeyQuota:
+    """The slots of one key.
+
+    Attributes:
+        in_flight: how many it holds.
+        is_slow: whether its latest request took long.
+    """
+
+    def __init__(self, limiter: FairLimiter) -> None:
+        self.in_flight = 0
+        self.is_slow = False
+        self._limiter = limiter
+
+    async def acquire(self) -> None:
+        """Wait for a slot."""
+        await self._limiter.acquire(self)
+
+    def release(self, seconds: float | None = None) -> None:
+        """Free a slot after a request of ``seconds``, or None if none was sent."""
+        is_slow = self.is_slow if seconds is None else seconds > _SLOW
+        self._limiter.release(self, is_slow=is_slow)
+
+
+def _in_flight(quota: KeyQuota) -> int:
+    return quota.in_flight

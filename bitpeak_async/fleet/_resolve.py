@@ -1,0 +1,180 @@
+"""Resolves accounts: where their requests go, with which key, and what they should have."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import Final
+
+from attrs import frozen
+
+from bitpeak_async._checks import check_type
+from bitpeak_async._http.endpoint import checked_base_url, checked_key, checked_proxy
+from bitpeak_async._secret import Secret
+from bitpeak_async.errors import ConfigurationError, PlanError
+from bitpeak_async.fleet.account import Account
+from bitpeak_async.keywords import ClientConfig
+from bitpeak_async.provisioning.plan import usable
+from bitpeak_async.provisioning.spec_files.document import refuse
+from bitpeak_async.provisioning.spec_files.loader import SpecLoader
+from bitpeak_async.records import HandlerSpec
+
+_MAX_NAMED: Final = 3  # accounts that one problem of a shared file names
+
+
+@frozen
+class Credentials:
+    """What some accounts share, and with it one pace.
+
+    Attributes:
+        base_url: where their requests go.
+        api_key: their key.
+    """
+
+    base_url: str
+    api_key: Secret[str]
+
+    def fingerprint(self, salt: bytes) -> bytes:
+        """Return a keyed hash, equal for equal credentials."""
+        digest = blake2b(f"{self.base_url}\n".encode(), key=salt, digest_size=16)
+        digest.update(self.api_key.value.encode())
+        return digest.digest()
+
+
+@frozen
+class ResolvedAccount:
+    """One account with its credentials and everything it should have."""
+
+    account: Account
+    credentials: Credentials
+    specs: tuple[HandlerSpec, ...]
+
+
+class Resolver:
+    """Resolves and checks accounts; sends nothing.
+
+    Args:
+        config: of the fleet's clients.
+
+    Attributes:
+        base_url: of accounts that set none.
+
+    Raises:
+        ConfigurationError: the base URL is unusable.
+    """
+
+    def __init__(self, config: ClientConfig) -> None:
+        self._config = config
+        self.base_url = self._checked_url(config.base_url)
+
+    def credentials(self, account: Account) -> Credentials:
+        """Return an account's credentials.
+
+        Raises:
+            ConfigurationError: there is no key, or it or the URL is unusable.
+        """
+        base_url = self._checked_url(account.base_url or self.base_url)
+        return Credentials(base_url, checked_key(Secret(account.key.resolve())))
+
+    def resolve(self, accounts: Sequence[Account], *, prunes: bool) -> list[list[ResolvedAccount]]:
+        """Return accounts, grouped by credentials: those of one group must not run at once.
+
+        Args:
+            accounts: to be provisioned.
+            prunes: whether handlers that are not desired are deleted.
+
+        Raises:
+            PlanError: accounts, keys or spec files are unusable; its ``problems`` list all of it.
+        """
+        groups = defaultdict[Credentials, list[ResolvedAccount]](list)
+        all_specs, problems = read_account_specs(accounts)
+        for account, specs in zip(accounts, all_specs, strict=True):
+            try:
+                credentials = self.credentials(account)
+            except ConfigurationError as error:
+                problems.append(f"{account.title}: {error}")
+            else:
+                groups[credentials].append(ResolvedAccount(account, credentials, specs))
+        for group in groups.values():
+            if len(group) > 1:
+                problems += _conflicts(group, prunes=prunes)
+        refuse(problems)
+        return list(groups.values())
+
+    def _checked_url(self, base_url: str | None) -> str:
+        base_url = checked_base_url(base_url, allow_insecure=self._config.allow_insecure)
+        # An unusable proxy is an error here, not at the first request.
+        checked_proxy(self._config.proxy, base_url, ignore_environment=False)
+        return base_url
+
+
+def checked_accounts(accounts: Iterable[Account]) -> tuple[Account, ...]:
+    """Return the accounts of a fleet.
+
+    Raises:
+        ConfigurationError: one is no account, or several share a name; it names them all.
+    """
+    checked = tuple(accounts)
+    for account in checked:
+        check_type("accounts", account, Account)
+    counts = Counter(account.name for account in checked)
+    if several := [account.title for account in checked if counts[account.name] > 1]:
+        raise ConfigurationError(f"names of accounts must be unique: {'; '.join(several)}")
+    return checked
+
+
+def read_account_specs(
+    accounts: Iterable[Account],
+) -> tuple[list[tuple[HandlerSpec, ...]], list[str]]:
+    """Return the specs of each account, and all problems; each file is read once."""
+    files = SpecLoader(Secret(os.environ))
+    specs: list[tuple[HandlerSpec, ...]] = []
+    problems: list[str] = []
+    accounts_by_problem = defaultdict[str, list[Account]](list)
+    for account in accounts:
+        found = files.read(account.spec_files)
+        for problem in found.problems:
+            accounts_by_problem[problem].append(account)
+        specs.append(found.specs + account.specs if account.specs else found.specs)
+        if not found.problems and account.specs:
+            problems += _spec_problems(account, specs[-1])
+    problems += [f"{_named(users)}: {problem}" for problem, users in accounts_by_problem.items()]
+    return specs, problems
+
+
+def _spec_problems(account: Account, specs: tuple[HandlerSpec, ...]) -> list[str]:
+    try:
+        usable(specs)
+    except PlanError as error:
+        return [f"{account.title}: {problem}" for problem in error.problems]
+    return []
+
+
+def _conflicts(group: Sequence[ResolvedAccount], *, prunes: bool) -> list[str]:
+    """Return why accounts cannot share their key."""
+    first, *others = group
+    problems: list[str] = []
+    owners = {spec.name: first.account for spec in first.specs}
+    for other in others:
+        both = f"{other.account.title} and {first.account.name!r} have the same key"
+        if other.account.pace != first.account.pace:
+            problems.append(f"{both} but different paces; give both the same")
+        if prunes:
+            problems.append(f"{both}: pruning one would delete what the other describes")
+        for spec in other.specs:
+            if (owner := owners.setdefault(spec.name, other.account)) is not other.account:
+                problems.append(
+                    f"{other.account.title} and {owner.name!r} have the same key and both "
+                    f"describe {spec.name!r}; let only one of them do so"
+                )
+                break
+    return problems
+
+
+def _named(accounts: Sequence[Account]) -> str:
+    names = ", ".join(repr(account.name) for account in accounts[:_MAX_NAMED])
+    if len(accounts) > _MAX_NAMED:
+        names += f" and {len(accounts) - _MAX_NAMED:,} more"
+    return f"account{'s' if len(accounts) > 1 else ''} {names}"
