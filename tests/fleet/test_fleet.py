@@ -218,7 +218,7 @@ async def test_all_that_is_wrong_is_told_at_once(server: Sandbox, tmp_path, monk
         f"account 'two': the key cannot be read from {tmp_path / 'missing.key'}: No such file",
         "account 'three': api_key must be ASCII without spaces",
         "account 'three': spec 1 (''): name",
-        f"accounts 'four', 'five': {bad}:1: handlers[0].settings: lacks 'slack'",
+        f"accounts 'four', 'five': {bad}: handlers[0].settings ('x'): lacks 'slack'",
         "account 'five': base_url must be an absolute http(s) URL",
         f"account 'six': {tmp_path / 'missing.json'}: cannot be read",
     ):
