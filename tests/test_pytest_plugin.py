@@ -238,7 +238,7 @@ def test_a_run_that_uses_no_fixture_imports_nothing_of_the_sdk(
         def test_modules():
             ours = {name for name in sys.modules if name.startswith("bitpeak_async.")}
             assert {"bitpeak_async._version", "bitpeak_async.pytest_plugin"} == ours
-            heavy = {"aiohttp", "attrs", "cattrs", "orjson", "sqlite3", "typer", "yaml", "yarl"}
+            heavy = {"aiohttp", "attrs", "cattrs", "msgspec", "sqlite3", "typer", "yaml", "yarl"}
             assert set() == heavy & sys.modules.keys()
     """)
     result = pytester.runpytest_subprocess("-pbitpeak", timeout=60)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import orjson
+import msgspec
 
 from bitpeak_async.sandbox.dialect import Dialect
 from bitpeak_async.sandbox.filters import select
@@ -153,7 +153,7 @@ class Api:
         if handler_type == handler.type and (
             not settings or self._dialect.settings_update == "merge"
         ):
-            settings = {**orjson.loads(handler.settings), **settings}
+            settings = {**msgspec.json.decode(handler.settings), **settings}
         draft = Draft(
             type=handler_type,
             name=fields.get("name", handler.name),
@@ -209,4 +209,4 @@ def _whole_number(text: str) -> int | None:
 
 
 def _dump(settings: Mapping[str, str]) -> str:
-    return orjson.dumps(settings).decode()
+    return msgspec.json.encode(settings).decode()

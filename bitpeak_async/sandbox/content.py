@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal, NotRequired, TypedDict
 
-import orjson
+import msgspec
 
 from bitpeak_async.sandbox.store import UNCONFIRMED, Draft, StoredHandler
 
@@ -28,7 +28,7 @@ def to_draft(handler: NewHandler) -> Draft:
     return Draft(
         handler["type"],
         handler["name"],
-        orjson.dumps(handler["settings"]).decode(),
+        msgspec.json.encode(handler["settings"]).decode(),
         handler.get("is_enabled", True),
         handler.get("last_datetime"),
     )
@@ -38,6 +38,6 @@ def to_dict(row: StoredHandler) -> dict[str, Any]:
     """Return a stored handler as a dict, with its settings in clear."""
     return {
         **row._asdict(),
-        "settings": orjson.loads(row.settings),
+        "settings": msgspec.json.decode(row.settings),
         "is_enabled": UNCONFIRMED if row.is_enabled == UNCONFIRMED else bool(row.is_enabled),
     }

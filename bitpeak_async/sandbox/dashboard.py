@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from ipaddress import ip_address
 
-import orjson
+import msgspec
 from aiohttp import web
 
 from bitpeak_async.sandbox.dashboard_data import read_injection, read_state
@@ -91,7 +91,7 @@ class Dashboard:
             name, content_type = _FILES[path]
             return web.Response(body=_read(name), content_type=content_type, charset="utf-8")
         state = read_state(self._store, self._traffic, self._faults.injections, epoch=self._epoch)
-        return web.Response(body=orjson.dumps(state), content_type="application/json")
+        return web.Response(body=msgspec.json.encode(state), content_type="application/json")
 
     async def _change_faults(self, request: web.BaseRequest) -> web.Response:
         match request.method:

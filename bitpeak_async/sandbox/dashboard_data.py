@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any
 
-import orjson
+import msgspec
 
 from bitpeak_async.sandbox.faults import Fault
 from bitpeak_async.sandbox.handler_types import ADDRESSES
@@ -53,7 +53,7 @@ def read_injection(body: bytes) -> Injection:
     Raises:
         ValueError: The body is anything else.
     """
-    wanted = orjson.loads(body)
+    wanted = msgspec.json.decode(body)
     if not isinstance(wanted, dict):
         raise ValueError("The body must be a JSON object.")  # noqa: TRY004 - wrong JSON
     name, method, times = wanted.get("fault"), wanted.get("method"), wanted.get("times", 1)
@@ -130,7 +130,7 @@ def _handler(row: StoredHandler) -> dict[str, Any]:
         "name": _clip(row.name),
         "is_enabled": row.is_enabled,
         "last_datetime": row.last_datetime,
-        "settings": _fields(orjson.loads(row.settings)),
+        "settings": _fields(msgspec.json.decode(row.settings)),
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self
 
-import orjson
+import msgspec
 from attrs import Factory, field, frozen, validators
 
 Delivery = Literal["whole", "raw", "truncated", "dripping", "disconnect", "reset", "stall"]
@@ -73,7 +73,7 @@ class Fault:
     @classmethod
     def api_error(cls, status: int, title: str, *, retry_after: int | None = None) -> Self:
         """Respond with a JSON error of the API without executing the request."""
-        body = orjson.dumps({"errors": [{"title": title, "status": status}]})
+        body = msgspec.json.encode({"errors": [{"title": title, "status": status}]})
         headers = {"Content-Type": "application/json", **_retry_after(retry_after)}
         return cls(status=status, body=body, headers=headers)
 

@@ -6,7 +6,7 @@ from math import ceil
 from typing import Any
 from urllib.parse import urlencode
 
-import orjson
+import msgspec
 from attrs import evolve, field, frozen
 
 from bitpeak_async.sandbox.dialect import Dialect
@@ -44,8 +44,8 @@ class RawResponse:
         start = self.body.find(b"{")  # a PHP warning may come first
         if start < 0 or self.status >= 300:
             return self
-        content = edit(orjson.loads(self.body[start:]))
-        return evolve(self, body=self.body[:start] + orjson.dumps(content))
+        content = edit(msgspec.json.decode(self.body[start:]))
+        return evolve(self, body=self.body[:start] + msgspec.json.encode(content))
 
 
 class Renderer:
@@ -136,7 +136,9 @@ class Renderer:
         return self._json(status, {"data": {**data, **self._extra}})
 
     def _json(self, status: int, content: dict[str, Any]) -> RawResponse:
-        return RawResponse(status, self._prefix + orjson.dumps({**content, **self._extra}), _JSON)
+        return RawResponse(
+            status, self._prefix + msgspec.json.encode({**content, **self._extra}), _JSON
+        )
 
     def _handler(self, row: StoredHandler) -> dict[str, Any]:
         return {
@@ -158,8 +160,8 @@ class Renderer:
         if text == "{}":
             return _EMPTY_SETTINGS[self._dialect.empty_settings]
         if secrets == "clear":
-            return orjson.Fragment(text)
-        settings = orjson.loads(text)
+            return msgspec.Raw(text.encode())
+        settings = msgspec.json.decode(text)
         if secrets == "hidden":
             shown = {key: value for key, value in settings.items() if key in ADDRESSES}
             return shown or _EMPTY_SETTINGS[self._dialect.empty_settings]

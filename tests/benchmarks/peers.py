@@ -12,8 +12,8 @@ from importlib import import_module
 
 import aiohttp
 import httpx
+import msgspec
 import niquests
-import orjson
 import requests
 from attrs import frozen
 from generated import OPENAPI_GENERATOR, OPENAPI_PYTHON_CLIENT
@@ -39,7 +39,7 @@ class Peer:
 
 @asynccontextmanager
 async def raw_aiohttp(base_url: str, *, ready_made: bool) -> AsyncIterator[Peer]:
-    """aiohttp and orjson, with FormData or with bytes joined by hand."""
+    """aiohttp and msgspec, with FormData or with bytes joined by hand."""
     handlers = f"{base_url}/notification-handlers"
     connector = aiohttp.TCPConnector(limit=16)
     async with aiohttp.ClientSession(headers=HEADERS, connector=connector) as session:
@@ -47,7 +47,7 @@ async def raw_aiohttp(base_url: str, *, ready_made: bool) -> AsyncIterator[Peer]
         async def get() -> object:
             async with session.get(f"{handlers}/1") as response:
                 response.raise_for_status()
-                return orjson.loads(await response.read())
+                return msgspec.json.decode(await response.read())
 
         async def create_form() -> object:
             form = aiohttp.FormData(default_to_multipart=True)
@@ -55,7 +55,7 @@ async def raw_aiohttp(base_url: str, *, ready_made: bool) -> AsyncIterator[Peer]
                 form.add_field(name, value)
             async with session.post(handlers, data=form) as response:
                 response.raise_for_status()
-                return orjson.loads(await response.read())
+                return msgspec.json.decode(await response.read())
 
         async def create_bytes() -> object:
             boundary = secrets.token_hex(16)
@@ -67,12 +67,12 @@ async def raw_aiohttp(base_url: str, *, ready_made: bool) -> AsyncIterator[Peer]
             kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
             async with session.post(handlers, data=body, headers=kind) as response:
                 response.raise_for_status()
-                return orjson.loads(await response.read())
+                return msgspec.json.decode(await response.read())
 
         async def page() -> object:
             async with session.get(f"{handlers}/?page=1&results_per_page=1000") as response:
                 response.raise_for_status()
-                return orjson.loads(await response.read())
+                return msgspec.json.decode(await response.read())
 
         create = create_bytes if ready_made else create_form
         yield Peer("raw aiohttp", get, create, page)

@@ -32,8 +32,8 @@ _OUTRO = """
 Of the rows that miss their bar, or come close, by timing the parts alone in a process of their
 own (CPython 3.11):
 
-- **A page of 1,000** costs 2.3 ms: 0.5 orjson, 1.3 the records (two objects, two dates, six lookups
-  for each handler), 0.25 the garbage collector, the rest aiohttp. Raw aiohttp and orjson take 0.7.
+- **A page of 1,000** costs 2.3 ms: 0.5 JSON, 1.3 the records (two objects and two dates
+  for each handler), 0.25 the garbage collector, the rest aiohttp. Raw aiohttp and msgspec take 0.7.
   Only a decoder in C would change that.
 - **`provision` of what is in place** takes 2.6 µs a handler to list, as every listing, 1.3 to check
   the spec (half of it the pattern for URLs), 0.65 to compare, 0.9 for its outcome, 0.25 to look for

@@ -25,7 +25,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 PACKAGES = (
     "bitpeak_async",
     "aiohttp",
-    "orjson",
+    "msgspec",
     "httpx",
     "niquests",
     "requests",

@@ -13,7 +13,7 @@ from itertools import count
 from subprocess import PIPE, Popen
 from typing import cast
 
-import orjson
+import msgspec
 
 _RUN = asyncio.run
 with suppress(ImportError):
@@ -61,7 +61,7 @@ def page(number: int, size: int, total: int) -> bytes:
     """Return the JSON of one page."""
     first = (number - 1) * size + 1
     link = "https://bitpeak.ru/api/notification-handlers?page=1"
-    return orjson.dumps(
+    return msgspec.json.encode(
         {
             "data": [handler(n) for n in range(first, min(first + size, total + 1))],
             "meta": {
@@ -88,7 +88,7 @@ class Server:
         self.total = total
         self.latency = latency
         self.ids = count(total + 1)
-        self.one = reply("200 OK", orjson.dumps({"data": handler(1)}))
+        self.one = reply("200 OK", msgspec.json.encode({"data": handler(1)}))
         self.pages: dict[bytes, bytes] = {}
 
     def answer(self, method: bytes, target: bytes) -> bytes:

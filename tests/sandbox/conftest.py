@@ -1,13 +1,13 @@
 """A bare HTTP client for a running sandbox."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-import orjson
 import pytest
 from attrs import frozen
 
@@ -27,7 +27,7 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        return orjson.loads(self.body)
+        return json.loads(self.body)
 
 
 @frozen
@@ -84,7 +84,7 @@ def until() -> Callable[[Callable[[], object]], Awaitable[None]]:
 @pytest.fixture
 def sample() -> Callable[[str], Any]:
     """Read a sample response, which both client and sandbox must match."""
-    return lambda name: orjson.loads((SAMPLES / "replies" / f"{name}.json").read_bytes())
+    return lambda name: json.loads((SAMPLES / "replies" / f"{name}.json").read_bytes())
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The dashboard in a real headless Chromium, driven by Selenium."""
 
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -7,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
 import pytest
 
 from bitpeak_async import APIError, NotFoundError, Retry, SyncBitPeak, WebhookSettings
@@ -55,7 +55,7 @@ def browser(started: Any, threaded_sandbox: Sandbox) -> Iterator[Any]:
     started.get(threaded_sandbox.dashboard_url)
     yield started
     assert [] == started.get_log("browser")
-    sent = [orjson.loads(entry["message"])["message"] for entry in started.get_log("performance")]
+    sent = [json.loads(entry["message"])["message"] for entry in started.get_log("performance")]
     urls = [
         message["params"]["request"]["url"]
         for message in sent

@@ -1,11 +1,11 @@
 """The dashboard over HTTP: who may see it, what it shows, which faults it injects."""
 
 import asyncio
+import json
 import re
 from importlib.resources import files
 
 import aiohttp
-import orjson
 import pytest
 
 from bitpeak_async.sandbox import Fault, Sandbox
@@ -28,7 +28,7 @@ def ask(caller):
         url = caller.sandbox.dashboard_url.removesuffix("/") + path
         headers = {"Origin": caller.sandbox.dashboard_url[:-1], **headers}
         headers = {name: value for name, value in headers.items() if value is not None}
-        data = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         async with caller.session.request(method, url, data=data, headers=headers) as reply:
             return reply.status, reply.headers, await reply.read()
 
@@ -43,7 +43,7 @@ def state(ask):
         status, _, body = await ask("GET", "/sandbox/state")
         assert 200 == status
         assert CANARY.encode() not in body
-        return orjson.loads(body)
+        return json.loads(body)
 
     return state
 
