@@ -1,6 +1,6 @@
 """Every coroutine without an event loop, on one background thread per process.
 
-caller's thread ─▶ portal ─▶ coroutine on the loop thread ─▶ mailbox or stream ─▶ caller
+caller ─▶ client ─▶ runner ─▶ portal ─▶ coroutine on the loop thread ─▶ mailbox or stream ─▶ caller
 """
 
 from bitpeak_async.sync.client import SyncBitPeak, SyncNotificationHandlers

@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 import copy
-import weakref
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    Callable,
-    Coroutine,
-    Iterable,
-)
-from contextlib import suppress
+from collections.abc import AsyncIterable, Callable, Iterable
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack, cast
@@ -19,7 +11,6 @@ from typing import Any, Final, Self, TypeVar, Unpack, cast
 from bitpeak_async._bulk.create_run import CreateOutcome
 from bitpeak_async._secret import hides
 from bitpeak_async.client import BitPeak
-from bitpeak_async.errors import ClosedError
 from bitpeak_async.keywords import (
     ApplyOptions,
     ClientConfig,
@@ -36,16 +27,16 @@ from bitpeak_async.provisioning.plan import Plan, listed
 from bitpeak_async.records import HandlerSpec, NotificationHandler, Page
 from bitpeak_async.settings import Settings, SettingsFields
 from bitpeak_async.sync.mailbox import CallerMailbox
-from bitpeak_async.sync.portal import Portal, ensure_portal, running_portal, shutdown
+from bitpeak_async.sync.portal import shutdown
+from bitpeak_async.sync.runner import SyncRunner
 from bitpeak_async.sync.stream import Stream
 
 __all__ = ["Stream", "SyncBitPeak", "SyncNotificationHandlers", "shutdown"]
 
-S = TypeVar("S")
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])
 
-# Outcomes come one by one; handing over several at a time saves the threads half their meetings.
+# Outcomes end one by one; handing over several at a time halves the switches between threads.
 _OUTCOMES_AHEAD: Final = 16
 
 
@@ -67,15 +58,15 @@ class SyncNotificationHandlers:
     Calls block the calling thread only. Any number of threads may share it.
     """
 
-    def __init__(self, handlers: NotificationHandlers, bridge: SyncRunner) -> None:
+    def __init__(self, handlers: NotificationHandlers, runner: SyncRunner) -> None:
         self._handlers = handlers
-        self._bridge = bridge
+        self._runner = runner
 
     @_mirrors(NotificationHandlers.list)
     def list(
         self, *, page: int = 1, results_per_page: int = 25, extra_query: Query | None = None
     ) -> Page[NotificationHandler]:
-        return self._bridge.run(
+        return self._runner.run(
             partial(
                 self._handlers.list,
                 page=page,
@@ -89,23 +80,23 @@ class SyncNotificationHandlers:
         self, *, results_per_page: int = 1000, extra_query: Query | None = None
     ) -> Stream[Page[NotificationHandler]]:
         pages = self._handlers.pages(results_per_page=results_per_page, extra_query=extra_query)
-        return self._bridge.stream(pages, _itself)
+        return self._runner.stream(pages, _itself)
 
     @_mirrors(NotificationHandlers.iterate)
     def iterate(
         self, *, results_per_page: int = 1000, extra_query: Query | None = None
     ) -> Stream[NotificationHandler]:
         pages = self._handlers.pages(results_per_page=results_per_page, extra_query=extra_query)
-        return self._bridge.stream(pages, iter)
+        return self._runner.stream(pages, iter)
 
     @_mirrors(NotificationHandlers.get)
     def get(self, handler_id: int) -> NotificationHandler:
-        return self._bridge.run(partial(self._handlers.get, handler_id))
+        return self._runner.run(partial(self._handlers.get, handler_id))
 
     @_mirrors(NotificationHandlers.create)
     @hides("settings")
     def create(self, name: str, settings: Settings) -> int:
-        return self._bridge.run(partial(self._handlers.create, name, settings))
+        return self._runner.run(partial(self._handlers.create, name, settings))
 
     @_mirrors(NotificationHandlers.update)
     @hides("settings")
@@ -117,7 +108,7 @@ class SyncNotificationHandlers:
         settings: Settings | SettingsFields | None = None,
         is_enabled: bool | None = None,
     ) -> None:
-        self._bridge.run(
+        self._runner.run(
             partial(
                 self._handlers.update,
                 handler_id,
@@ -129,7 +120,7 @@ class SyncNotificationHandlers:
 
     @_mirrors(NotificationHandlers.delete)
     def delete(self, handler_id: int) -> None:
-        self._bridge.run(partial(self._handlers.delete, handler_id))
+        self._runner.run(partial(self._handlers.delete, handler_id))
 
     @_mirrors(NotificationHandlers.create_many)
     def create_many(
@@ -142,7 +133,7 @@ class SyncNotificationHandlers:
         if isinstance(specs, Iterable):
             specs = caller.pulling(specs)
         outcomes = self._handlers.create_many(specs, remove_duplicates=remove_duplicates)
-        return self._bridge.stream(outcomes, _itself, ahead=_OUTCOMES_AHEAD, caller=caller)
+        return self._runner.stream(outcomes, _itself, ahead=_OUTCOMES_AHEAD, caller=caller)
 
 
 @takes(ClientOptions, ClientConfig)
@@ -178,13 +169,13 @@ class SyncBitPeak:
     def __init__(self, api_key: str | None = None, **options: Unpack[ClientOptions]) -> None:
         refuse_unknown("SyncBitPeak", options, ClientOptions)
         bitpeak = BitPeak(api_key, **options)
-        self._owns_bridge = True
+        self._owns_runner = True
         self._use(bitpeak, SyncRunner(bitpeak))
 
-    def _use(self, bitpeak: BitPeak, bridge: SyncRunner) -> None:
+    def _use(self, bitpeak: BitPeak, runner: SyncRunner) -> None:
         self._bitpeak = bitpeak
-        self._bridge = bridge
-        self.notification_handlers = SyncNotificationHandlers(bitpeak.notification_handlers, bridge)
+        self._runner = runner
+        self.notification_handlers = SyncNotificationHandlers(bitpeak.notification_handlers, runner)
 
     @_mirrors(BitPeak.with_options)
     def with_options(
@@ -195,15 +186,15 @@ class SyncBitPeak:
         deadline: float | None = None,
     ) -> Self:
         derived = copy.copy(self)
-        derived._owns_bridge = False  # noqa: SLF001 - a client of this very class
+        derived._owns_runner = False  # noqa: SLF001 - a client of this very class
         bitpeak = self._bitpeak.with_options(timeout=timeout, retry=retry, deadline=deadline)
-        derived._use(bitpeak, self._bridge)  # noqa: SLF001 - likewise
+        derived._use(bitpeak, self._runner)  # noqa: SLF001 - likewise
         return derived
 
     @_mirrors(BitPeak.plan)
     def plan(self, specs: Iterable[HandlerSpec], **options: Unpack[PlanOptions]) -> Plan:
         refuse_unknown("SyncBitPeak.plan", options, PlanOptions)
-        return self._bridge.run(partial(self._bitpeak.plan, listed(specs), **options))
+        return self._runner.run(partial(self._bitpeak.plan, listed(specs), **options))
 
     @_mirrors(BitPeak.apply)
     def apply(
@@ -217,7 +208,7 @@ class SyncBitPeak:
         caller = CallerMailbox()
         calling = caller.calling(on_outcome)
         apply = partial(self._bitpeak.apply, plan, on_outcome=calling, **options)
-        return self._bridge.run(apply, caller)
+        return self._runner.run(apply, caller)
 
     @_mirrors(BitPeak.provision)
     def provision(
@@ -231,15 +222,15 @@ class SyncBitPeak:
         caller = CallerMailbox()
         calling = caller.calling(on_outcome)
         provision = partial(self._bitpeak.provision, listed(specs), on_outcome=calling, **options)
-        return self._bridge.run(provision, caller)
+        return self._runner.run(provision, caller)
 
     @_mirrors(BitPeak.close)
     def close(self) -> None:
-        if self._owns_bridge:
-            self._bridge.close()
+        if self._owns_runner:
+            self._runner.close()
 
     def __enter__(self) -> Self:
-        self._bridge.check()
+        self._runner.check()
         return self
 
     def __exit__(
@@ -254,66 +245,6 @@ class SyncBitPeak:
         if not hasattr(self, "_bitpeak"):  # a traceback with locals, as it refuses an argument
             return "SyncBitPeak()"
         return f"Sync{self._bitpeak!r}"
-
-
-class SyncRunner:
-    """The way of one client and all its parts to the loop thread.
-
-    Whichever part is left last keeps it alive; when it goes, the connections are closed, on the
-    thread they belong to.
-    """
-
-    def __init__(self, bitpeak: BitPeak) -> None:
-        self._close = bitpeak.close
-        self._is_closed = False
-        self._unattended = weakref.finalize(self, _close_unattended, self._close)
-        self._unattended.atexit = False  # the thread's own end closes all
-
-    def check(self) -> None:
-        """Raise ClosedError if the client was closed."""
-        if self._is_closed:
-            raise ClosedError("the client is closed; make a new one")
-
-    def portal(self) -> Portal:
-        """Return the portal, which closes the client when it ends itself."""
-        self.check()
-        portal = ensure_portal()
-        portal.adopt(self._close)
-        return portal
-
-    def run(
-        self, begin: Callable[[], Coroutine[Any, Any, T]], caller: CallerMailbox | None = None
-    ) -> T:
-        """Run a coroutine; see ``Portal.run``."""
-        return self.portal().run(begin, caller)
-
-    def stream(
-        self,
-        batches: AsyncGenerator[S, None],
-        items: Callable[[S], Iterable[T]],
-        *,
-        ahead: int = 1,
-        caller: CallerMailbox | None = None,
-    ) -> Stream[T]:
-        """Iterate over batches; see ``Stream``."""
-        return Stream(self.portal, batches, items, ahead=ahead, caller=caller)
-
-    def close(self) -> None:
-        """Close the client. Closing twice is fine."""
-        portal = running_portal()
-        if portal is not None and portal.has_adopted(self._close):
-            portal.check()
-            with suppress(ClosedError):  # a shutdown meanwhile closes it as well
-                portal.run(self._close)
-            portal.disown(self._close)
-        self._is_closed = True
-
-
-def _close_unattended(close: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    portal = running_portal()
-    if portal is not None and portal.has_adopted(close):
-        portal.disown(close)
-        portal.run_detached(close)
 
 
 def _itself(item: T) -> tuple[T]:

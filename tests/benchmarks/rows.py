@@ -342,7 +342,7 @@ async def everything(stage: Stage) -> list[NotificationHandler]:
 def alone_on_a_thread(base_url: str) -> Iterator[SyncBitPeak]:
     """Make a client that shares its loop thread with none."""
     client, own = SyncBitPeak(KEY, base_url=base_url), portal.Portal()
-    client._bridge.portal = lambda: own
+    client._runner.portal = lambda: own
     yield client
     own.run(client._bitpeak.close)
     own.stop()

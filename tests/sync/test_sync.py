@@ -269,7 +269,7 @@ def test_hooks_see_the_callers_context(connect_sync: Connect, threaded_sandbox: 
 def stream(
     bitpeak: SyncBitPeak, generator: AsyncGenerator[int, None], ahead: int = 1
 ) -> Stream[int]:
-    return bitpeak._bridge.stream(generator, lambda number: (number,), ahead=ahead)
+    return bitpeak._runner.stream(generator, lambda number: (number,), ahead=ahead)
 
 
 class Numbers:
@@ -565,7 +565,7 @@ def test_ctrl_c_just_as_a_call_ends_is_no_hang(sync_bitpeak: SyncBitPeak):
     caller = CallerMailbox()
     caller._inbox = Lossy(caller._inbox, END)
     with pytest.raises(KeyboardInterrupt):
-        sync_bitpeak._bridge.run(lambda: asyncio.sleep(0), caller)
+        sync_bitpeak._runner.run(lambda: asyncio.sleep(0), caller)
     sync_bitpeak.notification_handlers.list()
 
 
@@ -652,7 +652,7 @@ def test_clients_that_come_and_go_do_not_disturb_a_shutdown(connect_sync: Connec
     def come_and_go() -> None:
         while not over.is_set():
             with SyncBitPeak("key") as bitpeak, contextlib.suppress(ClosedError):
-                bitpeak._bridge.portal()
+                bitpeak._runner.portal()
 
     with ThreadPoolExecutor(8) as pool:
         running = [pool.submit(come_and_go) for _ in range(8)]

@@ -156,7 +156,7 @@ async def coroutine(seconds):
 bitpeak = SyncBitPeak()
 for seconds in (0.1, 60):
     try:
-        bitpeak._bridge.run(lambda: coroutine(seconds))
+        bitpeak._runner.run(lambda: coroutine(seconds))
     except KeyboardInterrupt:
         tell("interrupted")
 """
@@ -415,7 +415,7 @@ def test_a_fork_of_a_fork_leaves_the_applications_files_alone(
     running = script("""
 bitpeak = SyncBitPeak()
 bitpeak.notification_handlers.list()
-selector = bitpeak._bridge.portal()._selector
+selector = bitpeak._runner.portal()._selector
 numbers = [key.fd for key in selector.get_map().values()] + [selector.fileno()]
 if child := os.fork():
     assert os.waitpid(child, 0)[1] == 0

@@ -1,0 +1,77 @@
+"""Runs the coroutines of one client on the loop thread, and closes the client there."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from bitpeak_async.client import BitPeak
+from bitpeak_async.errors import ClosedError
+from bitpeak_async.sync.mailbox import CallerMailbox
+from bitpeak_async.sync.portal import Portal, ensure_portal, running_portal
+from bitpeak_async.sync.stream import Stream
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+class SyncRunner:
+    """Connects one client and its parts to the loop thread.
+
+    The client's parts keep it alive. Once none is left, it closes the connections on the loop
+    thread.
+    """
+
+    def __init__(self, bitpeak: BitPeak) -> None:
+        self._close = bitpeak.close
+        self._is_closed = False
+        self._unattended = weakref.finalize(self, _close_unattended, self._close)
+        self._unattended.atexit = False  # the end of the thread closes all clients
+
+    def check(self) -> None:
+        """Raise ClosedError if the client was closed."""
+        if self._is_closed:
+            raise ClosedError("the client is closed; make a new one")
+
+    def portal(self) -> Portal:
+        """Return the portal, which closes the client when it ends."""
+        self.check()
+        portal = ensure_portal()
+        portal.adopt(self._close)
+        return portal
+
+    def run(
+        self, begin: Callable[[], Coroutine[Any, Any, T]], caller: CallerMailbox | None = None
+    ) -> T:
+        """Run a coroutine; see ``Portal.run``."""
+        return self.portal().run(begin, caller)
+
+    def stream(
+        self,
+        batches: AsyncGenerator[S, None],
+        items: Callable[[S], Iterable[T]],
+        *,
+        ahead: int = 1,
+        caller: CallerMailbox | None = None,
+    ) -> Stream[T]:
+        """Iterate over batches; see ``Stream``."""
+        return Stream(self.portal, batches, items, ahead=ahead, caller=caller)
+
+    def close(self) -> None:
+        """Close the client. Closing twice is fine."""
+        portal = running_portal()
+        if portal is not None and portal.has_adopted(self._close):
+            portal.check()
+            with suppress(ClosedError):  # a shutdown meanwhile closes it as well
+                portal.run(self._close)
+            portal.disown(self._close)
+        self._is_closed = True
+
+
+def _close_unattended(close: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    portal = running_portal()
+    if portal is not None and portal.has_adopted(close):
+        portal.disown(close)
+        portal.run_detached(close)
