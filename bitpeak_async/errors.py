@@ -1,10 +1,10 @@
-"""Every error the SDK raises, as one tree.
+"""Every error the SDK raises, in one tree.
 
 BitPeakError
 ├── ConfigurationError            a bad key, URL or option; nothing was sent
 ├── InvalidRequestError           refused before sending: what, where, why
 ├── TransportError                no usable reply came back
-│   ├── NotSentError              DNS, connect, TLS: the server did not execute it
+│   ├── NotSentError              DNS, connect, TLS: the server did not receive it
 │   ├── RequestTimeoutError       also a builtin TimeoutError
 │   └── OutcomeUnknownError       a create that may or may not have happened
 ├── ReplyError                    a 2xx that is not what the API promises
@@ -16,12 +16,12 @@ BitPeakError
 │   ├── RateLimitError            429
 │   ├── RedirectError             3xx: redirects are refused
 │   └── ServerError               5xx
-├── DuplicateError                a handler that this run created more than once; the ids
-├── ProvisionError                some changes of a plan failed; their errors
-├── PlanError                     duplicate names, unsafe amounts, a plan gone stale
-└── ClosedError                   used after close
+├── DuplicateError                this run created a handler more than once; holds the ids
+├── ProvisionError                some changes of a plan failed; holds their errors
+├── PlanError                     duplicate names, too many deletes, a stale plan
+└── ClosedError                   used after close or from another event loop
 
-No error carries an aiohttp object, a header or a secret: they are safe to log, pickle and copy.
+No error holds an aiohttp object, a header or a secret, so errors are safe to log, pickle and copy.
 """
 
 from __future__ import annotations
@@ -51,22 +51,22 @@ __all__ = [
 
 
 class BitPeakError(Exception):
-    """Root of the tree: ``except BitPeakError`` catches whatever the SDK raises.
+    """The root of the tree: ``except BitPeakError`` catches everything the SDK raises.
 
-    Subclasses keep every argument but the message optional: pickle and copy rebuild an error
-    from its message and then restore its attributes.
+    In subclasses every argument except the message is optional, because pickle and copy rebuild
+    an error from its message and then restore its attributes.
     """
 
 
 class ConfigurationError(BitPeakError):
-    """A key, URL or option is unusable; nothing was sent."""
+    """A key, URL or option is invalid; nothing was sent."""
 
 
 class InvalidRequestError(BitPeakError):
     """The SDK refused to send a request.
 
     Attributes:
-        argument: the argument at fault, such as ``"results_per_page"`` or ``"settings.url"``.
+        argument: the invalid argument, such as ``"results_per_page"`` or ``"settings.url"``.
     """
 
     def __init__(self, message: str, *, argument: str = "") -> None:
@@ -75,14 +75,15 @@ class InvalidRequestError(BitPeakError):
 
 
 class TransportError(BitPeakError):
-    """The connection failed before a whole reply arrived."""
+    """The connection failed before a complete reply arrived."""
 
 
 class NotSentError(TransportError):
-    """No connection came about (DNS, connect, TLS): the server did not execute the request.
+    """No connection was made (DNS, connect, TLS), so the server did not process the request.
 
     Attributes:
-        temporary: whether another try may succeed; false where a certificate is not trusted.
+        temporary: whether a retry may succeed; false if, for example, a certificate is not
+            trusted.
     """
 
     def __init__(self, message: str, *, temporary: bool = True) -> None:
@@ -91,18 +92,18 @@ class NotSentError(TransportError):
 
 
 class RequestTimeoutError(TransportError, TimeoutError):
-    """The reply did not arrive within the timeout or the deadline."""
+    """The reply did not arrive before the timeout or deadline."""
 
 
 class OutcomeUnknownError(TransportError):
-    """A create that may or may not have happened; its reply was lost or unreadable.
+    """The reply to a create was lost or unreadable, so the handler may or may not exist.
 
-    The API has no idempotency keys, so sending it again could make a second handler. Look for the
-    name in ``iterate()`` first, or let ``create_many()``/``provision()`` settle it. The failure
-    itself is ``__cause__``.
+    The API has no idempotency keys, so a second request could create a second handler. Look for
+    the name in ``iterate()`` first, or use ``create_many()`` or ``provision()``, which resolve
+    such creates. ``__cause__`` is the error of the request.
 
     Attributes:
-        name: the name of the handler in question.
+        name: the handler's name.
     """
 
     def __init__(self, message: str, *, name: str = "") -> None:
@@ -111,12 +112,12 @@ class OutcomeUnknownError(TransportError):
 
 
 class ReplyError(BitPeakError):
-    """A 2xx reply that is not what the API promises.
+    """A 2xx reply does not have the documented shape.
 
     Attributes:
         status: the HTTP status.
-        path: where in the JSON, such as ``"$.data[3].id"``; ``"$"`` for the whole reply.
-        excerpt: the start of the reply, its values masked.
+        path: the JSON path, such as ``"$.data[3].id"``; ``"$"`` is the whole reply.
+        excerpt: the start of the reply, with its values masked.
     """
 
     def __init__(
@@ -133,10 +134,10 @@ class APIError(BitPeakError):
 
     Attributes:
         status: the HTTP status.
-        title: the server's own words, or the status' standard phrase.
-        errors: every error the server listed, as its titles.
-        request_id: the id the platform gave the request (``CF-Ray``, ``X-Request-Id``), or None.
-        retry_after: seconds the server asked to wait, or None.
+        title: the server's error title, or the standard phrase of the status.
+        errors: the titles of all errors in the reply.
+        request_id: the request's id on the server (``CF-Ray``, ``X-Request-Id``), or None.
+        retry_after: seconds that the server asked to wait, or None.
     """
 
     def __init__(
@@ -162,15 +163,15 @@ class AuthenticationError(APIError):
 
 
 class PermissionDeniedError(APIError):
-    """403: the key may not do this, or the plan has no API access."""
+    """403: the key lacks this permission, or the plan has no API access."""
 
 
 class NotFoundError(APIError):
-    """404: no such handler."""
+    """404: there is no such handler."""
 
 
 class ValidationError(APIError):
-    """400 or 422: the server refused a field."""
+    """400 or 422: the server rejected a field."""
 
 
 class RateLimitError(APIError):
@@ -178,18 +179,18 @@ class RateLimitError(APIError):
 
 
 class RedirectError(APIError):
-    """3xx: redirects are refused, for they would carry the key and turn a POST into a GET."""
+    """3xx: not followed, because a redirect would forward the key and turn POST into GET."""
 
 
 class ServerError(APIError):
-    """5xx: the server or what stands before it failed."""
+    """5xx: the server or a proxy in front of it failed."""
 
 
 class PlanError(BitPeakError):
     """The desired handlers cannot be planned or applied safely; nothing was written.
 
     Attributes:
-        problems: each problem, one sentence.
+        problems: all problems, one sentence each.
     """
 
     def __init__(self, message: str, *, problems: tuple[str, ...] = ()) -> None:
@@ -198,12 +199,12 @@ class PlanError(BitPeakError):
 
 
 class DuplicateError(BitPeakError):
-    """A create thought lost was carried out late, after it had been sent again.
+    """The server executed a create late, after the SDK had sent it again.
 
     Attributes:
-        name: the handlers' name.
-        handler_id: the one that counts as created.
-        duplicates: ids of the others; delete them, or let ``remove_duplicates=True`` do so.
+        name: the name of the handlers.
+        handler_id: the id that counts as created.
+        duplicates: the other ids; delete them, or pass ``remove_duplicates=True``.
     """
 
     def __init__(
@@ -219,7 +220,7 @@ class ProvisionError(BitPeakError):
     """Some changes failed; the others were made.
 
     Attributes:
-        errors: one for each change that failed.
+        errors: one per failed change.
     """
 
     def __init__(self, message: str, *, errors: tuple[BitPeakError, ...] = ()) -> None:
@@ -228,4 +229,4 @@ class ProvisionError(BitPeakError):
 
 
 class ClosedError(BitPeakError):
-    """The client was closed, or belongs to another event loop."""
+    """The client is closed or belongs to another event loop."""

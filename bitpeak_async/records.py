@@ -1,4 +1,4 @@
-"""What the API returns and what callers describe: plain records that know no JSON."""
+"""What the API returns and what callers describe: plain records without JSON."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ __all__ = ["HandlerSpec", "NotificationHandler", "Page", "PageLinks", "PageMeta"
 T = TypeVar("T")
 
 
-@frozen(weakref_slot=False)  # so _assembly can fill it fast
+@frozen
 class NotificationHandler:
-    """A place where alerts go, as the server holds it.
+    """A notification handler as the server returns it.
 
     Attributes:
-        id: given by the server, positive.
-        name: as users see it; not necessarily unique on the server.
-        settings: of the class for its type. A field the server does not return is ``""``.
+        id: assigned by the server, positive.
+        name: shown to users; not necessarily unique on the server.
+        settings: an instance of the class for its type. Fields that the server does not return
+            are ``""``.
         is_enabled: whether alerts are delivered.
-        last_datetime: when it last delivered, aware, or None.
-        datetime: when it was created, aware. The wire has no offset: see ``BitPeak(timezone=)``.
+        last_datetime: when it last delivered an alert, timezone-aware, or None.
+        datetime: when it was created, timezone-aware. The API sends no offset; see
+            ``BitPeak(timezone=)``.
     """
 
     id: int
@@ -38,23 +40,24 @@ class NotificationHandler:
 
     @property
     def type(self) -> str:
-        """The type of its settings, so that the two cannot disagree."""
+        """The type of the settings."""
         return self.settings.type
 
 
 def _repr(settings: object) -> str:
+    # What is no settings object may be a secret that was passed by mistake.
     return repr(settings if isinstance(settings, Settings) else Secret(settings))
 
 
 @frozen
 class HandlerSpec:
-    """A handler as it should be. In a desired set the name is its key.
+    """A desired handler. Its name identifies it among the desired handlers.
 
     Attributes:
-        name: non-empty.
-        settings: of the class for its type.
-        is_enabled: False is created enabled and then switched off, for the API's create has no
-            such parameter.
+        name: not empty.
+        settings: an instance of the class for its type.
+        is_enabled: whether alerts are delivered. The API creates handlers enabled only, so a
+            disabled one is created and then updated.
     """
 
     name: str
@@ -64,13 +67,13 @@ class HandlerSpec:
 
 @frozen
 class PageMeta:
-    """Where a page stands in the whole list.
+    """The position of a page in the list.
 
     Attributes:
-        page: counted from 1.
-        results_per_page: the size really used, which may be smaller than the one asked for.
-        total: handlers in the whole list.
-        total_pages: pages in the whole list.
+        page: the page number, from 1.
+        results_per_page: the page size that the server used; it may be smaller than requested.
+        total: the number of handlers on all pages.
+        total_pages: the number of pages.
     """
 
     page: int
@@ -81,7 +84,7 @@ class PageMeta:
 
 @frozen
 class PageLinks:
-    """The server's links to other pages. Informative only: they differ between builds."""
+    """The server's links to other pages. The SDK does not follow them: servers differ here."""
 
     first: str | None = None
     last: str | None = None
@@ -92,7 +95,13 @@ class PageLinks:
 
 @frozen
 class Page(Generic[T]):
-    """One page of a list; iterating it iterates ``data``."""
+    """One page of a list. Iterating over it iterates over ``data``.
+
+    Attributes:
+        data: the page's items.
+        meta: the position of the page.
+        links: the server's links to other pages.
+    """
 
     data: tuple[T, ...]
     meta: PageMeta

@@ -1,4 +1,4 @@
-"""A pace store on Redis: all processes that use a key share one pace, through ``limits``."""
+"""A pace store on Redis: all processes that use a key share one pace, by ``limits``."""
 
 from __future__ import annotations
 
@@ -23,22 +23,24 @@ except ModuleNotFoundError as _error:
 
 __all__ = ["RedisPaceStore"]
 
-_CONNECT: Final = 0.5  # seconds
+_CONNECT_TIMEOUT: Final = 0.5  # seconds
 
 
 class RedisPaceStore:
-    """Lets all processes that are given it share the pace of a key: ``BitPeak(pace_store=)``.
+    """Shares the pace of a key among processes: ``BitPeak(pace_store=)``.
 
-    It is not connected before the first request, and each client or fleet has connections of its
-    own, so one store may serve any number of them, of event loops and of forked processes. Redis
-    sees a digest of base URL and key, counters that expire within a day, and nothing else.
+    It connects at the first request, and each client or fleet opens its own connections. One
+    store may therefore serve any number of clients, event loops and forked processes. Redis holds
+    only counters, which expire within a day, under a digest of base URL and key.
+
+    A store pickles with its URL, password included.
 
     Args:
-        url: ``redis://``, ``rediss://`` (TLS) or ``unix://``, with user and password if need be:
+        url: ``redis://``, ``rediss://`` (TLS) or ``unix://``; it may hold user and password:
             ``redis://user:password@redis.example:6379/0``.
 
     Raises:
-        ConfigurationError: the URL is unusable.
+        ConfigurationError: the URL is invalid.
     """
 
     @hides("url")
@@ -52,13 +54,13 @@ class RedisPaceStore:
 
     @asynccontextmanager
     async def connect(self) -> AsyncGenerator[PaceCounters, None]:
-        """Yield the counters to one event loop."""
+        """Yield the counters for one event loop."""
         pool = ConnectionPool.from_url(
             self._url.value,
-            socket_connect_timeout=_CONNECT,
-            retry=Retry(NoBackoff(), 1),  # of a connection dropped while idle
+            socket_connect_timeout=_CONNECT_TIMEOUT,
+            retry=Retry(NoBackoff(), 1),  # for a connection dropped while idle
         )
-        options: dict[str, Any] = {"connection_pool": pool}  # which its types leave out
+        options: dict[str, Any] = {"connection_pool": pool}  # missing in the types of limits
         try:
             yield RedisStorage(
                 "async+redis://", implementation="redispy", key_prefix="bitpeak", **options
@@ -67,7 +69,7 @@ class RedisPaceStore:
             await pool.disconnect()
 
     def __reduce__(self) -> tuple[type[RedisPaceStore], tuple[str]]:
-        return type(self), (self._url.value,)  # it travels to workers, password included
+        return type(self), (self._url.value,)
 
     def __repr__(self) -> str:
         if not hasattr(self, "_url"):

@@ -1,7 +1,7 @@
-"""What each type of handler needs to deliver an alert: one class a type, and the table over them.
+"""The settings of each handler type: one class per type, and a table of all classes.
 
-To add a type: a member of ``HandlerType``, a class whose fields name their wire names, and its
-place in the ``KnownSettings`` union (plus a sample in ``tests/samples/handlers/``). All else,
+To add a type, add a member of ``HandlerType``, a class whose fields carry their wire names, the
+class to the ``KnownSettings`` union, and a sample to ``tests/samples/handlers/``. Everything else,
 from decoding to spec files, reads the table.
 """
 
@@ -34,7 +34,7 @@ __all__ = [
 
 
 class HandlerType(StrEnum):
-    """The documented values of ``type``."""
+    """The documented handler types."""
 
     EMAIL = "email"
     WEBHOOK = "webhook"
@@ -48,7 +48,7 @@ class HandlerType(StrEnum):
 
 
 class Format(StrEnum):
-    """What a settings field must look like to be sent."""
+    """The format that a settings field must have."""
 
     TEXT = "a non-empty string"
     EMAIL = "an email address such as 'hey@example.com'"
@@ -57,12 +57,12 @@ class Format(StrEnum):
 
 @frozen
 class WireField:
-    """How a settings field travels.
+    """How the API represents a settings field.
 
     Attributes:
-        name: the form parameter, which is also the key in the reply's ``settings``.
-        format: what is accepted before sending.
-        secret: whether whoever knows the value can act in the user's name.
+        name: the form parameter, and the key in the reply's ``settings``.
+        format: checked before sending.
+        secret: whether the value lets its owner act in the user's name.
     """
 
     name: str
@@ -71,7 +71,7 @@ class WireField:
 
 
 def mask(value: object) -> str:
-    """Return what may be shown of a secret: the origin of a URL, nothing of anything else."""
+    """Return a secret for display: scheme and host of a URL, nothing of anything else."""
     try:
         url = urlsplit(str(value))
         if url.scheme in ("http", "https") and url.hostname:
@@ -85,10 +85,7 @@ def _wire(name: str, text: Format = Format.TEXT, *, secret: bool = True) -> dict
     return {"wire": WireField(name, text, secret=secret)}
 
 
-# The classes have no slot for weak references: so ``_assembly`` can fill them fast.
-
-
-@frozen(weakref_slot=False)
+@frozen
 class EmailSettings:
     """An email address."""
 
@@ -96,15 +93,15 @@ class EmailSettings:
     type: ClassVar[HandlerType] = HandlerType.EMAIL
 
 
-@frozen(weakref_slot=False)
+@frozen
 class WebhookSettings:
-    """A URL of your own that receives the alert."""
+    """A URL of yours that receives the alerts."""
 
     url: str = field(repr=mask, metadata=_wire("webhook", Format.URL))
     type: ClassVar[HandlerType] = HandlerType.WEBHOOK
 
 
-@frozen(weakref_slot=False)
+@frozen
 class SlackSettings:
     """A Slack incoming webhook."""
 
@@ -112,7 +109,7 @@ class SlackSettings:
     type: ClassVar[HandlerType] = HandlerType.SLACK
 
 
-@frozen(weakref_slot=False)
+@frozen
 class DiscordSettings:
     """A Discord webhook."""
 
@@ -120,16 +117,16 @@ class DiscordSettings:
     type: ClassVar[HandlerType] = HandlerType.DISCORD
 
 
-@frozen(weakref_slot=False)
+@frozen
 class TelegramSettings:
-    """A Telegram bot and the chat it writes to."""
+    """A Telegram bot and the chat it posts to."""
 
     api_token: str = field(repr=mask, metadata=_wire("telegram"))
     chat_id: str = field(metadata=_wire("telegram_chat_id", secret=False))
     type: ClassVar[HandlerType] = HandlerType.TELEGRAM
 
 
-@frozen(weakref_slot=False)
+@frozen
 class MicrosoftTeamsSettings:
     """A Microsoft Teams incoming webhook."""
 
@@ -137,7 +134,7 @@ class MicrosoftTeamsSettings:
     type: ClassVar[HandlerType] = HandlerType.MICROSOFT_TEAMS
 
 
-@frozen(weakref_slot=False)
+@frozen
 class XSettings:
     """The four credentials of an X account."""
 
@@ -148,7 +145,7 @@ class XSettings:
     type: ClassVar[HandlerType] = HandlerType.X
 
 
-@frozen(weakref_slot=False)
+@frozen
 class GoogleChatSettings:
     """A Google Chat webhook."""
 
@@ -156,9 +153,9 @@ class GoogleChatSettings:
     type: ClassVar[HandlerType] = HandlerType.GOOGLE_CHAT
 
 
-@frozen(weakref_slot=False)
+@frozen
 class InternalNotificationSettings:
-    """A notification inside BitPeak itself; it needs no settings."""
+    """A notification inside BitPeak; it has no settings."""
 
     type: ClassVar[HandlerType] = HandlerType.INTERNAL_NOTIFICATION
 
@@ -173,11 +170,11 @@ def _copy(values: Mapping[str, Any]) -> dict[str, Any]:
 
 @frozen
 class UnknownSettings:
-    """Settings of a type this release does not know; they can be read, compared and sent.
+    """Settings of a type that this release does not know. They can be read, compared and sent.
 
     Attributes:
-        type: the value of ``type`` on the wire.
-        fields: wire names and values as they came. To be sent, each value must be a string.
+        type: the handler type, as the API writes it.
+        fields: wire name → value, as received. Only strings can be sent.
     """
 
     type: str
@@ -199,7 +196,7 @@ Settings: TypeAlias = KnownSettings | UnknownSettings
 
 
 class SettingsFields(TypedDict, total=False):
-    """Wire names of every documented settings field, to change some of them in an update."""
+    """The wire names of all documented settings fields, to update single fields."""
 
     email: str
     webhook: str
@@ -216,7 +213,7 @@ class SettingsFields(TypedDict, total=False):
 
 
 def wire_fields(cls: type[KnownSettings]) -> dict[str, WireField]:
-    """Return python name → wire field of a settings class, in its own order."""
+    """Return python name → wire field of a settings class, in the order of its fields."""
     attributes: tuple[Attribute[Any], ...] = fields(cls)
     return {attribute.name: attribute.metadata["wire"] for attribute in attributes}
 

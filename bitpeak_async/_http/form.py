@@ -1,4 +1,4 @@
-"""Specs → the form fields of a create or update; whatever is sent is checked here, once."""
+"""Specs → the form fields of a create or update. Everything that is sent is checked here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bitpeak_async.settings import (
 Problem: TypeAlias = tuple[str, str]
 
 _PART_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-# What nearly all are, at a twentieth of the price of urlsplit().
+# Matches nearly all URLs, in a twentieth of the time of urlsplit().
 _PLAIN_URL: Final = re.compile(r"https?://[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*+(?:/[!-~]*+)?")
 _SPACE: Final = re.compile(r"\s")
 _RESERVED: Final = frozenset({"name", "type", "is_enabled"})
@@ -98,7 +98,7 @@ def _mapping_problems(changes: Mapping[str, object]) -> Iterator[Problem]:
 
 
 def settings_problems(settings: object) -> list[Problem]:
-    """Return (argument, problem) for all that keeps settings from being sent; never a value."""
+    """Return (argument, problem) for each reason not to send settings; none holds a value."""
     cls: Any = type(settings)
     if (wires := FIELDS.get(cls)) is not None:
         problems = []
@@ -114,13 +114,13 @@ def settings_problems(settings: object) -> list[Problem]:
 
 
 def name_problems(name: object) -> list[Problem]:
-    """Return (argument, problem) for all that keeps a name from being sent."""
+    """Return (argument, problem) for each reason not to send a name."""
     problem = _text_problem(name)
     return [("name", problem)] if problem else []
 
 
 def spec_problems(spec: HandlerSpec) -> list[Problem]:
-    """Return (argument, problem) for all that keeps a spec from being sent."""
+    """Return (argument, problem) for each reason not to send a spec."""
     problems = name_problems(spec.name) + settings_problems(spec.settings)
     if not isinstance(spec.is_enabled, bool):
         kind = type(spec.is_enabled).__name__
@@ -129,13 +129,13 @@ def spec_problems(spec: HandlerSpec) -> list[Problem]:
 
 
 def refuse(problems: Iterable[Problem]) -> None:
-    """Raise InvalidRequestError for the first problem, if there is one."""
+    """Raise InvalidRequestError for the first problem, if there is any."""
     for argument, problem in problems:
         raise InvalidRequestError(f"{argument} {problem}", argument=argument)
 
 
 def settings_fields(settings: Settings) -> dict[str, str]:
-    """Return a settings object as wire names and values, as they stand in a reply."""
+    """Return wire name → value of a settings object, as in a reply."""
     if isinstance(settings, UnknownSettings):
         return dict(settings.fields)
     wires = FIELDS[type(settings)]
@@ -158,12 +158,12 @@ def update_form(
     settings: Secret[Settings | SettingsFields | None],
     is_enabled: bool | None,  # noqa: FBT001 - its three callers name it
 ) -> dict[str, str]:
-    """Return the form fields of an update; what is None is left out.
+    """Return the form fields of an update, without those that are None.
 
     Raises:
-        InvalidRequestError: nothing is to be changed, or a field cannot be sent.
+        InvalidRequestError: there is nothing to change, or a field cannot be sent.
     """
-    # Before any value is in ``form``, which a traceback with locals would show.
+    # Checked before ``form`` holds any value: a traceback with locals would show it.
     if is_enabled is not None and not isinstance(is_enabled, bool):
         raise InvalidRequestError(
             f"is_enabled must be True or False, not {type(is_enabled).__name__}",
