@@ -68,7 +68,14 @@ if TYPE_CHECKING:
         Unchanged,
         Update,
     )
-    from bitpeak_async.records import HandlerSpec, NotificationHandler, Page, PageLinks, PageMeta
+    from bitpeak_async.records import (
+        HandlerSpec,
+        NotificationHandler,
+        Page,
+        PageLinks,
+        PageMeta,
+        UnreadableHandler,
+    )
     from bitpeak_async.settings import (
         DiscordSettings,
         EmailSettings,
@@ -163,6 +170,7 @@ __all__ = [
     "TransportError",
     "Unchanged",
     "UnknownSettings",
+    "UnreadableHandler",
     "Update",
     "ValidationError",
     "WebhookSettings",
@@ -195,7 +203,7 @@ _HOMES = {
             "Change Conflict Create Delete Difference Outcome Plan "
             "ProvisionCancelledError Report Result Unchanged Update"
         ),
-        "records": "HandlerSpec NotificationHandler Page PageLinks PageMeta",
+        "records": "HandlerSpec NotificationHandler Page PageLinks PageMeta UnreadableHandler",
         "settings": (
             "DiscordSettings EmailSettings GoogleChatSettings HandlerType "
             "InternalNotificationSettings KnownSettings MicrosoftTeamsSettings Settings "

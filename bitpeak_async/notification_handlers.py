@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable, Mapping
 from contextlib import aclosing
 from types import NoneType
@@ -14,7 +15,7 @@ from bitpeak_async._http.pagination import all_pages
 from bitpeak_async._http.protocol import Call, RetrySafety
 from bitpeak_async._http.transport import CallOptions, Transport
 from bitpeak_async._secret import Secret, hides
-from bitpeak_async.errors import InvalidRequestError
+from bitpeak_async.errors import InvalidRequestError, ReplyError
 from bitpeak_async.records import HandlerSpec, NotificationHandler, Page
 from bitpeak_async.settings import Settings, SettingsFields
 
@@ -24,6 +25,7 @@ T = TypeVar("T")
 
 _COLLECTION: Final = "/notification-handlers"
 _PAGE_SIZES: Final = (10, 25, 50, 100, 250, 500, 1000)
+_LOG: Final = logging.getLogger("bitpeak_async")
 
 Query = Mapping[str, str | int]
 
@@ -86,13 +88,24 @@ class NotificationHandlers:
         return all_pages(fetch)
 
     async def iterate(
-        self, *, results_per_page: int = 1000, extra_query: Query | None = None
+        self,
+        *,
+        results_per_page: int = 1000,
+        extra_query: Query | None = None,
+        strict: bool = False,
     ) -> AsyncGenerator[NotificationHandler, None]:
-        """Iterate over all handlers, each once, fetching a few pages ahead; see ``pages()``."""
+        """Iterate over all handlers, each once, fetching a few pages ahead; see ``pages()``.
+
+        Args:
+            results_per_page: as for ``list()``.
+            extra_query: as for ``list()``.
+            strict: raise ReplyError for a handler that cannot be read, instead of logging a
+                warning and skipping it. ``Page.unreadable`` has them without either.
+        """
         pages = self.pages(results_per_page=results_per_page, extra_query=extra_query)
         async with aclosing(pages):
             async for page in pages:
-                for handler in page.data:
+                for handler in readable(page, strict=strict):
                     yield handler
 
     async def get(self, handler_id: int) -> NotificationHandler:
@@ -226,6 +239,21 @@ class NotificationHandlers:
 
     def _send(self, call: Call[T]) -> Coroutine[Any, Any, T]:
         return self._transport.send(call, self._options)
+
+
+def readable(page: Page[NotificationHandler], *, strict: bool) -> Iterable[NotificationHandler]:
+    """Return the handlers of a page, and log those that could not be read.
+
+    Raises:
+        ReplyError: ``strict``, and there is one.
+    """
+    for each in page.unreadable:
+        which = f"handler {'?' if each.id is None else each.id} ({each.name!r})"
+        text = f"list notification handlers: {which} cannot be read: {each.problem} at {each.path}"
+        if strict:
+            raise ReplyError(text, status=200, path=each.path)
+        _LOG.warning("%s; skipped", text)
+    return page.data
 
 
 def _item(handler_id: int) -> str:

@@ -11,7 +11,14 @@ from attrs import field, frozen
 from bitpeak_async._secret import Secret
 from bitpeak_async.settings import Settings
 
-__all__ = ["HandlerSpec", "NotificationHandler", "Page", "PageLinks", "PageMeta"]
+__all__ = [
+    "HandlerSpec",
+    "NotificationHandler",
+    "Page",
+    "PageLinks",
+    "PageMeta",
+    "UnreadableHandler",
+]
 
 T = TypeVar("T")
 
@@ -29,6 +36,8 @@ class NotificationHandler:
         last_datetime: when it last delivered an alert, timezone-aware, or None.
         datetime: when it was created, timezone-aware. The API sends no offset; see
             ``BitPeak(timezone=)``.
+        is_pending: whether it awaits a confirmation, for example of its email address. It is then
+            neither on nor off: ``is_enabled`` is False, and no API call can change it.
     """
 
     id: int
@@ -37,6 +46,7 @@ class NotificationHandler:
     is_enabled: bool
     last_datetime: dt.datetime | None
     datetime: dt.datetime
+    is_pending: bool = False
 
     @property
     def type(self) -> str:
@@ -66,19 +76,36 @@ class HandlerSpec:
 
 
 @frozen
+class UnreadableHandler:
+    """A handler in a page that is not as the API promises. It holds no secret.
+
+    Attributes:
+        id: None if it cannot be read either.
+        name: None if it cannot be read either; the handler may then have any name.
+        path: where in the reply, such as ``"$.data[3].settings.email"``.
+        problem: what is wrong there, such as ``"expected a string, got an array"``.
+    """
+
+    id: int | None
+    name: str | None
+    path: str
+    problem: str
+
+
+@frozen
 class PageMeta:
     """The position of a page in the list.
 
     Attributes:
         page: the page number, from 1.
         results_per_page: the page size that the server used; it may be smaller than requested.
-        total: the number of handlers on all pages.
+        total: the number of handlers on all pages; None if the server does not return it.
         total_pages: the number of pages.
     """
 
     page: int
     results_per_page: int
-    total: int
+    total: int | None
     total_pages: int
 
 
@@ -101,11 +128,13 @@ class Page(Generic[T]):
         data: the page's items.
         meta: the position of the page.
         links: the server's links to other pages.
+        unreadable: handlers of this page that could not be read; they are not in ``data``.
     """
 
     data: tuple[T, ...]
     meta: PageMeta
     links: PageLinks = PageLinks()
+    unreadable: tuple[UnreadableHandler, ...] = ()
 
     def __iter__(self) -> Iterator[T]:
         return iter(self.data)

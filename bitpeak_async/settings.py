@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 from attrs import Attribute, field, fields, frozen
 
+from bitpeak_async.errors import InvalidRequestError
+
 __all__ = [
     "DiscordSettings",
     "EmailSettings",
@@ -165,6 +167,9 @@ def _mask_values(values: Mapping[str, object]) -> str:
 
 
 def _copy(values: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(values, Mapping):
+        problem = f"fields must be a mapping of wire names, not {type(values).__name__}"
+        raise InvalidRequestError(problem, argument="settings.fields")
     return dict(values)
 
 
@@ -173,8 +178,12 @@ class UnknownSettings:
     """Settings of a type that this release does not know. They can be read, compared and sent.
 
     Attributes:
-        type: the handler type, as the API writes it.
+        type: the handler type, as the API writes it; ``""`` if there is none, which can be read and
+            compared but not sent.
         fields: wire name → value, as received. Only strings can be sent.
+
+    Raises:
+        InvalidRequestError: ``fields`` is not a mapping.
     """
 
     type: str

@@ -1,6 +1,7 @@
 """The resource over real sockets: every type, every call, every dialect, bad input."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from bitpeak_async import (
     InvalidRequestError,
     MicrosoftTeamsSettings,
     NotFoundError,
+    ReplyError,
     Settings,
     SlackSettings,
     TelegramSettings,
@@ -29,6 +31,7 @@ from bitpeak_async import (
 from bitpeak_async.sandbox import Dialect, Fault, Sandbox
 
 SAMPLES = sorted((Path(__file__).parent / "samples" / "handlers").glob("*.json"))
+HANDLER = json.loads((Path(__file__).parent / "samples/handlers/email.json").read_bytes())
 
 BEFORE_AND_AFTER: dict[str, tuple[Settings, Settings]] = {
     "email": (EmailSettings("a@example.com"), EmailSettings("b@example.com")),
@@ -220,6 +223,39 @@ async def test_extra_query_parameters_are_passed_on(sandbox: Sandbox, bitpeak: B
     _ = [handler async for handler in handlers.iterate(extra_query={"search": "ops & «b»"})]
     for request in sandbox.requests:
         assert "ops & «b»" == request.query["search"]
+
+
+UNREADABLE_PAGE = json.dumps(
+    {
+        "data": [
+            {**HANDLER, "id": 1},
+            {**HANDLER, "id": 2, "name": "Ops", "settings": {"email": ["canary"]}},
+            {**HANDLER, "id": 3},
+        ],
+        "meta": {"page": 1, "results_per_page": 1000, "total": 3, "total_pages": 1},
+    }
+).encode()
+PROBLEM = "expected a string, got an array at $.data[1].settings.email"
+
+
+async def test_iterating_logs_and_skips_a_handler_that_cannot_be_read(
+    sandbox: Sandbox, bitpeak: BitPeak, caplog: pytest.LogCaptureFixture
+):
+    sandbox.inject(Fault(body=UNREADABLE_PAGE))
+    ids = [handler.id async for handler in bitpeak.notification_handlers.iterate()]
+    assert [1, 3] == ids
+    [record] = [each for each in caplog.records if each.levelname == "WARNING"]
+    assert f"handler 2 ('Ops') cannot be read: {PROBLEM}" in record.getMessage()
+    assert "canary" not in record.getMessage()
+
+
+async def test_iterating_strictly_raises_for_a_handler_that_cannot_be_read(
+    sandbox: Sandbox, bitpeak: BitPeak
+):
+    sandbox.inject(Fault(body=UNREADABLE_PAGE))
+    with pytest.raises(ReplyError, match=re.escape(PROBLEM)) as caught:
+        _ = [handler async for handler in bitpeak.notification_handlers.iterate(strict=True)]
+    assert "$.data[1].settings.email" == caught.value.path
 
 
 async def test_create_many_yields_each_outcome_and_survives_failures(

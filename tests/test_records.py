@@ -5,7 +5,14 @@ import datetime as dt
 import attrs
 import pytest
 
-from bitpeak_async.records import HandlerSpec, NotificationHandler, Page, PageLinks, PageMeta
+from bitpeak_async.records import (
+    HandlerSpec,
+    NotificationHandler,
+    Page,
+    PageLinks,
+    PageMeta,
+    UnreadableHandler,
+)
 from bitpeak_async.settings import CLASSES, FIELDS, SlackSettings, UnknownSettings
 
 CREATED = dt.datetime(2025, 12, 5, 14, 25, 37, tzinfo=dt.UTC)
@@ -38,6 +45,7 @@ def test_the_type_of_a_handler_cannot_be_set():
         (META, "page"),
         (PageLinks(), "next"),
         (Page((), META), "data"),
+        (UnreadableHandler(None, None, "$.data[0]", "no"), "id"),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -57,6 +65,10 @@ def test_a_record_shows_no_secret(make):
 
 def test_a_spec_is_enabled_unless_told_otherwise():
     assert HandlerSpec("Ops", UnknownSettings("twilio")).is_enabled
+
+
+def test_a_handler_awaits_nothing_unless_told_otherwise():
+    assert not handler(UnknownSettings("twilio")).is_pending
 
 
 def test_a_page_iterates_its_data():

@@ -1,7 +1,7 @@
 """JSON → records by cattrs: lenient where servers of the platform differ.
 
-It accepts numeric strings, ``0``/``1`` for booleans, ``[]`` for empty settings, unknown keys and
-types.
+It accepts numeric strings, numbers and texts for booleans, ``[]`` for empty settings, unknown
+keys and types, also none.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from attrs import has
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, override
 
+from bitpeak_async._http.switch import Switch, switch_of
 from bitpeak_async._structure import kind
 from bitpeak_async.records import NotificationHandler, PageLinks
 from bitpeak_async.settings import CLASSES, FIELDS, Settings, UnknownSettings
@@ -34,15 +35,15 @@ def _int(value: Any, _: object) -> int:
     raise _unexpected("an integer", value)
 
 
-_BOOLEANS: Final = {1: True, 0: False, "1": True, "0": False, "": False}
-
-
 def _bool(value: Any, _: object) -> bool:
-    if value is True or value is False:
-        return value
-    if isinstance(value, int | str) and value in _BOOLEANS:
-        return _BOOLEANS[value]
-    raise _unexpected("a boolean", value)
+    return switch_of(value) is Switch.ON
+
+
+def _is_pending(value: object) -> bool:
+    try:
+        return switch_of(value) is Switch.PENDING
+    except ValueError:  # as _bool() says
+        return False
 
 
 def _text(value: Any, _: object) -> str:
@@ -113,7 +114,7 @@ def _settings_hook(converter: Converter) -> Callable[[Any, object], Settings]:
             raise _unexpected("an object", raw)
         known = structures.get(handler_type)
         if known is None:
-            return UnknownSettings(_text(handler_type, str), raw)
+            return UnknownSettings(handler_type, raw)
         structure, not_returned = known
         return structure({**not_returned, **raw}, None)
 
@@ -133,9 +134,14 @@ def _handler_hook(converter: Converter) -> Callable[[Any, object], NotificationH
     def structure_handler(raw: Any, cls: Any) -> NotificationHandler:
         if type(raw) is not dict:
             raise _unexpected("an object", raw)
-        if not isinstance(raw.get("type"), str):
-            raise _unexpected("a 'type' that is a string", raw.get("type"))
-        return structure({**raw, "settings": (raw["type"], raw.get("settings"))}, cls)
+        handler_type = raw.get("type")
+        if handler_type is None:
+            handler_type = ""
+        elif not isinstance(handler_type, str):
+            raise _unexpected("a 'type' that is a string", handler_type)
+        settings = handler_type, raw.get("settings")
+        is_pending = _is_pending(raw.get("is_enabled"))
+        return structure({**raw, "settings": settings, "is_pending": is_pending}, cls)
 
     return structure_handler
 
@@ -151,43 +157,14 @@ def _links_hook(converter: Converter) -> Callable[[Any, object], PageLinks]:
     return lambda raw, cls: structure_object(raw or {}, cls)
 
 
-def _fast_first(
-    fast: Callable[[Any], NotificationHandler],
-    structure: Callable[[Any, object], NotificationHandler],
-) -> Callable[[Any, object], NotificationHandler]:
-    """Leave what is of the documented shape to ``fast``."""
-
-    def structure_handler(raw: Any, cls: object) -> NotificationHandler:
-        try:
-            return fast(raw)
-        except (LookupError, TypeError, ValueError):
-            return structure(raw, cls)
-
-    return structure_handler
-
-
-def _all(
-    structure: Callable[[Any, object], NotificationHandler],
-) -> Callable[[Any, object], tuple[NotificationHandler, ...]]:
-    """Structure a page's handlers without asking for the hook of each."""
-
-    def structure_all(raws: Any, cls: object) -> tuple[NotificationHandler, ...]:
-        return tuple([structure(raw, cls) for raw in raws])
-
-    return structure_all
-
-
-def converter_of(
-    timezone: dt.tzinfo, fast: Callable[[Any], NotificationHandler] | None = None
-) -> Converter:
+def converter_of(timezone: dt.tzinfo, *, detailed: bool) -> Converter:
     """Return a converter for an assumed timezone; compiling it takes milliseconds.
 
     Args:
         timezone: of the wire's datetimes.
-        fast: structures a handler of the documented shape, and raises for any other. Without it
-            the converter's errors tell the place, for ``first_problem``; a third of the speed.
+        detailed: whether its errors tell the place, for ``first_problem``; a third of the speed.
     """
-    converter = Converter(detailed_validation=fast is None)
+    converter = Converter(detailed_validation=detailed)
     converter.register_structure_hook_factory(has, lambda cls: _object_hook(cls, converter))
     converter.register_structure_hook(int, _int)
     converter.register_structure_hook(bool, _bool)
@@ -195,15 +172,8 @@ def converter_of(
     converter.register_structure_hook(dt.datetime, _datetime_hook(timezone))
     converter.register_structure_hook(dt.datetime | None, _optional(_datetime_hook(timezone)))
     converter.register_structure_hook_func(lambda cls: cls == Settings, _settings_hook(converter))
-    structure_handler = _handler_hook(converter)
-    if fast is not None:
-        structure_handler = _fast_first(fast, structure_handler)
-    converter.register_structure_hook(NotificationHandler, structure_handler)
+    converter.register_structure_hook(NotificationHandler, _handler_hook(converter))
     converter.register_structure_hook(PageLinks, _links_hook(converter))
-    array = tuple[NotificationHandler, ...]
-    structure_all = converter.get_structure_hook(array)
-    if fast is not None:
-        structure_all = _all(structure_handler)
-    structure_array = _only(list, "an array", structure_all)
-    converter.register_structure_hook_func(lambda cls: cls == array, structure_array)
+    raw_array = _only(list, "an array", lambda raw, _: raw)
+    converter.register_structure_hook_func(lambda cls: cls == list[Any], raw_array)
     return converter

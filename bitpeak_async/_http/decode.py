@@ -1,7 +1,8 @@
 """The bytes of a reply → records, or the place and the reason why not.
 
 msgspec decodes the documented shape. Whatever is written otherwise, as servers do, goes through
-the lenient ``converter``, which also explains what cannot be read at all.
+the lenient ``converter``, which also explains what cannot be read at all. A handler in a page that
+cannot be read leaves the others readable.
 """
 
 from __future__ import annotations
@@ -19,8 +20,16 @@ import attrs
 import msgspec
 
 from bitpeak_async._gc import gc_paused
-from bitpeak_async.records import NotificationHandler, Page, PageLinks, PageMeta
-from bitpeak_async.settings import CLASSES, FIELDS, KnownSettings, Settings, UnknownSettings
+from bitpeak_async._http.switch import Switch, switch_of
+from bitpeak_async._structure import kind
+from bitpeak_async.records import (
+    NotificationHandler,
+    Page,
+    PageLinks,
+    PageMeta,
+    UnreadableHandler,
+)
+from bitpeak_async.settings import CLASSES, FIELDS, KnownSettings, UnknownSettings
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -85,15 +94,35 @@ class IdReply:
     data: HandlerId
 
 
+@attrs.frozen
+class WireMeta:
+    """``meta`` as builds of the platform write it."""
+
+    page: int
+    results_per_page: int
+    total: int | None = None
+    total_results: int | None = None
+    total_pages: int | None = None
+
+
+@attrs.frozen
+class LenientPage:
+    """The body of a list whose handlers are not read yet."""
+
+    data: list[Any]
+    meta: WireMeta
+    links: PageLinks = attrs.field(factory=PageLinks)
+
+
 # The documented shapes, as msgspec reads them. They accept less than the records, never more.
 
 
-class _Handler(msgspec.Struct, gc=False):
+class _Handler(msgspec.Struct, gc=False, kw_only=True):
     id: int
-    type: str
+    type: str | None = None
     name: str
     settings: dict[str, str] | list[None]  # PHP writes an empty object as []
-    is_enabled: bool
+    is_enabled: bool | int | str
     last_datetime: dt.datetime | None
     datetime: dt.datetime
 
@@ -120,7 +149,7 @@ class _Links(msgspec.Struct, rename={"self_": "self"}):
 
 class _PageBody(msgspec.Struct):
     data: list[_Handler]
-    meta: PageMeta
+    meta: WireMeta
     links: _Links | None = None
 
 
@@ -160,7 +189,7 @@ class Decoder:
                 attrgetter("data.id"),
             ),
             HandlerPage: _Format(
-                msgspec.json.Decoder(_PageBody), self._page, HandlerPage, lambda page: page
+                msgspec.json.Decoder(_PageBody), self._page, LenientPage, self._lenient_page
             ),
         }
 
@@ -178,7 +207,7 @@ class Decoder:
         if returns is NoneType:
             return cast("T", None)
         form = self._formats[returns]
-        if form.shape is HandlerPage:
+        if form.shape is LenientPage:
             with gc_paused():
                 return cast("T", self._decode(body, form))
         return cast("T", self._decode(body, form))
@@ -190,57 +219,93 @@ class Decoder:
             pass
         raw = parse_json(body)
         try:
-            return form.unwrap(self._converter.structure(raw, form.shape))
+            structured = self._converter.structure(raw, form.shape)
         except Exception:  # noqa: BLE001 - whatever it is, _explain() says why
-            problem = self._explain(raw, form.shape)
-        raise problem
+            structured = None
+        if structured is None:
+            raise self._explain(raw, form.shape, "$")
+        return form.unwrap(structured)
 
     def _page(self, body: _PageBody) -> HandlerPage:
         handlers = tuple([self._handler(each) for each in body.data])
+        meta = _page_meta(body.meta, len(handlers))
         links = body.links
         if links is None:
-            return Page(handlers, body.meta)
+            return Page(handlers, meta)
         return Page(
             handlers,
-            body.meta,
+            meta,
             PageLinks(links.first, links.last, links.next, links.prev, links.self_),
         )
 
-    def _handler(self, raw: _Handler) -> NotificationHandler:
-        last = raw.last_datetime
-        if last is not None:
-            last = self._aware(last)
-        settings = _settings(raw.type, raw.settings)
-        made = self._aware(raw.datetime)
-        return NotificationHandler(raw.id, raw.name, settings, raw.is_enabled, last, made)
+    def _lenient_page(self, body: LenientPage) -> HandlerPage:
+        handlers: list[NotificationHandler] = []
+        unreadable: list[UnreadableHandler] = []
+        for place, raw in enumerate(body.data):
+            try:
+                handlers.append(self._lenient_handler(raw))
+            except Exception:  # noqa: BLE001 - whatever it is, _explain() says why
+                unreadable.append(self._unreadable(raw, place))
+        meta = _page_meta(body.meta, len(body.data))
+        return Page(tuple(handlers), meta, body.links, tuple(unreadable))
 
-    def _aware(self, moment: dt.datetime) -> dt.datetime:
-        if moment.tzinfo is None:
+    def _lenient_handler(self, raw: Any) -> NotificationHandler:
+        try:
+            return self._handler(msgspec.convert(raw, _Handler))
+        except (LookupError, TypeError, ValueError):
+            return self._converter.structure(raw, NotificationHandler)
+
+    def _unreadable(self, raw: object, place: int) -> UnreadableHandler:
+        why = self._explain(raw, NotificationHandler, f"$.data[{place}]")
+        handler_id, name = self._known(raw, "id", int), self._known(raw, "name", str)
+        return UnreadableHandler(handler_id, name, why.path, why.problem)
+
+    def _known(self, raw: object, key: str, cls: type[T]) -> T | None:
+        try:
+            return self._converter.structure(raw[key], cls) if isinstance(raw, dict) else None
+        except (LookupError, ValueError):
+            return None
+
+    def _handler(self, raw: _Handler) -> NotificationHandler:
+        # Run for each handler of a page: what is usual comes first, without a call of its own.
+        build = _BUILDERS.get(raw.type)
+        settings = build(raw.settings) if build is not None else _unknown(raw.type, raw.settings)
+        made = raw.datetime
+        if made.tzinfo is None:
             # Half the price of replace(tzinfo=) before Python 3.13.
-            return dt.datetime.combine(moment, moment.time(), self._timezone)
-        return moment
+            made = _combine(made, made.time(), self._timezone)
+        last = raw.last_datetime
+        if last is not None and last.tzinfo is None:
+            last = _combine(last, last.time(), self._timezone)
+        is_enabled = raw.is_enabled
+        if is_enabled is True or is_enabled is False:
+            return NotificationHandler(raw.id, raw.name, settings, is_enabled, last, made)
+        switch = switch_of(is_enabled)
+        is_on, is_pending = switch is Switch.ON, switch is Switch.PENDING
+        return NotificationHandler(raw.id, raw.name, settings, is_on, last, made, is_pending)
 
     @cached_property
     def _converter(self) -> Converter:
         # Only what is not of the documented shape needs cattrs: a tenth of the import's time.
         from bitpeak_async._http.converter import converter_of  # noqa: PLC0415
 
-        return converter_of(self._timezone, fast=self._convert)
+        return converter_of(self._timezone, detailed=False)
 
-    def _convert(self, raw: Any) -> NotificationHandler:
-        """Return one handler of the documented shape among others that are not."""
-        return self._handler(msgspec.convert(raw, _Handler))
-
-    def _explain(self, raw: object, shape: Any) -> ShapeError:
+    @cached_property
+    def _detailed_converter(self) -> Converter:
         from bitpeak_async._http.converter import converter_of  # noqa: PLC0415 - as above
-        from bitpeak_async._structure import first_problem, kind  # noqa: PLC0415 - as above
+
+        return converter_of(self._timezone, detailed=True)
+
+    def _explain(self, raw: object, shape: Any, path: str) -> ShapeError:
+        from bitpeak_async._structure import first_problem  # noqa: PLC0415 - as above
 
         if type(raw) is not dict:
-            return ShapeError("$", f"expected an object, got {kind(raw)}")
+            return ShapeError(path, f"expected an object, got {kind(raw)}")
         try:
-            converter_of(self._timezone).structure(raw, shape)
+            self._detailed_converter.structure(raw, shape)
         except Exception as error:  # noqa: BLE001 - any failure of a hook is one of shape
-            return ShapeError(*first_problem(error, "$"))
+            return ShapeError(*first_problem(error, path))
         raise AssertionError("the detailed converter accepts what the fast one refused")
 
 
@@ -253,15 +318,30 @@ def _builder(cls: type[KnownSettings]) -> Callable[[Any], KnownSettings]:
     return lambda fields: build(*[fields[wire] for wire in wires])
 
 
-_BUILDERS: Final = {name: _builder(cls) for name, cls in CLASSES.items()}
+_BUILDERS: Final[dict[str | None, Callable[[Any], KnownSettings]]] = {
+    name: _builder(cls) for name, cls in CLASSES.items()
+}
+_combine: Final = dt.datetime.combine
 
 
-def _settings(handler_type: str, fields: dict[str, str] | list[None]) -> Settings:
-    if (build := _BUILDERS.get(handler_type)) is not None:
-        return build(fields)
+def _unknown(handler_type: str | None, fields: dict[str, str] | list[None]) -> UnknownSettings:
     if isinstance(fields, list):
         raise TypeError
-    return UnknownSettings(handler_type, fields)
+    return UnknownSettings(handler_type or "", fields)
+
+
+def _page_meta(meta: WireMeta, rows: int) -> PageMeta:
+    """Return where a page of so many rows stands; what is not written follows, if it can."""
+    size = meta.results_per_page
+    total = meta.total if meta.total is not None else meta.total_results
+    pages = meta.total_pages
+    if pages is None:
+        if total is None or size < 1:
+            raise ShapeError("$.meta.total_pages", "missing")
+        pages = -(-total // size)
+    if total is None and meta.page >= pages:
+        total = (meta.page - 1) * size + rows
+    return PageMeta(meta.page, size, total, pages)
 
 
 @lru_cache(maxsize=8)

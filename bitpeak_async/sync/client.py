@@ -20,7 +20,7 @@ from bitpeak_async.keywords import (
     refuse_unknown,
     takes,
 )
-from bitpeak_async.notification_handlers import NotificationHandlers, Query
+from bitpeak_async.notification_handlers import NotificationHandlers, Query, readable
 from bitpeak_async.options import Retry, Timeout
 from bitpeak_async.provisioning.apply import Outcome, Report
 from bitpeak_async.provisioning.plan import Plan, listed
@@ -84,10 +84,14 @@ class SyncNotificationHandlers:
 
     @_mirrors(NotificationHandlers.iterate)
     def iterate(
-        self, *, results_per_page: int = 1000, extra_query: Query | None = None
+        self,
+        *,
+        results_per_page: int = 1000,
+        extra_query: Query | None = None,
+        strict: bool = False,
     ) -> Stream[NotificationHandler]:
         pages = self._handlers.pages(results_per_page=results_per_page, extra_query=extra_query)
-        return self._runner.stream(pages, iter)
+        return self._runner.stream(pages, partial(readable, strict=strict))
 
     @_mirrors(NotificationHandlers.get)
     def get(self, handler_id: int) -> NotificationHandler:

@@ -25,6 +25,7 @@ from bitpeak_async import (
     NotificationHandlers,
     Pace,
     PlanError,
+    ReplyError,
     RequestTimeoutError,
     Stream,
     SyncBitPeak,
@@ -113,6 +114,7 @@ def test_each_argument_arrives(original: type, name: str, monkeypatch: pytest.Mo
     if "on_outcome" in given:  # it runs in the caller's thread; a test below tells more
         assert callable(seen.pop("on_outcome"))
         del given["on_outcome"]
+    given.pop("strict", None)  # it applies to pages in the caller's thread; likewise
     if name == "create_many":
         given["specs"] = seen["specs"]  # pulled in the caller's thread; likewise
     if "settings" in given:
@@ -302,6 +304,16 @@ def test_one_task_runs_a_whole_iterator(sync_bitpeak: SyncBitPeak):
         variable.reset(token)
 
     assert list(range(5)) == list(stream(sync_bitpeak, numbers()))
+
+
+def test_iterating_strictly_raises_for_a_handler_that_cannot_be_read(
+    sync_bitpeak: SyncBitPeak, threaded_sandbox: Sandbox
+):
+    page = b'{"data": [{"id": 2}], "meta": {"page": 1, "results_per_page": 25, "total": 1}}'
+    threaded_sandbox.inject(Fault(body=page), times=2)
+    assert [] == list(sync_bitpeak.notification_handlers.iterate())
+    with pytest.raises(ReplyError, match="handler 2 "):
+        list(sync_bitpeak.notification_handlers.iterate(strict=True))
 
 
 def test_iterators_are_lazy(sync_bitpeak: SyncBitPeak, threaded_sandbox: Sandbox):

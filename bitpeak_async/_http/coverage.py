@@ -1,0 +1,313 @@
+"""Tell whether pages read one after another show a whole list that changes meanwhile.
+
+Every reply shows a stretch of the list at one instant. Two arguments can make stretches a whole.
+
+Counting: where ids rise or fall along the list, one page tells the newest id and how many handlers
+are not newer, at one instant: page 1 of a list with the newest first, else the last page. Ids only
+grow. So when that many handlers not newer were seen from that instant on, none was missed, whatever
+was created meanwhile. Without deletions this takes one pass.
+
+Joining: a deletion pulls later handlers forward, some of them from a page not yet read to a page
+already read, and no count tells if one was created as well. Pages cannot be made to overlap there:
+all page sizes divide 1,000. So where ids jump the list is read again, and stretches of all passes
+are joined: where they overlap, where no id fits between, and where the order of the reads rules out
+a missed handler (see ``_nothing_between``). It is whole when they cover it from end to end. Two
+passes nearly always do; what is left then takes the few pages beside the gaps.
+
+A list in another order, by name for example, is whole when a second pass finds nothing it missed.
+No list is whole while the server promises more handlers than were ever seen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import Final, TypeAlias
+
+from attrs import evolve, frozen
+
+from bitpeak_async._http.seen_ids import SeenIds
+from bitpeak_async.errors import ReplyError
+from bitpeak_async.records import NotificationHandler, Page
+
+HandlerPage: TypeAlias = Page[NotificationHandler]
+
+_SHORT: Final = 2  # passes in a row that find nothing of what the server promises
+_RESTLESS: Final = 8  # passes in a row that find nothing, but do not join up either
+
+
+@frozen
+class _Stretch:
+    """What one reply showed.
+
+    Attributes:
+        first: the id of its first handler; where ids fall negative, to grow along the list.
+        last: likewise of its last handler.
+        moment: reads of one moment overlap in time; those of a later one began after they ended.
+        is_full: whether its last handler stood at the very end of the page.
+        total: handlers in the list at that instant, if known.
+        newest: the newest id when the pass began.
+    """
+
+    first: float
+    last: float
+    moment: int
+    is_full: bool
+    total: int | None
+    newest: int | None
+
+
+class Coverage:
+    """What is known of a list from the pages read so far.
+
+    Attributes:
+        is_oldest_first: whether ids rise along the list.
+        last: the number of the last page that this pass has to read.
+        passes: passes begun.
+    """
+
+    def __init__(self) -> None:
+        self.passes = 0
+        self.last = 1
+        self._order: int | None = 0  # 1: ids rise; -1: they fall; None: neither; 0: not known yet
+        self._size = 1
+        self._moment = self._begun = 0
+        self._seen = self._in_pass = SeenIds()
+        self._seen_count = 0
+        self._unnamed = 0  # handlers without a readable id, in this pass
+        self._highest = 0  # id, of the first pass
+        self._stretches: defaultdict[int, list[_Stretch]] = defaultdict(list)
+        self._fruitless = 0
+        self._beside: set[int] | None = None  # pages beside the gaps; None for all
+        self._read: set[int] = set()
+
+    @property
+    def is_oldest_first(self) -> bool:
+        """Whether ids rise along the list."""
+        return self._order == 1
+
+    def begin(self, page: HandlerPage) -> HandlerPage:
+        """Begin a pass with page 1; return it with the handlers not seen before."""
+        self.passes += 1
+        self._moment += 1
+        rows, total = _rows(page), page.meta.total
+        # The page itself tells the size: meta may repeat the one asked for.
+        is_all = total is not None and total <= rows
+        self._size = max(1, page.meta.results_per_page if is_all or not rows else rows)
+        self.last = self._pages(page)
+        self._is_gappy = self._found_old = False
+        self._begun = self._moment
+        self._read = {1}
+        self._end = 0
+        self._note_order(page)
+        self._anchor(page.data[:1], total)
+        shown = self.see(1, page)
+        self._moment += 1
+        return shown
+
+    def begin_at_end(self, page: HandlerPage) -> HandlerPage:
+        """Count from the last page, where ids rise; return it as ``begin`` does."""
+        number, total = self.last, page.meta.total
+        if not _rows(page):
+            total = self._promised  # it has become shorter, or was never that long
+        elif total is None or total > number * self._size:  # it grew: count what this page shows
+            total = (number - 1) * self._size + _rows(page)
+        self._anchor(page.data[-1:], total)
+        shown = self.see(number, page)
+        self.last = max(number, self._pages(page))
+        self._read = {number}
+        self._end = number
+        self._moment += 1
+        return shown
+
+    def _anchor(self, newest: tuple[NotificationHandler, ...], promised: int | None) -> None:
+        self._newest = newest[0].id if newest and self._order else None
+        self._promised = promised
+        if self._moment > 1:
+            self._in_pass = SeenIds()
+        self._counted = self._unnamed = 0
+
+    def see(self, number: int, page: HandlerPage) -> HandlerPage:
+        """Take note of a page; return it with the handlers not seen before.
+
+        Raises:
+            ReplyError: it is another page than asked for.
+        """
+        if page.meta.page != number:
+            raise ReplyError(
+                f"list notification handlers: asked for page {number} and got page "
+                f"{page.meta.page}",
+                status=200,
+                path="$.meta.page",
+            )
+        self._note_order(page)
+        self._note_stretch(number, page)
+        rows = _rows(page)
+        is_open = page.meta.total is None
+        self._is_gappy |= is_open and number < self.last and rows < self._size
+        ids = [handler.id for handler in page.data]
+        ids += [each.id for each in page.unreadable if each.id is not None]
+        unnamed = rows - len(ids)
+        self._unnamed += unnamed
+        fresh = self._seen.add_all(ids)
+        self._seen_count += len(fresh)
+        if self.passes == 1:
+            self._highest = max(self._highest, *ids) if ids else self._highest
+        else:
+            self._found_old |= any(each <= self._highest for each in fresh)
+        counted = fresh if self._in_pass is self._seen else self._in_pass.add_all(ids)
+        newest = self._newest
+        self._counted += unnamed + sum(newest is None or each <= newest for each in counted)
+        if len(fresh) + unnamed == rows:
+            return page
+        return _only(page, fresh, is_first_pass=self.passes == 1)
+
+    def needs(self, number: int) -> bool:
+        """Whether this pass has yet to read a page."""
+        return number not in self._read and (self._beside is None or number in self._beside)
+
+    def follow(self, page: HandlerPage) -> None:
+        """Read as many pages as there are by now: new handlers push the others to later ones.
+
+        Not where ids rise: new ones are at the end, and following them might never end.
+        """
+        if not self._end:
+            self.last = max(self.last, self._pages(page))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all handlers that were there throughout have been seen."""
+        promised = self._promised
+        if promised is not None and (self._order or self.last == 1) and self._counted >= promised:
+            return True
+        if promised is not None and self._seen_count + self._unnamed < promised:
+            return False
+        if self._order and promised is not None:
+            return not self._gaps()
+        return self.passes > 1 and not self._found_old and not self._is_gappy
+
+    def check_progress(self) -> None:
+        """Allow another pass.
+
+        Raises:
+            ReplyError: several have brought nothing.
+        """
+        self._fruitless = 0 if self._found_old or self.passes == 1 else self._fruitless + 1
+        is_partial = self._order == -1 and self.passes % 6 > 1  # of the passes after two
+        self._beside = (is_partial and self._beside_gaps()) or None
+        shown, promised = self._seen_count + self._unnamed, self._promised
+        if promised is not None and shown < promised and self._fruitless >= _SHORT:
+            problem = f"{promised} promised, {shown} shown"
+        elif self._fruitless >= _RESTLESS or (self._is_gappy and self._fruitless >= _SHORT):
+            problem = f"{shown} shown"
+        else:
+            return
+        raise ReplyError(
+            f"list notification handlers: {problem}: in {self.passes} passes the pages never "
+            f"showed the whole list",
+            status=200,
+            path="$.meta.total",
+        )
+
+    def _pages(self, page: HandlerPage) -> int:
+        total = page.meta.total or 0
+        return max(1, page.meta.total_pages, -(-total // self._size))
+
+    def _note_order(self, page: HandlerPage) -> None:
+        ids = [handler.id for handler in page.data]
+        if len(ids) > 1 and self._order is not None:
+            rising = sorted(ids)
+            order = 1 if ids == rising else -1 if ids == rising[::-1] else None
+            self._order = order if self._order in (0, order) else None
+
+    def _note_stretch(self, number: int, page: HandlerPage) -> None:
+        if not self._order:
+            return
+        total, order = page.meta.total, self._order
+        is_full = _rows(page) >= self._size
+        is_end = number >= self.last if order == 1 else number * self._size >= (total or math.inf)
+        first = order * page.data[0].id if page.data else math.inf
+        last = order * page.data[-1].id if page.data else math.inf
+        before, after = (self._stretches.get(each, ())[-1:] for each in (number - 1, number + 1))
+        if any(last < read.last for read in before if read.moment >= self._begun) or any(
+            first > read.first for read in after if read.moment >= self._begun
+        ):
+            self._order = None  # it rises or falls within pages only
+            return
+        self._stretches[number].append(
+            _Stretch(
+                -math.inf if number == 1 else first,
+                math.inf if is_end else last,
+                self._moment,
+                is_full,
+                total,
+                self._newest,
+            )
+        )
+
+    def _beside_gaps(self) -> set[int]:
+        gaps = self._gaps()
+        befores, afters = {first for first, _ in gaps}, {last for _, last in gaps}
+        return {
+            each
+            for number, reads in self._stretches.items()
+            for read in reads
+            for each in (number - 1, number, number + 1)
+            if (each >= number and read.last in befores)
+            or (each <= number and read.first in afters)
+        }
+
+    def _gaps(self) -> list[tuple[float, float]]:
+        """Return where a handler may have been missed, as the ids on either side."""
+        spans: list[tuple[float, float]] = []
+        for number, reads in self._stretches.items():
+            after = self._stretches.get(number + 1, ())
+            for left in reads:
+                spans.append((left.first, left.last))
+                spans += [
+                    (left.last, right.first)
+                    for right in after
+                    if self._nothing_between(left, right)
+                ]
+        gaps: list[tuple[float, float]] = []
+        end = -math.inf
+        for first, last in [*sorted(spans), (math.inf, math.inf)]:
+            if first > end + 1:
+                gaps.append((end, first))
+            end = max(end, last)
+        return gaps
+
+    def _nothing_between(self, left: _Stretch, right: _Stretch) -> bool:
+        """Whether no handler can have slipped through between page n and page n + 1.
+
+        Where handlers only move forward, those that had left page n + 1 were on page n, or before
+        it, when that was read later. So it is where ids rise, and where they fall as long as
+        nothing is created. Where ids fall, a handler's place counted from the end never grows: so
+        of a page n + 1 read later, no more can be missing than the total fell by.
+        """
+        if not left.is_full:
+            return False
+        if left.moment > right.moment:
+            none_created = left.moment <= self._begun and right.newest == self._newest
+            return self._order == 1 or none_created
+        if right.moment > left.moment and self._order == -1:
+            return (right.total or 0) >= (left.total or 0)
+        return False
+
+
+def _rows(page: HandlerPage) -> int:
+    return len(page.data) + len(page.unreadable)
+
+
+def _only(page: HandlerPage, ids: list[int], *, is_first_pass: bool) -> HandlerPage:
+    """Return a page with these handlers, each once."""
+    left = set(ids)
+    data: list[NotificationHandler] = []
+    for handler in page.data:
+        if handler.id in left:
+            left.remove(handler.id)
+            data.append(handler)
+    unreadable = [
+        each for each in page.unreadable if each.id in left or (each.id is None and is_first_pass)
+    ]
+    return evolve(page, data=tuple(data), unreadable=tuple(unreadable))
