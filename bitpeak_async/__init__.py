@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from bitpeak_async._version import __version__
 
 if TYPE_CHECKING:
-    from bitpeak_async._bulk.create_run import CreateOutcome
+    from bitpeak_async._bulk.driver import CreateOutcome
     from bitpeak_async._rate.store import PaceCounters, PaceStore
     from bitpeak_async.client import BitPeak
     from bitpeak_async.errors import (
@@ -62,11 +62,11 @@ if TYPE_CHECKING:
         Difference,
         Outcome,
         Plan,
-        ProvisionCancelledError,
         Report,
         Result,
         Unchanged,
         Update,
+        partial_report,
     )
     from bitpeak_async.records import (
         HandlerSpec,
@@ -142,7 +142,6 @@ __all__ = [
     "PlanError",
     "PlanOptions",
     "PortableOptions",
-    "ProvisionCancelledError",
     "ProvisionError",
     "ProvisionOptions",
     "RateChanged",
@@ -176,13 +175,14 @@ __all__ = [
     "WebhookSettings",
     "XSettings",
     "__version__",
+    "partial_report",
 ]
 
 # Public name → the module that defines it, imported on first use.
 _HOMES = {
     name: module
     for module, names in {
-        "_bulk.create_run": "CreateOutcome",
+        "_bulk.driver": "CreateOutcome",
         "_rate.store": "PaceCounters PaceStore",
         "client": "BitPeak",
         "errors": (
@@ -201,7 +201,7 @@ _HOMES = {
         "options": "Pace Retry Timeout",
         "provisioning": (
             "Change Conflict Create Delete Difference Outcome Plan "
-            "ProvisionCancelledError Report Result Unchanged Update"
+            "Report Result Unchanged Update partial_report"
         ),
         "records": "HandlerSpec NotificationHandler Page PageLinks PageMeta UnreadableHandler",
         "settings": (

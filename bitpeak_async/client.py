@@ -8,7 +8,8 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
-from bitpeak_async._bulk.create_run import CreateRun
+from bitpeak_async._bulk.driver import Driver
+from bitpeak_async._bulk.ledger import Ledger
 from bitpeak_async._checks import check_listener, check_number, check_type
 from bitpeak_async._http.factory import new_transport
 from bitpeak_async._http.lifecycle import Network
@@ -162,19 +163,20 @@ class BitPeak:
             PlanError: it deletes too much, or a handler that the plan touches changed since;
                 nothing was written.
             BitPeakError: the list could not be read; nothing was written.
-            ProvisionCancelledError: the task was cancelled; it is a CancelledError that holds
-                the partial report. In the synchronous client it is the ``__cause__`` of the
-                KeyboardInterrupt.
+            RequestTimeoutError: it was not done within the deadline of ``with_options``.
+                ``partial_report(error)`` returns what was done; likewise of the CancelledError of
+                a cancelled task, and of the KeyboardInterrupt in the synchronous client.
         """
         refuse_unknown("BitPeak.apply", options, ApplyOptions)
         config = ProvisionConfig(**options)
         check_type("plan", plan, Plan)
         check_listener("on_outcome", on_outcome)
-        creation = self._creation(remove_duplicates=config.remove_duplicates)
+        driver = self._driver(verifies=config.verify)
+        existing = driver.ledger.existing
         specs = [change.spec for change in plan.changes if not isinstance(change, Delete)]
-        now = await self._plan(specs, creation.existing, prune=plan.prune, salt=plan.salt)
-        left = still_valid(plan, now, creation.existing)
-        return await self._carry_out(left, creation, on_outcome, config)
+        now = await self._plan(specs, existing, prune=plan.prune, salt=plan.salt)
+        left = still_valid(plan, now, existing)
+        return await self._carry_out(left, driver, on_outcome, config)
 
     @takes(ProvisionOptions, ProvisionConfig)
     async def provision(
@@ -196,20 +198,20 @@ class BitPeak:
         refuse_unknown("BitPeak.provision", options, ProvisionOptions)
         config = ProvisionConfig(**options)
         check_listener("on_outcome", on_outcome)
-        creation = self._creation(remove_duplicates=config.remove_duplicates)
-        plan = await self._plan(specs, creation.existing, prune=config.prune)
-        return await self._carry_out(plan, creation, on_outcome, config)
+        driver = self._driver(verifies=config.verify)
+        plan = await self._plan(specs, driver.ledger.existing, prune=config.prune)
+        return await self._carry_out(plan, driver, on_outcome, config)
 
     async def _carry_out(
         self,
         plan: Plan,
-        creation: CreateRun,
+        driver: Driver,
         on_outcome: Callable[[Outcome], object] | None,
         config: ProvisionConfig,
     ) -> Report:
         refuse_unsafe(plan, config.max_deletes, force=config.force)
         return await apply_plan(
-            self.notification_handlers, plan, creation, on_outcome=on_outcome, grace=config.grace
+            self.notification_handlers, plan, driver, on_outcome=on_outcome, grace=config.grace
         )
 
     async def _plan(
@@ -224,13 +226,9 @@ class BitPeak:
         async with aclosing(self.notification_handlers.iterate()) as existing:
             return await make_plan(specs, existing, seen, prune=prune, server=server, salt=salt)
 
-    def _creation(self, *, remove_duplicates: bool) -> CreateRun:
-        return CreateRun.over(
-            self._transport,
-            self._options,
-            self.notification_handlers,
-            remove_duplicates=remove_duplicates,
-        )
+    def _driver(self, *, verifies: bool) -> Driver:
+        ledger = Ledger(self._options.retry, verifies=verifies)
+        return Driver.over(self._transport, self._options, self.notification_handlers, ledger)
 
     async def close(self) -> None:
         """Close the session, unless it was given or is another client's. Closing twice is fine."""

@@ -16,7 +16,7 @@ BitPeakError
 │   ├── RateLimitError            429
 │   ├── RedirectError             3xx: redirects are refused
 │   └── ServerError               5xx
-├── DuplicateError                this run created a handler more than once; holds the ids
+├── DuplicateError                a handler exists more than once; holds the ids
 ├── ProvisionError                some changes of a plan failed; holds their errors
 ├── PlanError                     duplicate names, too many deletes, a stale plan
 └── ClosedError                   used after close or from another event loop
@@ -199,12 +199,12 @@ class PlanError(BitPeakError):
 
 
 class DuplicateError(BitPeakError):
-    """The server executed a create late, after the SDK had sent it again.
+    """A handler exists more than once: a lost create was executed late, or somebody made another.
 
     Attributes:
         name: the name of the handlers.
-        handler_id: the id that counts as created.
-        duplicates: the other ids; delete them, or pass ``remove_duplicates=True``.
+        handler_id: the id that counts as the one meant.
+        duplicates: the other ids.
     """
 
     def __init__(

@@ -82,14 +82,15 @@ class ApplyOptions(TypedDict, total=False):
     """Keyword arguments of everything that carries a plan out.
 
     Attributes:
-        remove_duplicates: delete duplicates that this run's own creates made late.
+        verify: check every outcome against a listing after the last write. Without it, outcomes
+            are what the replies said.
         max_deletes: refuse a plan that deletes more handlers.
         force: carry out even a plan that deletes more than 30 % of ten or more handlers that
             match its ``prune``.
         grace: seconds that requests in flight have to finish when the task is cancelled.
     """
 
-    remove_duplicates: bool
+    verify: bool
     max_deletes: int | None
     force: bool
     grace: float
@@ -147,7 +148,7 @@ class ProvisionConfig:
     """
 
     prune: str | None = None
-    remove_duplicates: bool = False
+    verify: bool = True
     max_deletes: int | None = None
     force: bool = False
     grace: float = 5.0

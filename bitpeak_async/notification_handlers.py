@@ -9,7 +9,8 @@ from types import NoneType
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
-from bitpeak_async._bulk.create_run import CreateOutcome, CreateRun
+from bitpeak_async._bulk.driver import CreateOutcome, Driver
+from bitpeak_async._bulk.ledger import Ledger
 from bitpeak_async._http.form import create_form, update_form
 from bitpeak_async._http.pagination import all_pages
 from bitpeak_async._http.protocol import Call, RetrySafety
@@ -232,10 +233,9 @@ class NotificationHandlers:
                 f"specs must be an iterable of HandlerSpec, not {type(specs).__name__}",
                 argument="specs",
             )
-        creation = CreateRun.over(
-            self._transport, self._options, self, remove_duplicates=remove_duplicates
-        )
-        return creation.run(specs)
+        retry = self._options.retry
+        ledger = Ledger(retry, is_keyed=False, verifies=False, removes_late=remove_duplicates)
+        return Driver.over(self._transport, self._options, self, ledger).create_many(specs)
 
     def _send(self, call: Call[T]) -> Coroutine[Any, Any, T]:
         return self._transport.send(call, self._options)

@@ -55,8 +55,9 @@ class Retry:
         budget: retries all calls of a client may make in a row without a success between; each
             success gives a tenth of a retry back, so an outage does not multiply the traffic.
         unknown_outcome_delay: how long a bulk operation waits before it lists what became of
-            creates whose reply was lost. It should exceed the time that a request may still
-            linger at the server. It doubles with each listing that resolves nothing.
+            creates whose reply was lost. It should exceed ``Timeout.total`` by the seconds that
+            the server's replicas lag: then what still arrives is found. It doubles with each
+            listing that resolves nothing, up to ``max_delay``.
         duplicate_check_delay: how long it waits, after creates thought lost were sent again,
             before it lists once more to find duplicates that the server created late.
     """
@@ -66,7 +67,7 @@ class Retry:
     base_delay: float = field(default=0.5, validator=_number(0))
     max_delay: float = field(default=60.0, validator=_number(0))
     budget: int = field(default=50, validator=_number(0, integer=True))
-    unknown_outcome_delay: float = field(default=5.0, validator=_number(0))
+    unknown_outcome_delay: float = field(default=35.0, validator=_number(0))
     duplicate_check_delay: float = field(default=15.0, validator=_number(0))
 
 

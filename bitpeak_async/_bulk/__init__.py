@@ -1,4 +1,4 @@
-"""Creates many handlers with nothing lost and nothing created twice.
+"""Many handlers at once: nothing lost, nothing twice, no report that lies.
 
-specs ─▶ workers ─▶ create ─▶ outcome, or an unresolved create ─▶ listing ─▶ adopt or resend
+specs ─▶ ledger ─▶ next action of each entry ─▶ driver ─▶ replies, listings ─▶ ledger ─▶ outcomes
 """

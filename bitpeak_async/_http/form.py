@@ -122,9 +122,9 @@ def name_problems(name: object) -> list[Problem]:
 def spec_problems(spec: HandlerSpec) -> list[Problem]:
     """Return (argument, problem) for each reason not to send a spec."""
     problems = name_problems(spec.name) + settings_problems(spec.settings)
-    if not isinstance(spec.is_enabled, bool):
+    if not isinstance(spec.is_enabled, bool | None):
         kind = type(spec.is_enabled).__name__
-        problems.append(("is_enabled", f"must be True or False, not {kind}"))
+        problems.append(("is_enabled", f"must be True, False or None, not {kind}"))
     return problems
 
 

@@ -13,8 +13,13 @@ from typing import Any
 import typer
 
 from bitpeak_async.cli._output import complain, show_report
-from bitpeak_async.errors import AuthenticationError, BitPeakError, PermissionDeniedError
-from bitpeak_async.provisioning import ProvisionCancelledError, Report
+from bitpeak_async.errors import (
+    AuthenticationError,
+    BitPeakError,
+    PermissionDeniedError,
+    RequestTimeoutError,
+)
+from bitpeak_async.provisioning import Report, partial_report
 
 
 class Exit(IntEnum):
@@ -53,8 +58,9 @@ def run(command: Coroutine[Any, Any, Exit], *, as_json: bool) -> None:
 async def _with_report(command: Coroutine[Any, Any, Exit], *, as_json: bool) -> Exit:
     try:
         return await command
-    except ProvisionCancelledError as cancelled:
-        show_report(cancelled.report, as_json=as_json)
+    except (asyncio.CancelledError, RequestTimeoutError) as error:
+        if (report := partial_report(error)) is not None:
+            show_report(report, as_json=as_json)
         raise
 
 

@@ -66,7 +66,6 @@ async def apply(
     prune: str | None,
     max_deletes: int | None,
     force: bool,
-    remove_duplicates: bool,
     yes: bool,
     as_json: bool,
     dask: Dask,
@@ -96,7 +95,6 @@ async def apply(
                     keep_outcomes=as_json,
                     max_deletes=max_deletes,
                     force=force,
-                    remove_duplicates=remove_duplicates,
                 )
         except FleetCancelledError as cancelled:
             _show_report(cancelled.report, as_json=as_json)

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from bitpeak_async import BitPeak, HandlerSpec, Plan, PlanError
-from bitpeak_async._bulk.comparison import is_masked
+from bitpeak_async._bulk.identity import is_masked
 from bitpeak_async.cli import _export, _fleet, _output
 from bitpeak_async.cli._app import Json, Yes, command
 from bitpeak_async.cli._connection import Connection, ask, is_interactive
@@ -80,10 +80,6 @@ async def apply(
     force: Annotated[
         bool, typer.Option("--force", help="Allow deleting more than 30 % of ten or more.")
     ] = False,
-    remove_duplicates: Annotated[
-        bool,
-        typer.Option("--remove-duplicates", help="Delete copies that late creates of this made."),
-    ] = False,
     dask: Annotated[
         bool, typer.Option("--dask", help="Do the accounts on several processes, by Dask.")
     ] = False,
@@ -116,7 +112,6 @@ async def apply(
             prune=prune,
             max_deletes=max_deletes,
             force=force,
-            remove_duplicates=remove_duplicates,
             yes=yes,
             as_json=as_json,
             dask=where,
@@ -138,7 +133,6 @@ async def apply(
             report = await bitpeak.apply(
                 planned,
                 on_outcome=on_outcome,
-                remove_duplicates=remove_duplicates,
                 max_deletes=max_deletes,
                 force=force,
             )

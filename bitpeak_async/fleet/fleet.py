@@ -27,7 +27,7 @@ from bitpeak_async.keywords import (
     refuse_unknown,
     takes,
 )
-from bitpeak_async.provisioning.apply import Outcome, ProvisionCancelledError, Report
+from bitpeak_async.provisioning.apply import Outcome, Report, partial_report
 from bitpeak_async.provisioning.plan import Plan
 
 __all__ = ["Fleet"]
@@ -235,8 +235,9 @@ class Fleet:
                 async with self._clients.client(resolved) as client:
                     report = await write(client, resolved, ledger.listener(name))
                     ledger.add_report(name, report)
-            except ProvisionCancelledError as cancelled:
-                ledger.add_report(name, cancelled.report)
+            except asyncio.CancelledError as cancelled:
+                if (known := partial_report(cancelled)) is not None:
+                    ledger.add_report(name, known)
                 raise
             except BitPeakError as error:
                 ledger.add_error(name, error)

@@ -1,6 +1,6 @@
 """Desired handlers → the server's state, in two steps: a plan to read, then its application."""
 
-from bitpeak_async.provisioning.apply import Outcome, ProvisionCancelledError, Report, Result
+from bitpeak_async.provisioning.apply import Outcome, Report, Result, partial_report
 from bitpeak_async.provisioning.changes import (
     Change,
     Conflict,
@@ -20,9 +20,9 @@ __all__ = [
     "Difference",
     "Outcome",
     "Plan",
-    "ProvisionCancelledError",
     "Report",
     "Result",
     "Unchanged",
     "Update",
+    "partial_report",
 ]

@@ -1,4 +1,4 @@
-"""Changes → outcomes: a fixed set of workers carries a plan out."""
+"""Changes → outcomes: a plan is carried out, and then checked against a listing."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from enum import StrEnum
+from typing import TypeAlias
 
 from attrs import define, field, frozen
 
-from bitpeak_async._bulk.create_run import CreateOutcome, CreateRun
-from bitpeak_async._bulk.workers import work_through
+from bitpeak_async._bulk.driver import Driver
+from bitpeak_async._bulk.entry import Entry, Task
 from bitpeak_async._gc import gc_paused
 from bitpeak_async.errors import (
     BitPeakError,
@@ -19,6 +20,7 @@ from bitpeak_async.errors import (
     OutcomeUnknownError,
     PlanError,
     ProvisionError,
+    RequestTimeoutError,
 )
 from bitpeak_async.events import OutcomeKnown, notify
 from bitpeak_async.notification_handlers import NotificationHandlers
@@ -29,16 +31,22 @@ from bitpeak_async.provisioning.changes import (
     Delete,
     Unchanged,
     Update,
+    conflict,
+    digest,
+    kept_as,
 )
 from bitpeak_async.provisioning.plan import Plan
 
-__all__ = ["Outcome", "ProvisionCancelledError", "Report", "Result"]
+_Deletion: TypeAlias = tuple[int, Delete]  # with its place in the plan
+
+__all__ = ["Outcome", "Report", "Result", "partial_report"]
 
 
 class Result(StrEnum):
     """What became of a change."""
 
     CREATED = "created"
+    ADOPTED = "adopted"
     UPDATED = "updated"
     DELETED = "deleted"
     UNCHANGED = "unchanged"
@@ -52,7 +60,8 @@ class Outcome:
 
     Attributes:
         change: from the plan.
-        result: in a word; ``UNRESOLVED`` is a create that may have happened or not, or twice.
+        result: in a word; ``ADOPTED`` is a handler that somebody else made during the run,
+            ``UNRESOLVED`` one that may be there or not, or twice.
         handler_id: the handler's id, where it is known.
         error: why it failed or is unresolved, else None.
     """
@@ -65,9 +74,17 @@ class Outcome:
 
 @frozen(repr=False)
 class Report:
-    """The outcomes of a plan, one for each change and in its order."""
+    """The outcomes of a plan, one for each change and in its order.
+
+    Attributes:
+        outcomes: as a listing after the last write showed them.
+        is_verified: whether there was such a listing; otherwise outcomes are what replies said.
+        warnings: what the server changed in names, one sentence each.
+    """
 
     outcomes: tuple[Outcome, ...]
+    is_verified: bool = True
+    warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Report({self.summary})"  # asyncio itself calls it, for each result of a task
@@ -79,6 +96,11 @@ class Report:
     def created(self) -> tuple[Outcome, ...]:
         """Handlers that did not exist before."""
         return self._with(Result.CREATED)
+
+    @property
+    def adopted(self) -> tuple[Outcome, ...]:
+        """Handlers that somebody else made during the run, brought to their specs."""
+        return self._with(Result.ADOPTED)
 
     @property
     def updated(self) -> tuple[Outcome, ...]:
@@ -102,7 +124,7 @@ class Report:
 
     @property
     def unresolved(self) -> tuple[Outcome, ...]:
-        """Creates that may or may not have happened, or that happened twice."""
+        """Handlers that may be there or not, or twice."""
         return self._with(Result.UNRESOLVED)
 
     @property
@@ -114,7 +136,7 @@ class Report:
     def summary(self) -> str:
         """One line of counts, such as ``"40 created, 0 updated, 3 unchanged, 0 failed"``."""
         counts = {result: len(self._with(result)) for result in Result}
-        for result in (Result.DELETED, Result.UNRESOLVED):
+        for result in (Result.ADOPTED, Result.DELETED, Result.UNRESOLVED):
             if not counts[result]:
                 del counts[result]
         return ", ".join(f"{count} {result}" for result, count in counts.items())
@@ -129,149 +151,212 @@ class Report:
             )
 
 
-class ProvisionCancelledError(asyncio.CancelledError):
-    """An ``apply`` was cancelled; what was begun has ended or was cancelled too.
+def partial_report(error: BaseException | None) -> Report | None:
+    """Return the report of a provisioning that an exception ended, or None if there is none.
 
-    Attributes:
-        report: the outcomes known until then; changes that were not begun are not in it.
+    It is found in the exception or its causes: in a ``CancelledError``, the ``TimeoutError`` that
+    ``asyncio.timeout()`` makes of it, a ``RequestTimeoutError`` of a deadline, or the
+    ``KeyboardInterrupt`` that ended a call of the synchronous client. Changes that were not begun
+    are not in it.
     """
-
-    def __init__(self, report: Report) -> None:
-        super().__init__(f"cancelled after {report.summary}")
-        self.report = report
-
-    def __reduce__(self) -> tuple[type[ProvisionCancelledError], tuple[Report]]:
-        return type(self), (self.report,)
+    while error is not None:
+        if isinstance(report := vars(error).get("report"), Report):
+            return report
+        error = error.__cause__ or error.__context__
+    return None
 
 
 async def apply_plan(
     handlers: NotificationHandlers,
     plan: Plan,
-    creation: CreateRun,
+    driver: Driver,
     *,
     on_outcome: Callable[[Outcome], object] | None = None,
     grace: float = 0.0,
 ) -> Report:
-    """Carry a plan out; see ``BitPeak.apply``. ``creation`` knows what exists.
+    """Carry a plan out; see ``BitPeak.apply``. The ``driver``'s ledger knows what exists.
 
     Deletions come last: what is renamed in the specs is created before it is deleted.
     """
-    run = _Run(handlers, plan, creation, on_outcome)
-    run.leave()
-    writes = [change for change in plan.changes if isinstance(change, Create | Update)]
+    run = _Run(handlers, plan, driver, on_outcome)
     try:
-        await work_through(run.carry_out, writes, creation.workers, grace=grace)
-        async with aclosing(creation.settle()) as settled:
-            async for created in settled:
-                run.record_create(created)
-        await work_through(run.delete, plan.deletes, creation.workers, grace=grace)
-    except asyncio.CancelledError:
-        for created in creation.unsettled():
-            run.record_create(created)
-        raise ProvisionCancelledError(run.report()) from None
+        await driver.finish(run.carry_out(), grace)
+    except (asyncio.CancelledError, RequestTimeoutError) as error:
+        run.interrupt()
+        vars(error)["report"] = run.report()
+        raise
     return run.report()
 
 
 @define(eq=False)
 class _Run:
-    """The outcomes of a plan as they come in; but for deletions, a name is unique in it."""
+    """The outcomes of a plan as they come in."""
 
     handlers: NotificationHandlers
     plan: Plan
-    creation: CreateRun
+    driver: Driver
     on_outcome: Callable[[Outcome], object] | None
-    _places: dict[str | int, int] = field(init=False, factory=dict)
+    is_verified: bool = field(init=False, default=True)
+    _places: dict[int, int] = field(init=False, factory=dict)
     _outcomes: list[Outcome | None] = field(init=False, factory=list)
-    _has_failed: bool = field(init=False, default=False)
 
-    def leave(self) -> None:
-        """Record what writes nothing, and where the outcomes of the rest belong."""
+    async def carry_out(self) -> None:
+        writes = self._begin()
+        if writes:
+            async with aclosing(self.driver.each(writes)) as done:
+                async for entry in done:
+                    self._note(entry)
+            await self._settle()
+        if deletes := self._deletes():
+            await self._delete(deletes)
+
+    async def _settle(self) -> None:
+        async with aclosing(self.driver.settle()) as settled:
+            async for entry in settled:
+                self._note(entry)
+        self.is_verified = self.driver.ledger.is_verified
+
+    def _begin(self) -> list[Entry]:
+        """Record what writes nothing; return what does. If anything does, all is verified."""
         with gc_paused():
-            self._outcomes = [_left(change) for change in self.plan.changes]
-        for place, outcome in enumerate(self._outcomes):
-            if outcome is None:
-                self._places[_key(self.plan.changes[place])] = place
-            else:
+            self._outcomes = [_untouched(change) for change in self.plan.changes]
+        for outcome in self._outcomes:
+            if outcome is not None:
                 self._tell(outcome)
+        if not any(isinstance(change, Create | Update | Delete) for change in self.plan.changes):
+            return []
+        writes: list[Entry] = []
+        ledger = self.driver.ledger
+        for place, change in enumerate(self.plan.changes):
+            entry = _entry(change)
+            if entry is None or not (entry.todo or ledger.verifies):
+                continue
+            self._places[id(ledger.add(entry))] = place
+            if entry.todo:
+                writes.append(entry)
+        return writes
 
-    async def carry_out(self, change: Create | Update) -> None:
-        """Create or update."""
-        if isinstance(change, Update):
-            error = await _update(self.handlers, change)
-            self._record(_outcome(change, Result.UPDATED, change.handler_id, error))
-        elif (created := await self.creation.create(change.spec)) is not None:
-            self.record_create(created)
+    def interrupt(self) -> None:
+        for entry in self.driver.ledger.interrupt():
+            self._note(entry)
+        self.is_verified = False
 
-    async def delete(self, change: Delete) -> None:
-        """Delete, but only where all that was to be written is there."""
-        result = Result.DELETED
-        error: BitPeakError | None = None
-        if self._has_failed:
-            problem = f"{change.name!r} was not deleted, because other changes failed; run again"
-            error = PlanError(problem, problems=(problem,))
-        elif change.handler_id not in self.creation.existing:
-            result = Result.UNCHANGED
-        else:
-            error = await _delete(self.handlers, change)
-        self._record(_outcome(change, result, change.handler_id, error))
+    def _note(self, entry: Entry) -> None:
+        """Record what is known of an entry; what is in doubt comes later."""
+        if not entry.is_settled and (entry.lost or entry.next_action()):
+            return
+        place = self._places[id(entry)]
+        outcome = _outcome_of(self.plan.changes[place], entry)
+        self._record(place, outcome)
 
-    def record_create(self, created: CreateOutcome) -> None:
-        change = self.plan.changes[self._places[created.spec.name]]
-        self._record(_outcome(change, Result.CREATED, created.handler_id, created.error))
-
-    def _record(self, outcome: Outcome) -> None:
-        change = outcome.change
-        self._outcomes[self._places[_key(change)]] = outcome
-        self._tell(outcome)
+    def _record(self, place: int, outcome: Outcome) -> None:
+        if outcome != self._outcomes[place]:
+            self._outcomes[place] = outcome
+            self._tell(outcome)
 
     def _tell(self, outcome: Outcome) -> None:
-        change = outcome.change
-        if outcome.error is not None and not isinstance(change, Delete):
-            self._has_failed = True
-        if self.creation.emit.has_listeners:
-            self.creation.emit(OutcomeKnown(change.name, outcome.handler_id, outcome.error))
+        if self.driver.emit.has_listeners:
+            name = outcome.change.name
+            self.driver.emit(OutcomeKnown(name, outcome.handler_id, outcome.error))
         if self.on_outcome is not None:
             notify(self.on_outcome, outcome)
 
     def report(self) -> Report:
-        return Report(tuple([outcome for outcome in self._outcomes if outcome is not None]))
+        outcomes = tuple([outcome for outcome in self._outcomes if outcome is not None])
+        entries = self.driver.ledger.entries.values()
+        warnings = (
+            kept_as(entry.spec.name, entry.kept_name)
+            for entry in entries
+            if entry.kept_name not in ("", entry.spec.name)
+        )
+        return Report(outcomes, self.is_verified, tuple(warnings))
+
+    # Deletions
+
+    def _deletes(self) -> list[_Deletion]:
+        """Return what is to be deleted: nothing, unless all that was to be written is there."""
+        has_failed = any(outcome and outcome.error for outcome in self._outcomes)
+        left: list[_Deletion] = []
+        for place, change in enumerate(self.plan.changes):
+            if not isinstance(change, Delete):
+                continue
+            if has_failed:
+                why = "was not deleted, because other changes failed; run again"
+                self._record(place, _not_deleted(change, why))
+            elif change.handler_id not in self.driver.ledger.existing:
+                self._record(place, Outcome(change, Result.UNCHANGED, change.handler_id))
+            else:
+                left.append((place, change))
+        return left
+
+    async def _delete(self, deletes: list[_Deletion]) -> None:
+        async with aclosing(self.driver.work(self._delete_one, deletes)) as done:
+            async for _ in done:
+                pass
+        ledger = self.driver.ledger
+        self.is_verified = False
+        if not ledger.verifies:
+            return
+        deleted = {
+            change.handler_id: (place, change)
+            for place, change in deletes
+            if (outcome := self._outcomes[place]) and outcome.result is Result.DELETED
+        }
+        ledger.expect_gone(deleted)
+        await self._settle()
+        if self.is_verified:
+            for handler_id in ledger.undead:
+                place, change = deleted[handler_id]
+                self._record(place, _not_deleted(change, "is still listed after it was deleted"))
+
+    async def _delete_one(self, deletion: _Deletion) -> None:
+        """Delete a handler if it still is as the plan saw it."""
+        place, change = deletion
+        error: BitPeakError | None = None
+        try:
+            seen = await self.handlers.get(change.handler_id)
+            if digest(seen, self.plan.salt) != change.seen:
+                why = "changed during the run and was not deleted; plan again"
+                return self._record(place, _not_deleted(change, why))
+            await self.handlers.delete(change.handler_id)
+        except NotFoundError:
+            pass
+        except BitPeakError as failure:
+            error = failure
+        return self._record(place, _outcome(change, Result.DELETED, change.handler_id, error))
 
 
-def _left(change: Change) -> Outcome | None:
+def _not_deleted(change: Delete, why: str) -> Outcome:
+    problem = f"{change.name!r} {why}"
+    error = PlanError(problem, problems=(problem,))
+    return Outcome(change, Result.FAILED, change.handler_id, error)
+
+
+def _untouched(change: Change) -> Outcome | None:
     """Return the outcome of a change that writes nothing."""
     if isinstance(change, Unchanged):
         return Outcome(change, Result.UNCHANGED, change.handler_id)
     if not isinstance(change, Conflict):
         return None
-    listed = ", ".join(map(str, change.handler_ids))
-    problem = f"several handlers are named {change.name!r} (ids {listed}); keep one of them"
+    problem = f"{conflict(change)}; keep one of them"
     return Outcome(change, Result.FAILED, error=PlanError(problem, problems=(problem,)))
 
 
-def _key(change: Change) -> str | int:
-    return change.handler_id if isinstance(change, Delete) else change.name
-
-
-async def _update(handlers: NotificationHandlers, change: Update) -> BitPeakError | None:
-    """Send the whole desired state: what a server makes of omitted fields is not documented."""
-    spec = change.spec
-    try:
-        await handlers.update(
-            change.handler_id, name=spec.name, settings=spec.settings, is_enabled=spec.is_enabled
-        )
-    except BitPeakError as error:
-        return error
+def _entry(change: Change) -> Entry | None:
+    match change:
+        case Create(spec):
+            return Entry(spec, todo=Task.CREATE)
+        case Update(spec):
+            return Entry(spec, change.handler_id, is_listed=True, todo=Task.WRITE)
+        case Unchanged(spec):
+            return Entry(spec, change.handler_id, is_listed=True, sent_to=change.handler_id)
     return None
 
 
-async def _delete(handlers: NotificationHandlers, change: Delete) -> BitPeakError | None:
-    try:
-        await handlers.delete(change.handler_id)
-    except NotFoundError:
-        return None
-    except BitPeakError as error:
-        return error
-    return None
+def _outcome_of(change: Change, entry: Entry) -> Outcome:
+    results = {Create: Result.CREATED, Update: Result.UPDATED, Unchanged: Result.UNCHANGED}
+    result = Result.ADOPTED if entry.is_adopted else results[type(change)]
+    return _outcome(change, result, entry.target, entry.error)
 
 
 def _outcome(

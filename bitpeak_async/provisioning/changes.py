@@ -10,7 +10,7 @@ import attrs
 import msgspec
 from attrs import frozen
 
-from bitpeak_async._bulk.comparison import differences
+from bitpeak_async._bulk.identity import Match, compare
 from bitpeak_async._http.form import settings_fields
 from bitpeak_async.records import HandlerSpec, NotificationHandler
 from bitpeak_async.settings import WIRE_FIELDS, Settings, mask
@@ -107,7 +107,12 @@ class Unchanged:
 
 @frozen
 class Conflict:
-    """Several handlers have this name: which one is meant, only a person can say."""
+    """Which handler is meant, only a person can say.
+
+    Attributes:
+        spec: as it should be.
+        handler_ids: of several handlers of this name; or of one that may be that of several specs.
+    """
 
     spec: HandlerSpec
     handler_ids: tuple[int, ...]
@@ -121,11 +126,12 @@ class Conflict:
 Change: TypeAlias = Create | Update | Delete | Unchanged | Conflict
 
 
-def change_of(spec: HandlerSpec, handlers: list[NotificationHandler], salt: str) -> Change:
+def change_of(spec: HandlerSpec, match: Match, salt: str) -> Change:
     """Compare a spec with the handlers of its name."""
+    handlers = match.handlers
     if not handlers:
         return Create(spec)
-    if len(handlers) > 1:
+    if match.is_shared or len(handlers) > 1:
         return Conflict(spec, tuple(handler.id for handler in handlers))
     handler = handlers[0]
     if spec.settings == handler.settings and spec.is_enabled == handler.is_enabled:
@@ -153,7 +159,7 @@ def digest(of: HandlerSpec | NotificationHandler, salt: str) -> str:
 
 
 def _differences(spec: HandlerSpec, handler: NotificationHandler) -> Iterator[Difference]:
-    names = [*differences(spec.settings, handler.settings)]
+    names = [*compare(spec.settings, handler.settings).differing]
     if spec.is_enabled != handler.is_enabled:
         names.append("is_enabled")
     if names:
@@ -178,11 +184,23 @@ def describe(change: Change) -> Iterator[str]:
                 yield f"    {field}: {shown}"
         case Delete():
             yield f"- {change.name!r} ({_plain(change.type)}, id {change.handler_id})"
-        case Conflict(handler_ids=ids):
-            listed = ", ".join(map(str, ids))
-            yield f"! {change.name!r}: several handlers have this name (ids {listed})"
+        case Conflict():
+            yield f"! {conflict(change)}"
         case Unchanged():
             pass
+
+
+def conflict(change: Conflict) -> str:
+    """Return what is in conflict."""
+    listed = ", ".join(map(str, change.handler_ids))
+    if len(change.handler_ids) == 1:
+        return f"{change.name!r}: the handler with id {listed} may be that of several specs"
+    return f"{change.name!r}: several handlers have this name (ids {listed})"
+
+
+def kept_as(sent: str, kept: str) -> str:
+    """Return the warning that a server changed a name."""
+    return f"{sent!r} is kept by the server as {kept!r}"
 
 
 def _states(of: HandlerSpec | NotificationHandler) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Final, Self
 
 from attrs import evolve, field, frozen
 
+from bitpeak_async._bulk.identity import Names
 from bitpeak_async._gc import gc_paused
 from bitpeak_async._http.form import name_problems, spec_problems
 from bitpeak_async._http.pagination import SeenIds
@@ -25,6 +26,7 @@ from bitpeak_async.provisioning.changes import (
     change_of,
     deletion,
     describe,
+    kept_as,
 )
 from bitpeak_async.records import HandlerSpec, NotificationHandler
 
@@ -132,13 +134,11 @@ async def make_plan(
     with gc_paused():
         desired = usable(specs)
     if prune is not None:
-        for _, problem in name_problems(prune):
-            raise PlanError(f"prune {problem}; give a pattern of names such as 'team-a *'")
-    if prune is not None and not desired:
-        raise PlanError("nothing is desired: pruning would delete all; give at least one spec")
+        _refuse_to_prune(prune, desired)
     salt = salt or secrets.token_hex(8)
-    by_name: dict[str, list[NotificationHandler]] = {spec.name: [] for spec in desired}
-    near = _Near(by_name)
+    names = distinct(desired)
+    near = _Near(spec.name for spec in desired)
+    spared: list[str] = []
     deletes: list[Delete] = []
     reached = 0
     async for handler in existing:
@@ -146,16 +146,39 @@ async def make_plan(
             seen.add(handler.id)
         is_reached = prune is not None and fnmatchcase(handler.name, prune)
         reached += is_reached
-        if (same := by_name.get(handler.name)) is not None:
-            same.append(handler)
+        if names.add(handler):
+            if not names.has(handler.name):
+                spared.append(handler.name)
         elif is_reached:
             deletes.append(deletion(handler, salt))
         else:
             near.compare(handler.name)
     with gc_paused():
-        changes = [change_of(spec, by_name[spec.name], salt) for spec in desired]
+        changes = [change_of(spec, names.of(spec.name), salt) for spec in desired]
+    kept = _kept_names(desired, names)
+    for name in spared:
+        if name not in kept:
+            near.compare(name)
     deletes.sort(key=lambda change: change.handler_id)
-    return Plan((*changes, *deletes), tuple(near.warnings), prune, reached, server, salt)
+    warnings = (*near.warnings, *kept.values())
+    return Plan((*changes, *deletes), warnings, prune, reached, server, salt)
+
+
+def _refuse_to_prune(prune: str, desired: list[HandlerSpec]) -> None:
+    for _, problem in name_problems(prune):
+        raise PlanError(f"prune {problem}; give a pattern of names such as 'team-a *'")
+    if not desired:
+        raise PlanError("nothing is desired: pruning would delete all; give at least one spec")
+
+
+def _kept_names(desired: list[HandlerSpec], names: Names) -> dict[str, str]:
+    """Return the names that the server changed on the way in → a warning."""
+    matches = ((spec.name, names.of(spec.name).handlers) for spec in desired)
+    return {
+        handlers[0].name: kept_as(name, handlers[0].name)
+        for name, handlers in matches
+        if len(handlers) == 1 and handlers[0].name != name
+    }
 
 
 class _Near:
@@ -206,6 +229,20 @@ def usable(specs: Iterable[HandlerSpec]) -> list[HandlerSpec]:
     if problems:
         raise PlanError("; ".join(problems), problems=tuple(problems))
     return desired
+
+
+def distinct(desired: Iterable[HandlerSpec]) -> Names:
+    """Return the names of the specs; raise PlanError if a server may keep two of them as one."""
+    places = {spec.name: place for place, spec in enumerate(desired, 1)}
+    names = Names(places)
+    if names.clashes:
+        problems = tuple(
+            f"specs {places[first]} and {places[second]} have names that a server may keep as one: "
+            f"{first!r} and {second!r}"
+            for first, second in names.clashes
+        )
+        raise PlanError("; ".join(problems), problems=problems)
+    return names
 
 
 def refuse_unsafe(plan: Plan, max_deletes: int | None, *, force: bool) -> None:

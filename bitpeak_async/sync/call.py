@@ -90,16 +90,18 @@ class PendingCall(Generic[T]):
     def interrupt(self, interruption: BaseException) -> None:
         """Cancel because of an exception in the caller's thread, and wait for the cleanup.
 
-        The error that the coroutine ended with, if any, becomes the exception's ``__cause__``.
-        A second Ctrl-C ends the wait.
+        The error that the coroutine ended with, if any, becomes the exception's ``__cause__``. If
+        it finished all the same, its result becomes ``report``, where ``partial_report`` finds
+        it. A second Ctrl-C ends the wait.
         """
         self._caller.release()
         if self.portal.is_lost:
             return
         self.cancel()
         self.wait()
-        if type(self._error) is not asyncio.CancelledError:
-            interruption.__cause__ = self._error
+        interruption.__cause__ = self._error
+        if self._error is None:
+            vars(interruption)["report"] = self._result
 
     def result(self) -> T:
         """Return what the coroutine returned, or raise what it raised."""

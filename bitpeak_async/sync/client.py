@@ -8,7 +8,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack, cast
 
-from bitpeak_async._bulk.create_run import CreateOutcome
+from bitpeak_async._bulk.driver import CreateOutcome
 from bitpeak_async._secret import hides
 from bitpeak_async.client import BitPeak
 from bitpeak_async.keywords import (

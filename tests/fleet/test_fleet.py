@@ -291,7 +291,7 @@ async def test_a_paused_account_holds_no_slot():
 
 
 async def test_each_key_meets_its_own_limit_only():
-    limit = FixedWindow(5, 0.5, announce="retry_after")
+    limit = FixedWindow(6, 0.5, announce="retry_after")
     async with Sandbox(api_keys=KEYS, limit=limit) as server:
         async with fleet_of(server, accounts(handlers=4), pace=Pace(in_flight=1)) as fleet:
             report = await fleet.provision()

@@ -56,6 +56,7 @@ from bitpeak_async import (
     Update,
     WebhookSettings,
     XSettings,
+    partial_report,
 )
 from bitpeak_async.fleet import (
     Account,
@@ -136,6 +137,9 @@ def plans(plan: Plan, report: Report, specs: list[HandlerSpec]) -> None:
     assert_type(Plan.from_json(plan.to_json(), specs), Plan)
     assert_type(report.created, tuple[Outcome, ...])
     assert_type(report.updated, tuple[Outcome, ...])
+    assert_type(report.adopted, tuple[Outcome, ...])
+    assert_type(report.is_verified, bool)
+    assert_type(partial_report(TimeoutError()), Report | None)
     assert_type(report.deleted, tuple[Outcome, ...])
     assert_type(report.unchanged, tuple[Outcome, ...])
     assert_type(report.summary, str)
@@ -233,7 +237,7 @@ async def provision_options(
     """Whatever plans or applies takes each option with its type."""
     planning: PlanOptions = {"prune": "team-a *"}
     applying: ApplyOptions = {
-        "remove_duplicates": True,
+        "verify": False,
         "max_deletes": 3,
         "force": True,
         "grace": 1.5,
@@ -257,7 +261,7 @@ async def provision_options(
     await fleet.provision_account(account, graze=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await dask.provision(graze=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await bitpeak.plan(specs, prune=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    await bitpeak.provision(specs, remove_duplicates="no")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await bitpeak.provision(specs, verify="no")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await bitpeak.provision(specs, max_deletes=0.3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await bitpeak.provision(specs, force="no")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await bitpeak.provision(specs, grace="5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

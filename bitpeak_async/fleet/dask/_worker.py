@@ -21,7 +21,7 @@ from bitpeak_async.fleet.dask._tasks import (
 )
 from bitpeak_async.fleet.report import AccountReport
 from bitpeak_async.keywords import ClientConfig
-from bitpeak_async.provisioning.apply import ProvisionCancelledError
+from bitpeak_async.provisioning.apply import partial_report
 from bitpeak_async.provisioning.spec_files.document import refuse
 
 
@@ -83,8 +83,9 @@ class FleetPlugin(WorkerPlugin):
             part = await asyncio.to_thread(_part, account, task)
             report = await self.clients.provision(part, **self.config.provision_options)
             ledger.add_report(account.name, report)
-        except ProvisionCancelledError as cancelled:
-            ledger.add_report(account.name, cancelled.report)
+        except asyncio.CancelledError as cancelled:
+            if (known := partial_report(cancelled)) is not None:
+                ledger.add_report(account.name, known)
             raise
         except BitPeakError as error:
             ledger.add_error(account.name, error)

@@ -186,7 +186,7 @@ def test_everything_that_cannot_be_held_is_told_at_once_without_values():
         "[1]: has the same name as [0]; names must be unique",
         "[2].name: must not be empty",
         "[2].settings.email: must be an email address such as 'hey@example.com'",
-        "[2].is_enabled: must be True or False, not int",
+        "[2].is_enabled: must be True, False or None, not int",
         "[3].settings.type: a file reads 'email' as EmailSettings; use that class",
         "[4].settings.type: a file takes 'slak' for a misspelt 'slack'",
         "[5].settings.fields: must have ASCII words as names, such as 'twilio': 'a b'",

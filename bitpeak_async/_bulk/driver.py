@@ -1,0 +1,266 @@
+"""Carries out what a ledger decides: requests by workers, listings, waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Sequence,
+)
+from contextlib import aclosing
+from itertools import takewhile
+from typing import Any, Protocol, TypeVar
+
+from attrs import define, field, frozen
+
+from bitpeak_async._bulk.entry import Action, Entry, Task
+from bitpeak_async._bulk.ledger import Ledger, Look
+from bitpeak_async._bulk.workers import as_finished
+from bitpeak_async._http.form import spec_problems
+from bitpeak_async._http.retry import is_temporary
+from bitpeak_async._http.transport import CallOptions, Transport
+from bitpeak_async.errors import (
+    BitPeakError,
+    InvalidRequestError,
+    NotFoundError,
+    ReplyError,
+    RequestTimeoutError,
+)
+from bitpeak_async.events import Emitter, OutcomeKnown
+from bitpeak_async.records import HandlerSpec, NotificationHandler
+from bitpeak_async.settings import Settings
+
+__all__ = ["CreateOutcome"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Handlers(Protocol):
+    """What a run needs of the resource."""
+
+    async def create(self, name: str, settings: Settings) -> int: ...
+
+    async def get(self, handler_id: int) -> NotificationHandler: ...
+
+    async def update(
+        self, handler_id: int, *, name: str, settings: Settings, is_enabled: bool | None
+    ) -> None: ...
+
+    async def delete(self, handler_id: int) -> None: ...
+
+    def iterate(self) -> AsyncGenerator[NotificationHandler, None]: ...
+
+
+@frozen
+class CreateOutcome:
+    """What became of one spec.
+
+    Attributes:
+        spec: as given.
+        handler_id: the id of the handler, or None if it is not known to exist.
+        error: None where all went well. With a handler_id: it exists, but could not be disabled
+            (the error of the update), or exists more than once (DuplicateError).
+    """
+
+    spec: HandlerSpec
+    handler_id: int | None
+    error: BitPeakError | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the handler is as its spec says, and there once."""
+        return self.error is None
+
+
+@define(eq=False)
+class Driver:
+    """Carries out one run.
+
+    Attributes:
+        handlers: the resource.
+        ledger: decides.
+        workers: requests at once.
+        emit: told of each outcome.
+        deadline: seconds for the whole run, or None.
+    """
+
+    handlers: Handlers
+    ledger: Ledger
+    workers: int
+    emit: Emitter
+    deadline: float | None = None
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    _stopping: asyncio.Event = field(init=False, factory=asyncio.Event)
+
+    @classmethod
+    def over(
+        cls, transport: Transport, options: CallOptions, handlers: Handlers, ledger: Ledger
+    ) -> Driver:
+        """Return a driver with as many workers as the transport has slots."""
+        return cls(handlers, ledger, transport.slots, transport.emit, options.deadline)
+
+    async def create_many(
+        self, specs: Iterable[HandlerSpec] | AsyncIterable[HandlerSpec]
+    ) -> AsyncGenerator[CreateOutcome, None]:
+        """List what exists, create from all specs, settle; yield each outcome as it is known.
+
+        An exception of ``specs`` itself is raised at the end, when what was begun is settled.
+        """
+        async with aclosing(self.handlers.iterate()) as existing:
+            async for handler in existing:
+                self.ledger.existing.add(handler.id)
+        failure: Exception | None = None
+        try:
+            async with aclosing(as_finished(self._create, specs, self.workers)) as created:
+                async for entry in created:
+                    if entry.is_settled:
+                        yield self._told(entry)
+        except Exception as error:  # noqa: BLE001 - whatever a caller's iterator raises
+            failure = error
+        async with aclosing(self.settle()) as settled:
+            async for entry in settled:
+                yield self._told(entry)
+        if failure is not None:
+            raise failure
+
+    def _told(self, entry: Entry) -> CreateOutcome:
+        if self.emit.has_listeners:
+            name = entry.spec.name if isinstance(entry.spec, HandlerSpec) else ""
+            self.emit(OutcomeKnown(name, entry.target, entry.error))
+        return CreateOutcome(entry.spec, entry.target, entry.error)
+
+    async def _create(self, spec: HandlerSpec) -> Entry:
+        entry = Entry(spec, todo=Task.CREATE)
+        for argument, problem in _problems(spec):
+            entry.settle(InvalidRequestError(f"{argument} {problem}", argument=argument))
+            return entry
+        return await self.carry_out(self.ledger.add(entry))
+
+    async def carry_out(self, entry: Entry) -> Entry:
+        """Make the requests that an entry needs, one after another."""
+        entry.is_begun = True
+        while (action := entry.next_action()) is not None:
+            try:
+                await self._request(entry, action)
+            except BitPeakError as error:
+                self.ledger.failed(entry, action, error, asyncio.get_running_loop().time())
+        self.ledger.rest(entry)
+        return entry
+
+    async def _request(self, entry: Entry, action: Action) -> None:
+        spec, handler_id = entry.spec, action.handler_id
+        if action.task is Task.CREATE:
+            self.ledger.created(entry, await self.handlers.create(spec.name, spec.settings))
+        elif action.task is Task.WRITE:
+            # Everything: what a server makes of omitted fields is not documented.
+            await self.handlers.update(
+                handler_id, name=spec.name, settings=spec.settings, is_enabled=spec.is_enabled
+            )
+            self.ledger.written(entry)
+        else:
+            await self._remove(entry, handler_id)
+
+    async def _remove(self, entry: Entry, handler_id: int) -> None:
+        """Delete a copy, if it still is as this run made it."""
+        try:
+            if not entry.is_as_made(await self.handlers.get(handler_id)):
+                self.ledger.left(entry, handler_id)
+                return
+            await self.handlers.delete(handler_id)
+        except NotFoundError:
+            self.ledger.skipped(entry, handler_id)
+        else:
+            self.ledger.removed(entry, handler_id)
+
+    async def settle(self) -> AsyncGenerator[Entry, None]:
+        """Look, resolve and carry out until all is settled; yield the entries as they are."""
+        cause: BitPeakError | None = None
+        while (pause := self.ledger.next_look(asyncio.get_running_loop().time())) is not None:
+            await self._pause(pause)
+            if self._stopping.is_set():
+                return
+            try:
+                seen = await self._look()
+            except BitPeakError as error:
+                cause = error
+                if _may_pass(error):
+                    continue
+                break
+            async with aclosing(self.each(self.ledger.resolve(seen))) as done:
+                async for entry in done:
+                    if entry.is_settled:
+                        yield entry
+        for entry in self.ledger.give_up(cause):
+            yield entry
+
+    async def _look(self) -> Look:
+        seen = self.ledger.look()
+        async with aclosing(self.handlers.iterate()) as listed:
+            async for handler in listed:
+                seen.add(handler)
+        return seen
+
+    def each(self, entries: list[Entry]) -> AsyncGenerator[Entry, None]:
+        """Carry out entries concurrently."""
+        return self.work(self.carry_out, entries)
+
+    def work(
+        self, work: Callable[[T], Awaitable[R]], items: Sequence[T]
+    ) -> AsyncGenerator[R, None]:
+        """Await ``work(item)`` concurrently, until the run is stopped."""
+        going = takewhile(lambda _: not self._stopping.is_set(), items)
+        return as_finished(work, going, max(1, min(self.workers, len(items))))
+
+    async def _pause(self, seconds: float) -> None:
+        if not seconds:
+            return
+        stopped = asyncio.ensure_future(self._stopping.wait())
+        slept = asyncio.ensure_future(self.sleep(seconds))
+        try:
+            await asyncio.wait((stopped, slept), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            slept.cancel()
+
+    async def finish(self, run: Coroutine[Any, Any, T], grace: float) -> T:
+        """Await a run of this driver.
+
+        When cancelled, it begins nothing more, and what is under way has ``grace`` seconds to
+        end; a second cancellation ends the grace. A deadline has no grace.
+
+        Raises:
+            RequestTimeoutError: the deadline passed.
+        """
+        task = asyncio.ensure_future(run)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=self.deadline)
+            if done:
+                return await task
+        except asyncio.CancelledError:
+            self._stopping.set()
+            await asyncio.wait({task}, timeout=grace)
+            raise
+        finally:
+            self._stopping.set()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        raise RequestTimeoutError(f"not done within the deadline of {self.deadline:g} s")
+
+
+def _may_pass(error: BitPeakError) -> bool:
+    """Whether another listing may succeed; a page may have been cut off on its way."""
+    return is_temporary(error) or isinstance(error, ReplyError)
+
+
+def _problems(spec: object) -> list[tuple[str, str]]:
+    if not isinstance(spec, HandlerSpec):
+        return [("specs", f"must hold HandlerSpec, not {type(spec).__name__}")]
+    if not isinstance(spec.name, str) or not isinstance(spec.is_enabled, bool | None):
+        return spec_problems(spec)  # create() checks all the rest
+    return []

@@ -1,0 +1,119 @@
+"""One spec of a bulk run: what is known of its handler, what it needs next, how it ended."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from attrs import define, frozen
+
+from bitpeak_async._bulk.identity import Comparison, compare, text_key
+from bitpeak_async.errors import BitPeakError, OutcomeUnknownError
+from bitpeak_async.records import HandlerSpec, NotificationHandler
+
+
+class Task(Enum):
+    """What an entry needs next."""
+
+    CREATE = auto()
+    WRITE = auto()
+    REMOVE = auto()
+
+
+@frozen
+class Action:
+    """One request for the driver to make; ``handler_id`` is the handler to write or remove."""
+
+    task: Task
+    handler_id: int = 0
+
+
+@define(eq=False)
+class Entry:
+    """One spec and what is known of its handler.
+
+    Attributes:
+        spec: as given.
+        target: the handler that stands for it, as far as is known.
+        is_listed: whether the target was there before the run.
+        todo: what it needs next, besides removing ``copies``.
+        is_begun: whether a request was sent for it.
+        made: handlers that a reply said this entry made.
+        lost: creates with an unknown outcome; each may yet turn out to have happened.
+        lost_at: when the last of them failed.
+        sent_to: the handler that the whole spec was last sent to, with success or not.
+        copies: handlers to remove: this run made them, and another one stands for the spec.
+        left: copies that could not be removed, or changed since they were made.
+        kept_name: what the server calls the target, where a listing showed it.
+        is_checked: whether a listing was searched for what the lost creates made.
+        is_adopted: whether somebody else made the target during the run.
+        is_settled: whether the outcome is known.
+        verdict: the error it ends with if no further listing shows better.
+        error: why it is not as its spec says, or why that is unknown.
+    """
+
+    spec: HandlerSpec
+    target: int | None = None
+    is_listed: bool = False
+    todo: Task | None = None
+    is_begun: bool = False
+    made: tuple[int, ...] = ()
+    lost: int = 0
+    lost_at: float = 0.0
+    sent_to: int | None = None
+    copies: tuple[int, ...] = ()
+    left: tuple[int, ...] = ()
+    kept_name: str = ""
+    is_checked: bool = False
+    is_adopted: bool = False
+    is_settled: bool = False
+    verdict: BitPeakError | None = None
+    error: BitPeakError | None = None
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether nothing is known but that a create may have happened."""
+        return bool(self.lost) and self.target is None and _is_unknown(self.error)
+
+    def next_action(self) -> Action | None:
+        if self.is_settled:
+            return None
+        if self.todo is Task.CREATE:
+            return Action(Task.CREATE)
+        if self.todo is Task.WRITE and self.target is not None:
+            return Action(Task.WRITE, self.target)
+        return Action(Task.REMOVE, self.copies[0]) if self.copies else None
+
+    def settle(self, error: BitPeakError | None) -> None:
+        self.error = error
+        self.todo = None
+        self.is_settled = True
+
+    def compare(self, handler: NotificationHandler) -> Comparison:
+        """Compare the whole spec but for its name."""
+        found = compare(self.spec.settings, handler.settings)
+        wanted = self.spec.is_enabled
+        if wanted is None or wanted == handler.is_enabled:
+            return found
+        return Comparison((*found.differing, "is_enabled"), found.hidden)
+
+    def may_have_made(self, handler: NotificationHandler) -> bool:
+        """Whether a create of this spec can have led to this handler."""
+        return not compare(self.spec.settings, handler.settings).differing
+
+    def is_as_made(self, handler: NotificationHandler) -> bool:
+        """Whether a handler is what this run made of the spec, and nobody changed it since.
+
+        Of a handler that no reply of this run named, all must be visible.
+        """
+        found = compare(self.spec.settings, handler.settings)
+        same_name = text_key(self.spec.name) == text_key(handler.name)
+        return (
+            (same_name or handler.name == self.kept_name)
+            and handler.is_enabled in (True, self.spec.is_enabled)
+            and not found.differing
+            and (handler.id in self.made or not found.hidden)
+        )
+
+
+def _is_unknown(error: BitPeakError | None) -> bool:
+    return isinstance(error, OutcomeUnknownError)

@@ -1,0 +1,221 @@
+"""Decides whether what a server keeps is what was sent: names, and settings.
+
+Servers clean texts on the way in: they trim, squeeze white space, escape for HTML once or twice,
+compose Unicode, strip tags and cut at a column's width.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Final
+
+from attrs import frozen
+
+from bitpeak_async._http.form import settings_fields
+from bitpeak_async.records import NotificationHandler
+from bitpeak_async.settings import WIRE_FIELDS, Format, Settings
+
+# Each escaping puts an "amp;" behind every ampersand, so any number of them is undone at once.
+_AMPERSAND: Final = re.compile(r"&(?:(?:amp|#0*38|#[xX]0*26);)+")
+_CUT_REFERENCE: Final = re.compile(r"&(?:(?:amp|#0*38|#[xX]0*26);)*#?[0-9A-Za-z]{0,31}")
+_TAG: Final = re.compile(r"<(?!\s)[^>]*(?:>|$)")
+# Widths of name columns that applications and databases commonly have.
+_WIDTHS: Final = frozenset({64, 100, 128, 191, 255, 256})
+_NARROWEST: Final = min(_WIDTHS)
+_MASK: Final = re.compile(r"[*•●]{3,}|…|\.{3,}")
+
+
+def text_key(name: str) -> str:
+    """Return what stays of a text however a server cleaned it, unless it was cut or had tags."""
+    if "&" in name or not name.isascii():
+        name = unicodedata.normalize("NFC", name)
+        name = unicodedata.normalize("NFC", html.unescape(_AMPERSAND.sub("&", name)))
+    return " ".join(name.split())
+
+
+def _tagless(key: str) -> str:
+    return " ".join(_TAG.sub("", key).split())
+
+
+def _stem(kept: str) -> str | None:
+    """Return how a name begins that was cut to this one; None if it has no plausible length."""
+    if len(kept) + 1 < _NARROWEST:
+        return None
+    key = text_key(kept)
+    lengths = {len(kept), len(html.unescape(kept)), len(key)}  # it is cut before or after escaping
+    if _WIDTHS.isdisjoint(lengths | {length + 1 for length in lengths}):  # + 1: a blank, trimmed
+        return None
+    begin = kept.rfind("&")
+    if begin >= 0 and _CUT_REFERENCE.fullmatch(kept, begin):
+        key = text_key(kept[:begin])
+    return _decomposed(key) or None
+
+
+def _decomposed(key: str) -> str:
+    return unicodedata.normalize("NFD", key)  # so that a letter begins what it is with an accent
+
+
+@frozen
+class Match:
+    """The handlers that may be the one of a desired name; several, or shared: a conflict.
+
+    Attributes:
+        handlers: by id.
+        is_shared: whether they may as well be those of another desired name.
+    """
+
+    handlers: list[NotificationHandler]
+    is_shared: bool = False
+
+
+class Names:
+    """Finds the handlers of desired names: equal ones, else those the server may have made of them.
+
+    Attributes:
+        clashes: pairs of desired names that a server may keep as one.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.clashes: list[tuple[str, str]] = []
+        self._equal: dict[str, list[NotificationHandler]] = {name: [] for name in names}
+        self._cleaned: dict[str, list[NotificationHandler]] = {}
+        self._tagless: dict[str, list[NotificationHandler]] = {}
+        self._cut: dict[str, list[NotificationHandler]] = {}
+        firsts: dict[str, str] = {}
+        for name in self._equal:
+            key = text_key(name)
+            self._cleaned[key] = []
+            if (first := firsts.setdefault(key, name)) != name:
+                self.clashes.append((first, name))
+        tagless = [_tagless(key) for key in firsts if "<" in key]
+        self._rivals = Counter(tagless)
+        self._tagless = {key: [] for key in tagless if key not in firsts}
+        self._names = firsts
+        for key, name in firsts.items():
+            if (stem := _stem(name)) and self._count(stem) > 1:
+                start = bisect_left(self._sorted, stem)
+                longer = next(
+                    each for each in self._sorted[start : start + 2] if each != _decomposed(key)
+                )
+                self.clashes.append((name, self._originals[longer]))
+
+    def has(self, name: str) -> bool:
+        """Return whether a desired name is equal to this one."""
+        return name in self._equal
+
+    def add(self, handler: NotificationHandler) -> bool:
+        """Note a handler; return whether its name comes into question for a desired one."""
+        group = self._equal.get(handler.name)
+        if group is None:
+            key = text_key(handler.name)
+            group = self._cleaned.get(key)
+            if group is None:
+                group = self._tagless.get(key)
+            if group is None and (stem := _stem(handler.name)) and self._count(stem):
+                group = self._cut.setdefault(stem, [])
+        if group is None:
+            return False
+        group.append(handler)
+        return True
+
+    def of(self, name: str) -> Match:
+        """Return the handlers of a desired name, the surest kind of match alone."""
+        if found := self._equal[name]:
+            return Match(found)
+        key = text_key(name)
+        if found := self._cleaned[key]:
+            return Match(found)
+        if "<" in key and (found := self._tagless.get(tagless := _tagless(key), [])):
+            return Match(found[:_ENOUGH], self._rivals[tagless] > 1)
+        if not self._cut:
+            return _NOBODY
+        text = _decomposed(key)
+        stems = [text[:length] for length in {len(stem) for stem in self._cut}]
+        stems = [stem for stem in stems if stem in self._cut]
+        found = [handler for stem in stems for handler in self._cut[stem][:_ENOUGH]]
+        return Match(found, any(self._count(stem) > 1 for stem in stems))
+
+    @cached_property
+    def _originals(self) -> dict[str, str]:
+        return {_decomposed(key): name for key, name in self._names.items()}
+
+    @cached_property
+    def _sorted(self) -> list[str]:
+        return sorted(map(_decomposed, self._names))
+
+    def _count(self, stem: str) -> int:
+        """Return how many desired names begin so."""
+        return bisect_left(self._sorted, stem + _LAST) - bisect_left(self._sorted, stem)
+
+
+_LAST: Final = "\U0010ffff"
+_ENOUGH: Final = 10  # to name in a conflict
+_NOBODY: Final = Match([])
+
+
+@frozen
+class Comparison:
+    """What a handler's settings are beside the desired ones, as wire names.
+
+    Attributes:
+        differing: ``"type"``, or ``"settings.<wire name>"`` for each field that cannot be the same.
+        hidden: fields that the server does not show, or masks so that they may be the same.
+    """
+
+    differing: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+
+
+_SAME: Final = Comparison()
+
+
+def compare(desired: Settings, seen: Settings) -> Comparison:
+    """Compare settings as sent with settings as kept."""
+    if desired == seen:
+        return _SAME
+    if desired.type != seen.type:
+        return Comparison(("type",))
+    values = settings_fields(seen)
+    differing: list[str] = []
+    hidden: list[str] = []
+    for name, value in settings_fields(desired).items():
+        kept = values.get(name)
+        text = "" if kept is None else str(kept)
+        if _same_value(name, value, text):
+            continue
+        (hidden if _may_be_hidden(name, value, text) else differing).append(f"settings.{name}")
+    return Comparison(tuple(differing), tuple(hidden))
+
+
+def _same_value(name: str, sent: str, kept: str) -> bool:
+    if sent == kept:
+        return True
+    sent, kept = text_key(sent), text_key(kept)
+    wire = WIRE_FIELDS.get(name)
+    if wire is not None and wire.format is Format.EMAIL:
+        sent, kept = sent.casefold(), kept.casefold()
+    elif wire is not None and wire.format is Format.URL:
+        sent, kept = sent.rstrip("/"), kept.rstrip("/")
+    return sent == kept
+
+
+def _may_be_hidden(name: str, sent: str, kept: str) -> bool:
+    """Return whether a server shows this instead of what was sent: nothing, or both ends of it."""
+    if not kept:
+        return True
+    wire = WIRE_FIELDS.get(name)
+    masked = _MASK.search(kept) if wire is None or wire.secret else None
+    if masked is None:
+        return False
+    return sent.startswith(kept[: masked.start()]) and sent.endswith(kept[masked.end() :])
+
+
+def is_masked(secret: str) -> bool:
+    """Return whether a secret that was seen is what a server shows instead of it."""
+    return _MASK.search(secret) is not None

@@ -1,0 +1,361 @@
+"""Decides what to do next so that each spec ends as one handler, and how it ended.
+
+Pure: it is told what requests returned and what a listing showed. Settling lost creates, sending
+them again, looking for late copies, verifying, and yielding to a run that overlaps are one step,
+repeated: ``next_look`` → ``resolve`` → ``Entry.next_action``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Container, Iterable
+
+from attrs import define, field
+
+from bitpeak_async._bulk import verdicts
+from bitpeak_async._bulk.entry import Action, Entry, Task
+from bitpeak_async._bulk.identity import Match, Names, text_key
+from bitpeak_async._http.pagination import SeenIds
+from bitpeak_async._http.retry import is_temporary
+from bitpeak_async.errors import BitPeakError, NotFoundError, OutcomeUnknownError
+from bitpeak_async.options import Retry
+from bitpeak_async.records import NotificationHandler
+
+
+class Look:
+    """What one listing shows of the handlers in question.
+
+    Attributes:
+        names: the handlers of each name.
+        undead: ids that were deleted, and are listed.
+    """
+
+    def __init__(self, names: Names, deleted: Container[int]) -> None:
+        self.names = names
+        self.undead: set[int] = set()
+        self._deleted = deleted
+
+    def add(self, handler: NotificationHandler) -> None:
+        self.names.add(handler)
+        if handler.id in self._deleted:
+            self.undead.add(handler.id)
+
+
+@define(eq=False)
+class Ledger:
+    """The entries of one run.
+
+    Attributes:
+        retry: how long to wait before looking again, and how often.
+        is_keyed: whether a name stands for one handler. Otherwise specs may share names, and
+            handlers that others make are left alone.
+        verifies: whether a listing checks every entry, or only doubtful ones.
+        removes_late: where names are no keys: whether copies that creates thought lost made late
+            are removed, or reported.
+        existing: ids that were there before the run.
+        entries: all that a listing is to check; where that is doubtful ones only, those.
+        undead: ids that were deleted and, as far as is known, are still listed.
+        is_verified: whether a listing was read after the last request that changed something.
+    """
+
+    retry: Retry
+    is_keyed: bool = True
+    verifies: bool = True
+    removes_late: bool = False
+    existing: SeenIds = field(factory=SeenIds)
+    entries: dict[int, Entry] = field(init=False, factory=dict)
+    undead: set[int] = field(init=False, factory=set)
+    is_verified: bool = field(init=False, default=False)
+    _own: SeenIds = field(init=False, factory=SeenIds)
+    _gone: set[int] = field(init=False, factory=set)
+    _looks: int = field(init=False, default=0)
+    _fruitless: int = field(init=False, default=0)
+    _fewest: int = field(init=False, default=sys.maxsize)
+    _has_progress: bool = field(init=False, default=False)
+
+    def add(self, entry: Entry) -> Entry:
+        self.entries[id(entry)] = entry
+        return entry
+
+    # What requests returned
+
+    def created(self, entry: Entry, handler_id: int) -> None:
+        self._own.add(handler_id)
+        entry.is_checked = False
+        entry.made += (handler_id,)
+        entry.target = handler_id
+        self._sent(entry)
+        if entry.spec.is_enabled is False:  # a create cannot say so
+            entry.todo = Task.WRITE
+
+    def written(self, entry: Entry) -> None:
+        self._sent(entry)
+
+    def _sent(self, entry: Entry) -> None:
+        self._has_progress = True
+        self.is_verified = False
+        entry.sent_to = entry.target
+        entry.todo = entry.error = None
+
+    def removed(self, entry: Entry, handler_id: int) -> None:
+        self._has_progress = True
+        self.is_verified = False
+        self._gone.add(handler_id)
+        self.skipped(entry, handler_id)
+
+    def skipped(self, entry: Entry, handler_id: int) -> None:
+        """A copy cannot be seen by its id: perhaps not yet."""
+        entry.copies = tuple(copy for copy in entry.copies if copy != handler_id)
+
+    def failed(self, entry: Entry, action: Action, error: BitPeakError, now: float) -> None:
+        if action.task is Task.REMOVE:
+            again = self.verifies and is_temporary(error)
+            (self.skipped if again else self.left)(entry, action.handler_id)
+            return
+        self.is_verified = False
+        entry.error = error
+        entry.todo = None
+        if action.task is Task.WRITE:
+            entry.sent_to = entry.target
+        elif isinstance(error, OutcomeUnknownError):
+            entry.lost += 1
+            entry.lost_at = now
+
+    def left(self, entry: Entry, handler_id: int) -> None:
+        """A copy is not removed: somebody changed it, or its deletion failed."""
+        self.skipped(entry, handler_id)
+        entry.left += (handler_id,)
+
+    def rest(self, entry: Entry) -> None:
+        """All that an entry needed was done; settle it unless a listing is to tell more."""
+        if entry.is_settled or entry.lost or self.verifies:
+            return
+        error = verdicts.duplicate(entry, entry.left) if entry.left else entry.error
+        self._settle(entry, error)
+
+    def _settle(self, entry: Entry, error: BitPeakError | None) -> None:
+        entry.settle(error)
+        if not self.verifies:
+            self.entries.pop(id(entry), None)
+
+    @property
+    def open(self) -> list[Entry]:
+        """The entries that are not settled."""
+        return [entry for entry in self.entries.values() if not entry.is_settled]
+
+    # When to look, and what a listing showed
+
+    def next_look(self, now: float) -> float | None:
+        """Return the seconds to wait before the next listing, or None if there is to be none.
+
+        ``retry.attempts`` looks in a row that lead to nothing are the last.
+        """
+        retry, left = self.retry, self.open
+        if self._looks:
+            has_progress = self._has_progress or len(left) < self._fewest
+            self._fruitless = 0 if has_progress else self._fruitless + 1
+        self._looks += 1
+        self._has_progress = False
+        self._fewest = min(self._fewest, len(left))
+        is_checked = self.is_verified and not self.undead
+        if not (left or self._looks == 1 or not is_checked) or self._fruitless >= retry.attempts:
+            return None
+        doubts = [entry.lost_at for entry in left if entry.is_in_doubt]
+        if doubts:
+            settle = retry.unknown_outcome_delay
+            delay = min(settle * 2.0**self._fruitless, max(settle, retry.max_delay))
+            return max(0.0, max(doubts) + delay - now)
+        if any(entry.lost and not entry.is_checked for entry in left):
+            return retry.duplicate_check_delay
+        if self._fruitless == 0:
+            return 0.0
+        return min(retry.base_delay * 2.0 ** (self._fruitless - 1), retry.max_delay)
+
+    def expect_gone(self, handler_ids: Iterable[int]) -> None:
+        """Note handlers that were deleted; the next listings tell whether they are."""
+        self.undead = set(handler_ids)
+        self._looks = self._fruitless = 0
+        self.is_verified = False
+
+    def look(self) -> Look:
+        """Return what is to be told of each handler of a listing."""
+        return Look(Names(entry.spec.name for entry in self.entries.values()), self.undead)
+
+    def resolve(self, look: Look) -> list[Entry]:
+        """Compare the entries with a listing; return those with something new.
+
+        Also those that were settled: the report is what the last listing shows.
+        """
+        self.is_verified = True
+        self._has_progress |= look.undead < self.undead
+        self.undead, seen = look.undead, look.names
+        entries = [*self.entries.values()]
+        before = [(entry.is_settled, entry.target, entry.error) for entry in entries]
+        if self.is_keyed:
+            for entry in entries:
+                entry.is_settled, entry.verdict = False, None
+                self._resolve(entry, seen.of(entry.spec.name))
+        else:
+            groups = defaultdict[str, list[Entry]](list)
+            for entry in entries:
+                groups[text_key(entry.spec.name)].append(entry)
+            have_doubts = any(entry.is_in_doubt for entry in entries)
+            for group in groups.values():
+                self._share(group, seen, have_doubts=have_doubts)
+        return [
+            entry
+            for entry, known in zip(entries, before, strict=True)
+            if entry.next_action() or known != (entry.is_settled, entry.target, entry.error)
+        ]
+
+    def give_up(self, cause: BitPeakError | None = None) -> list[Entry]:
+        """Settle all by what is known; no listing will tell more."""
+        left = self.open
+        for entry in left:
+            verdict = entry.verdict or entry.error
+            if entry.lost and not (entry.is_in_doubt or entry.is_checked):
+                verdict = verdicts.unchecked(entry, cause or verdict)
+            self._settle(entry, verdict)
+        return left
+
+    def interrupt(self) -> list[Entry]:
+        """Settle all that was begun: the run was cancelled."""
+        begun = [entry for entry in self.open if entry.is_begun]
+        for entry in begun:
+            is_done = entry.next_action() is None and not entry.lost
+            self._settle(entry, entry.error if is_done or entry.error else verdicts.cut_off(entry))
+        return begun
+
+    # Where a name is a key
+
+    @property
+    def _is_last(self) -> bool:
+        return self._fruitless >= self.retry.attempts - 1
+
+    def _resolve(self, entry: Entry, match: Match) -> None:
+        """Compare one entry with the handlers of its name: the lowest id stands for it."""
+        here = sorted((h for h in match.handlers if h.id not in self._gone), key=lambda h: h.id)
+        entry.todo, entry.copies = None, ()
+        if match.is_shared:
+            self._settle(entry, verdicts.shared(entry, here))
+        elif not here or (entry.target or here[0].id) < here[0].id:
+            self._miss(entry, here)
+        else:
+            self._keep(entry, here)
+
+    def _miss(self, entry: Entry, here: list[NotificationHandler]) -> None:
+        """The target is not listed: it never came, does not show yet, or somebody deleted it."""
+        if entry.is_in_doubt:
+            entry.todo = Task.CREATE
+        elif entry.target is None:
+            late = entry.lost > 0
+            self._settle(entry, verdicts.unchecked(entry, entry.error) if late else entry.error)
+        elif isinstance(entry.error, NotFoundError) and not here:
+            self._settle(entry, entry.error)
+        elif self._is_last and here:
+            self._keep(entry, here)
+        else:
+            self._await(entry, verdicts.missing(entry))
+
+    def _await(self, entry: Entry, verdict: BitPeakError) -> None:
+        """Look again, for replicas lag and other runs clean up; this is how it ends otherwise."""
+        entry.verdict = verdict
+        if self._is_last:
+            self._settle(entry, verdict)
+
+    def _keep(self, entry: Entry, here: list[NotificationHandler]) -> None:
+        keep, *others = here
+        own = sum(h.id in entry.made for h in here)
+        is_explained = len(here) <= entry.lost + own
+        if keep.id != entry.target:
+            entry.target = keep.id
+            entry.error = None
+            may_be_own = is_explained and entry.may_have_made(keep)
+            entry.is_adopted = not (keep.id in entry.made or may_be_own)
+        entry.is_checked = True
+        entry.kept_name = keep.name
+        strangers = [h for h in others if h.id not in entry.made]
+        entry.copies = self._removable(entry, (i for i in entry.made if i != keep.id))
+        may_be_own = len(strangers) <= entry.lost and all(map(entry.is_as_made, strangers))
+        # Other runs first remove what they know to be theirs.
+        if may_be_own and (is_explained or 2 * self._fruitless >= self.retry.attempts - 1):
+            entry.copies += self._removable(entry, (h.id for h in strangers))
+        self._check(entry, keep, others)
+
+    def _removable(self, entry: Entry, ids: Iterable[int]) -> tuple[int, ...]:
+        return tuple(i for i in ids if i not in self._gone and i not in entry.left)
+
+    def _check(
+        self, entry: Entry, keep: NotificationHandler, others: list[NotificationHandler]
+    ) -> None:
+        """Compare the target with the spec; settle the entry if nothing is left to do."""
+        found = entry.compare(keep)
+        is_sent = entry.sent_to == keep.id
+        if not is_sent and (found.differing or found.hidden):
+            entry.todo = Task.WRITE
+        elif found.differing:
+            verdict = entry.error or verdicts.kept_otherwise(entry, found.differing)
+            if is_temporary(verdict) or entry.error is None:
+                self._await(entry, verdict)
+            else:
+                self._settle(entry, verdict)
+        elif others:
+            verdict = verdicts.duplicate(entry, [h.id for h in others])
+            if entry.copies:
+                entry.verdict = verdict
+            else:
+                self._await(entry, verdict)
+        elif entry.copies and not self._is_last:
+            pass  # made, and not listed: perhaps not yet
+        else:
+            # Of a secret that is hidden, the listing cannot say whether a failed write arrived.
+            self._settle(entry, entry.error if found.hidden else None)
+
+    # Where names may repeat
+
+    def _share(self, entries: list[Entry], seen: Names, *, have_doubts: bool) -> None:
+        """Share out the handlers that appeared under one name among the creates that were lost."""
+        names = dict.fromkeys(entry.spec.name for entry in entries)
+        handlers = {h.id: h for name in names for h in seen.of(name).handlers}
+        new = [h for h in handlers.values() if not (h.id in self.existing or h.id in self._own)]
+        own = [h for h in new if any(entry.may_have_made(h) for entry in entries)]
+        if have_doubts:
+            is_clear = len(own) == len(new) and len(own) <= sum(entry.lost for entry in entries)
+            for entry in entries:
+                if entry.is_in_doubt and not is_clear:
+                    self._settle(entry, verdicts.strangers(entry, new))
+                elif entry.is_in_doubt and not self._take(entry, own):
+                    entry.todo = Task.CREATE
+            return
+        for entry in entries:
+            if entry.target is None and not self._take(entry, own):
+                self._settle(entry, verdicts.unchecked(entry, entry.error))
+                continue
+            late = sorted((h for h in own if entry.may_have_made(h)), key=lambda h: h.id)
+            copies = tuple(h.id for h in late[: entry.lost])
+            own = [h for h in own if h.id not in copies]
+            entry.lost = 0
+            if self.removes_late:
+                entry.copies = copies
+            else:
+                entry.left = copies
+            if entry.next_action() is None:
+                self.rest(entry)
+
+    def _take(self, entry: Entry, own: list[NotificationHandler]) -> bool:
+        """Let the entry have the oldest handler that it may have made, if there is one."""
+        fitting = [h for h in own if entry.may_have_made(h)]
+        if not fitting:
+            return False
+        taken = min(fitting, key=lambda h: (h.name != entry.spec.name, h.id))
+        own.remove(taken)
+        self._own.add(taken.id)
+        entry.lost -= 1
+        entry.target = entry.sent_to = taken.id
+        entry.error = None
+        if entry.spec.is_enabled is False:
+            entry.todo = Task.WRITE
+        else:
+            self.rest(entry)
+        return True

@@ -1,0 +1,70 @@
+"""How entries end that did not simply succeed: one error each, in words for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bitpeak_async._bulk.entry import Entry
+from bitpeak_async.errors import (
+    BitPeakError,
+    DuplicateError,
+    OutcomeUnknownError,
+    PlanError,
+    ReplyError,
+)
+from bitpeak_async.records import NotificationHandler
+
+
+def cut_off(entry: Entry) -> OutcomeUnknownError:
+    return _unknown(entry, "cancelled while it was under way; run again to settle it")
+
+
+def missing(entry: Entry) -> OutcomeUnknownError:
+    return _unknown(entry, f"the server does not list handler {entry.target}; look again later")
+
+
+def unchecked(entry: Entry, cause: BitPeakError | None) -> OutcomeUnknownError:
+    exists = "" if entry.target is None else f"it exists as {entry.target}; "
+    error = _unknown(entry, f"{exists}whether an earlier attempt made another is unknown: {cause}")
+    error.__cause__ = cause
+    return error
+
+
+def strangers(entry: Entry, seen: Iterable[NotificationHandler]) -> OutcomeUnknownError:
+    ids = ", ".join(str(handler.id) for handler in seen)
+    return _unknown(
+        entry,
+        f"its outcome is unknown, and somebody else made handlers of this name meanwhile "
+        f"(ids {ids}); keep one",
+    )
+
+
+def _unknown(entry: Entry, problem: str) -> OutcomeUnknownError:
+    name = entry.spec.name
+    return OutcomeUnknownError(f"notification handler {name!r}: {problem}", name=name)
+
+
+def shared(entry: Entry, seen: Iterable[NotificationHandler]) -> PlanError:
+    ids = ", ".join(str(handler.id) for handler in seen)
+    problem = f"the server keeps several of the desired names as {entry.spec.name!r} (ids {ids})"
+    return PlanError(problem, problems=(problem,))
+
+
+def kept_otherwise(entry: Entry, fields: Iterable[str]) -> ReplyError:
+    return ReplyError(
+        f"notification handler {entry.spec.name!r} (id {entry.target}): the server shows something "
+        f"else than was sent in {', '.join(fields)}: it keeps it so, or somebody changed it",
+        status=200,
+    )
+
+
+def duplicate(entry: Entry, copies: Iterable[int]) -> DuplicateError:
+    copies = tuple(copies)
+    listed = ", ".join(map(str, copies))
+    return DuplicateError(
+        f"notification handler {entry.spec.name!r}: it exists as {entry.target}, and again as "
+        f"{listed}; delete {listed}",
+        name=entry.spec.name,
+        handler_id=entry.target or 0,
+        duplicates=copies,
+    )
