@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitpeak_async import (
@@ -72,6 +72,7 @@ def ids(match: Match) -> list[int]:
     return [each.id for each in match.handlers]
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(NAMES, st.lists(st.sampled_from(CLEANERS), max_size=4))
 def test_a_name_has_one_key_however_it_is_cleaned(name: str, cleaners: list[Clean]):
     kept = name
@@ -80,6 +81,7 @@ def test_a_name_has_one_key_however_it_is_cleaned(name: str, cleaners: list[Clea
     assert text_key(name) == text_key(kept)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.lists(NAMES | LONG, unique_by=text_key, max_size=12).filter(
         lambda each: not Names(each).clashes
