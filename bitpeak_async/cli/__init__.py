@@ -1,4 +1,4 @@
-"""The command line. Its dependencies come with the extra ``cli``."""
+"""The command line. Its dependencies are the extra ``cli``."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def main() -> None:
 
 
 def _main() -> None:
-    # They are None where the shell closed them.
+    # A stream that the shell closed is None.
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     try:
         from bitpeak_async.cli import _handler_commands, _provision_commands  # noqa: F401, PLC0415
-        from bitpeak_async.cli._app import app  # noqa: PLC0415 - it may be missing an extra
+        from bitpeak_async.cli._app import app  # noqa: PLC0415 - the extra may be missing
     except ModuleNotFoundError as error:
         if error.name not in ("typer", "rich", "yaml"):
             raise
-        sys.exit("bitpeak needs more to run: install bitpeak_async[cli]")
+        sys.exit("bitpeak needs the extra cli: install bitpeak_async[cli]")
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a terminal or pipe that cannot show every name
+        if isinstance(stream, TextIOWrapper):  # names may hold characters it cannot encode
             stream.reconfigure(errors="backslashreplace")
     app(prog_name="bitpeak")

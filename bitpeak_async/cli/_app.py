@@ -1,4 +1,4 @@
-"""The application: what all commands share."""
+"""The application and the options that all commands share."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from bitpeak_async._secret import Secret
 from bitpeak_async._version import __version__
 from bitpeak_async.cli import _output
 from bitpeak_async.cli._connection import Connection, read_config
@@ -18,7 +19,7 @@ from bitpeak_async.cli._exit import Exit, run
 
 app = typer.Typer(
     name="bitpeak",
-    help="BitPeak notification handlers: what alerts go where.",
+    help="Manage BitPeak notification handlers.",
     epilog=(
         "The key comes from --api-key-file, BITPEAK_API_KEY or a prompt. Options come from flags, "
         "then the environment, then bitpeak.toml. Exit codes: 0 done, 1 error, 2 the plan has "
@@ -30,12 +31,12 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 Command = Callable[..., Coroutine[Any, Any, Exit]]
 
 
-def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callbacks are called so
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer passes it by position
     if wanted:
         typer.echo(f"bitpeak_async {__version__}")
         raise typer.Exit
@@ -48,23 +49,25 @@ def root(
     config: Annotated[
         Path | None,
         typer.Option(
-            help="A TOML file of options; by default bitpeak.toml here, if there is one.",
+            help="A TOML file of options; default: bitpeak.toml in this folder, if it exists.",
             envvar="BITPEAK_CONFIG",
         ),
     ] = None,
     profile: Annotated[
         str | None,
-        typer.Option(help="Use its table [profiles.NAME] too.", envvar="BITPEAK_PROFILE"),
+        typer.Option(
+            help="Also use the table [profiles.NAME] of that file.", envvar="BITPEAK_PROFILE"
+        ),
     ] = None,
     _version: Annotated[
         bool,
         typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
     ] = False,
 ) -> None:
-    """BitPeak notification handlers: what alerts go where."""
-    with _output.complaining():
+    """Manage BitPeak notification handlers."""
+    with _output.reporting_errors():
         options = read_config(config, profile)
-    if os.environ.get("BITPEAK_API_KEY"):  # goes before the file's, though no option takes it
+    if os.environ.get("BITPEAK_API_KEY"):  # it precedes the file's, but is no option
         options.pop("api_key_file", None)
     commands = app.registered_commands
     context.default_map = {command.name: options for command in commands if command.name}
@@ -73,7 +76,8 @@ def root(
 def _connection(
     *,
     sandbox: Annotated[
-        bool, typer.Option("--sandbox", help="Use an embedded BitPeak server started for this.")
+        bool,
+        typer.Option("--sandbox", help="Use an embedded BitPeak server, started for this command."),
     ] = False,
     base_url: Annotated[
         str | None, typer.Option(help="The API's base URL.", envvar="BITPEAK_BASE_URL")
@@ -82,25 +86,28 @@ def _connection(
         Path | None, typer.Option(help="A file that holds the key.", envvar="BITPEAK_API_KEY_FILE")
     ] = None,
     concurrency: Annotated[
-        int | None, typer.Option(help="Requests at once.", envvar="BITPEAK_CONCURRENCY", min=1)
+        int | None,
+        typer.Option(help="Most requests in flight at once.", envvar="BITPEAK_CONCURRENCY", min=1),
     ] = None,
     rate: Annotated[
-        float | None, typer.Option(help="Requests a minute at most.", envvar="BITPEAK_RATE")
+        float | None, typer.Option(help="Most requests per minute.", envvar="BITPEAK_RATE")
     ] = None,
     deadline: Annotated[
         float | None,
-        typer.Option(help="Seconds for a call with all its tries.", envvar="BITPEAK_DEADLINE"),
+        typer.Option(
+            help="Seconds per call, with all retries and waits.", envvar="BITPEAK_DEADLINE"
+        ),
     ] = None,
     redis: Annotated[
         str | None,
         typer.Option(
-            help="Share the key's pace through this Redis.",
+            help="Share the key's rate limit with other processes through this Redis.",
             envvar="BITPEAK_REDIS_URL",
             metavar="URL",
         ),
     ] = None,
 ) -> Connection:
-    """Return what the options that every command has say."""
+    """Collect the options that every command has."""
     return Connection(
         sandbox=sandbox,
         base_url=base_url,
@@ -108,7 +115,7 @@ def _connection(
         concurrency=concurrency,
         rate=rate,
         deadline=deadline,
-        redis=redis,
+        redis=Secret(redis),
     )
 
 

@@ -1,4 +1,4 @@
-"""Where the server and the key come from: flag, then environment, then ``bitpeak.toml``."""
+"""Find the server and the key: flags, then the environment, then ``bitpeak.toml``."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import typer
-from attrs import field, frozen
+from attrs import frozen
 
 from bitpeak_async import BitPeak, ConfigurationError, Pace, PaceStore
+from bitpeak_async._secret import Secret
 from bitpeak_async._structure import (
     child_path,
     did_you_mean,
@@ -33,13 +34,13 @@ class Connection:
     """How to reach the server.
 
     Attributes:
-        sandbox: use an embedded server started for this.
-        base_url: where the API is.
+        sandbox: use an embedded server, started for this command.
+        base_url: the API's base URL.
         api_key_file: a file that holds the key.
-        concurrency: requests at once.
-        rate: requests a minute at most.
-        deadline: seconds for each call with all its waits and tries.
-        redis: URL of a Redis that shares the pace with other processes.
+        concurrency: the most requests in flight at once.
+        rate: the most requests per minute.
+        deadline: seconds per call, with all retries and waits.
+        redis: URL of a Redis that shares the rate limit with other processes.
     """
 
     sandbox: bool = False
@@ -48,7 +49,7 @@ class Connection:
     concurrency: int | None = None
     rate: float | None = None
     deadline: float | None = None
-    redis: str | None = field(default=None, repr=False)
+    redis: Secret[str | None] = Secret(None)  # noqa: RUF009 - frozen
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[BitPeak, None]:
@@ -61,8 +62,7 @@ class Connection:
             ) as bitpeak:
                 yield bitpeak.with_options(deadline=self.deadline)
             return
-        # Starting a server costs what only this needs.
-        from bitpeak_async.sandbox import Sandbox  # noqa: PLC0415
+        from bitpeak_async.sandbox import Sandbox  # noqa: PLC0415 - slow to import
 
         async with (
             Sandbox() as server,
@@ -72,22 +72,21 @@ class Connection:
             yield bitpeak.with_options(deadline=self.deadline)
 
     def pace_store(self) -> PaceStore | None:
-        """Return what shares the pace with other processes, or None.
+        """Return the store that shares the rate limit, or None.
 
         Raises:
-            ConfigurationError: the URL is unusable, or the extra is missing.
+            ConfigurationError: the URL is invalid, or the extra is missing.
         """
-        if not self.redis:
+        if not self.redis.value:
             return None
-        # Only this needs the extra.
-        from bitpeak_async.redis import RedisPaceStore  # noqa: PLC0415
+        from bitpeak_async.redis import RedisPaceStore  # noqa: PLC0415 - the extra may be missing
 
-        return RedisPaceStore(self.redis)
+        return RedisPaceStore(self.redis.value)
 
     def _key(self) -> str | None:
-        """Return the key, or None for the environment's.
+        """Return the key, or None to take it from the environment.
 
-        A key never comes from an argument: other users of the machine can read those.
+        No argument takes a key: other users of the machine can read arguments.
         """
         if self.api_key_file is not None:
             try:
@@ -103,12 +102,12 @@ class Connection:
 
 
 def is_interactive() -> bool:
-    """Return whether somebody can answer."""
+    """Return whether somebody can answer questions."""
     return sys.stdin is not None and sys.stdin.isatty()
 
 
 def ask(question: Callable[[], T]) -> T:
-    """Ask. Ctrl-C must end the question; asyncio's handler would only cancel a task later."""
+    """Ask a question that Ctrl-C ends; asyncio's handler would only cancel the task later."""
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return question()

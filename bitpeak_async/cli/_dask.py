@@ -1,4 +1,4 @@
-"""The command ``apply`` for many accounts, on Dask."""
+"""The Dask options of ``bitpeak apply --accounts``."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @frozen(kw_only=True)
 class Dask:
-    """Where the workers are.
+    """The Dask cluster to use, if any.
 
     Attributes:
-        is_wanted: whether Dask is to be used at all.
-        scheduler: the address of one, or None to start processes here.
-        workers: how many of those.
-        send_keys: whether keys that stand in the accounts' file may travel.
+        is_wanted: whether to use Dask at all.
+        scheduler: the address of a scheduler, or None to start local processes.
+        workers: the number of local processes.
+        send_keys: whether keys written in the accounts file may be sent to the workers.
     """
 
     is_wanted: bool = False
@@ -36,14 +36,14 @@ class Dask:
 
     def __attrs_post_init__(self) -> None:
         if not self.is_wanted and (self.scheduler or self.workers or self.send_keys):
-            raise PlanError("--scheduler, --workers and --send-keys are for --dask: add it")
+            raise PlanError("--scheduler, --workers and --send-keys need --dask")
 
     @asynccontextmanager
     async def open(
         self, connection: Connection, accounts: list[Account]
     ) -> AsyncGenerator[DaskFleet, None]:
-        """Yield a fleet, and tell where its dashboard is."""
-        from bitpeak_async.fleet.dask import DaskFleet  # noqa: PLC0415 - it may be missing an extra
+        """Yield a fleet and print the address of its dashboard."""
+        from bitpeak_async.fleet.dask import DaskFleet  # noqa: PLC0415 - the extra may be missing
 
         fleet_of = partial(
             DaskFleet,

@@ -1,4 +1,4 @@
-"""Which failure ends the command how."""
+"""Map errors to exit codes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from bitpeak_async.cli._output import complain, show_report
+from bitpeak_async.cli._output import print_error, show_report
 from bitpeak_async.errors import (
     AuthenticationError,
     BitPeakError,
@@ -35,22 +35,22 @@ class Exit(IntEnum):
 
 
 def run(command: Coroutine[Any, Any, Exit], *, as_json: bool) -> None:
-    """Run a command to its end and exit with its code; errors become a line on stderr."""
+    """Run a command and exit with its code; print errors as one line on stderr."""
     try:
         code = asyncio.run(_with_report(command, as_json=as_json))
         sys.stdout.flush()
     except BitPeakError as error:
-        complain(str(error))
+        print_error(str(error))
         code = Exit.KEY_REFUSED if is_refused(error) else Exit.ERROR
     except BrokenPipeError:
-        # As after ``| head``. What is still buffered must not fail again at exit.
+        # The reader is gone, as after ``| head``. Flushing at exit must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = Exit.ERROR
     except (OSError, sqlite3.Error) as error:
-        complain(str(error))
+        print_error(str(error))
         code = Exit.ERROR
     except (KeyboardInterrupt, typer.Abort):
-        complain("interrupted")
+        print_error("interrupted")
         code = Exit.INTERRUPTED
     raise typer.Exit(code)
 
@@ -65,12 +65,12 @@ async def _with_report(command: Coroutine[Any, Any, Exit], *, as_json: bool) -> 
 
 
 def is_refused(error: BitPeakError) -> bool:
-    """Return whether the key was refused."""
+    """Return whether the server refused the key."""
     return isinstance(error, AuthenticationError | PermissionDeniedError)
 
 
 def code_of(report: Report) -> Exit:
-    """Return the exit code that a report deserves."""
+    """Return the exit code for a report."""
     if any(is_refused(outcome.error) for outcome in report.outcomes if outcome.error):
         return Exit.KEY_REFUSED
     if report.failed:

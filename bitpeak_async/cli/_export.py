@@ -1,4 +1,4 @@
-"""What the export command writes, and where it may."""
+"""What ``bitpeak export`` writes, and where."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _SUFFIXES: Final[dict[str, Format]] = {
 def specs_of(
     handlers: list[NotificationHandler], chosen: Format
 ) -> tuple[list[HandlerSpec], list[str]]:
-    """Return what a spec file can hold of handlers, and why it cannot hold the others."""
+    """Return specs for handlers, and for each that no spec file can hold the reason."""
     ids = defaultdict[str, list[int]](list)
     for handler in handlers:
         ids[handler.name].append(handler.id)
-    left_out = [
+    skipped = [
         f"{name!r}: several handlers have this name (ids {', '.join(map(str, numbers))})"
         for name, numbers in ids.items()
         if len(numbers) > 1
@@ -41,32 +41,34 @@ def specs_of(
             dump_specs([spec], chosen, environ={})
         except PlanError as error:
             reasons = "; ".join(problem.removeprefix("[0].") for problem in error.problems)
-            left_out.append(f"{handler.name!r} (id {handler.id}): {reasons}")
+            skipped.append(f"{handler.name!r} (id {handler.id}): {reasons}")
         else:
             specs.append(spec)
-    return specs, left_out
+    return specs, skipped
 
 
 def format_of(output: Path | None, wanted: Format | None, *, as_json: bool) -> Format:
+    """Return the format to write, by the options or else by the suffix of the output file."""
     suffix = _SUFFIXES.get(output.suffix.lower()) if output is not None else None
     if output is not None and suffix is None:
         known = ", ".join(_SUFFIXES)
-        raise PlanError(f"{output}: has no known suffix; a spec file ends in {known}")
+        raise PlanError(f"{output}: has no known suffix; use one of {known}")
     if suffix is not None and wanted not in (None, suffix):
-        raise PlanError(f"{output} would hold {wanted}; give it another suffix")
+        raise PlanError(f"{output} has the suffix of {suffix}, but --format is {wanted}")
     return suffix or wanted or ("json" if as_json else "yaml")
 
 
 def refuse_paths(output: Path | None, env_file: Path | None, *, yes: bool) -> None:
+    """Raise PlanError for files that are the same or, without ``yes``, exist already."""
     paths = [path for path in (output, env_file) if path is not None]
     if len({path.resolve() for path in paths}) < len(paths):
-        raise PlanError(f"--output and --env-file are both {output}: the secrets would be lost")
+        raise PlanError(f"--output and --env-file are the same file, {output}")
     if taken := [str(path) for path in paths if path.exists() and not yes]:
-        raise PlanError(f"{' and '.join(taken)} would be overwritten; --yes allows it")
+        raise PlanError(f"{' and '.join(taken)} would be overwritten; add --yes to allow it")
 
 
 def replace(path: Path, text: str, *, is_private: bool = False) -> None:
-    """Write a file whole or not at all; what is private, nobody else may read at any time."""
+    """Write a file atomically; only its owner can ever read a private one."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:

@@ -1,4 +1,4 @@
-"""The commands for desired states, of many accounts."""
+"""The commands for desired states of many accounts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 from attrs import evolve
 
 from bitpeak_async import Pace, PlanError
+from bitpeak_async._secret import Secret
 from bitpeak_async.cli import _output
 from bitpeak_async.cli._connection import Connection, ask, is_interactive
 from bitpeak_async.cli._dask import Dask
@@ -30,10 +31,10 @@ from bitpeak_async.provisioning.spec_files.document import refuse
 
 
 def count(files: Sequence[Path], accounts: Path) -> int:
-    """Return how many handlers all accounts should have.
+    """Return the number of desired handlers of all accounts.
 
     Raises:
-        PlanError: the file of accounts or a spec file is unusable.
+        PlanError: the accounts file or a spec file is invalid.
     """
     specs, problems = read_account_specs(_read(files, accounts))
     refuse(problems)
@@ -49,8 +50,8 @@ async def plan(
     exit_code: bool,
     as_json: bool,
 ) -> Exit:
-    """Show what applying would change in each account."""
-    async with _there(connection, _read(files, accounts)) as there, _fleet(*there) as fleet:
+    """Show what ``apply`` would change in each account."""
+    async with _targets(connection, _read(files, accounts)) as targets, _fleet(*targets) as fleet:
         planned = await fleet.plan(prune=prune)
     _show_plan(planned, as_json=as_json)
     if planned.errors:
@@ -70,20 +71,25 @@ async def apply(
     as_json: bool,
     dask: Dask,
 ) -> Exit:
-    """Bring each account to the state that is described."""
+    """Bring each account to its desired state."""
     must_ask = is_interactive() and not (yes or connection.sandbox)
     if dask.is_wanted and must_ask:
-        raise PlanError("see 'bitpeak plan --accounts' first, then add --yes to --dask")
+        raise PlanError(
+            "--dask cannot ask for confirmation: check 'bitpeak plan --accounts', then add --yes"
+        )
     open_fleet = dask.open if dask.is_wanted else _fleet
-    async with _there(connection, _read(files, accounts)) as there, open_fleet(*there) as fleet:
+    async with (
+        _targets(connection, _read(files, accounts)) as targets,
+        open_fleet(*targets) as fleet,
+    ):
         planned = None
         if must_ask and isinstance(fleet, Fleet):
             if as_json:
-                raise PlanError("somebody has to see the plan first: add --yes to --json")
+                raise PlanError("--json cannot ask for confirmation: add --yes")
             planned = await fleet.plan(prune=prune)
             _show_plan(planned, as_json=False)
             if not planned.is_empty and not ask(lambda: typer.confirm("Apply?", err=True)):
-                _output.complain("nothing was changed")
+                _output.print_error("nothing was changed")
                 return Exit.ERROR
         write: Callable[..., Awaitable[FleetReport]] = partial(fleet.provision, prune=prune)
         if planned is not None and isinstance(fleet, Fleet):
@@ -111,28 +117,27 @@ def _read(files: Sequence[Path], accounts: Path) -> list[Account]:
 
 
 @asynccontextmanager
-async def _there(
+async def _targets(
     connection: Connection, accounts: list[Account]
 ) -> AsyncGenerator[tuple[Connection, list[Account]], None]:
-    """Yield both, with the server and the keys of a sandbox where one is wanted."""
+    """Yield both, changed to use a sandbox if ``--sandbox`` was given."""
     if connection.deadline is not None:
         raise ConfigurationError(
-            "a deadline would count the waits for other accounts too; leave it out with --accounts"
+            "--deadline does not work with --accounts: it would include waits for other accounts"
         )
     if not connection.sandbox:
         yield connection, accounts
         return
-    # Starting a server costs what only this needs.
-    from bitpeak_async.sandbox import Sandbox  # noqa: PLC0415
+    from bitpeak_async.sandbox import Sandbox  # noqa: PLC0415 - slow to import
 
     keys = [f"sandbox-key-{number}" for number in range(len(accounts))]
-    there = [
+    sandboxed = [
         Account(account.name, key, account.spec_files, pace=account.pace, place=account.place)
         for account, key in zip(accounts, keys, strict=True)
     ]
     async with Sandbox(api_keys=keys) as server:
         _output.err.print(f"Sandbox at {server.base_url}")
-        yield evolve(connection, base_url=server.base_url, redis=None), there
+        yield evolve(connection, base_url=server.base_url, redis=Secret(None)), sandboxed
 
 
 def _fleet(connection: Connection, accounts: list[Account]) -> Fleet:

@@ -14,12 +14,12 @@ from bitpeak_async.cli._exit import Exit
 from bitpeak_async.provisioning.files import read_settings
 
 Id = Annotated[int, typer.Argument(help="The handler's id.", metavar="ID")]
-Type = Annotated[str | None, typer.Option("--type", help="Such as email or slack.")]
+Type = Annotated[str | None, typer.Option("--type", help="A type such as email or slack.")]
 Set = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        help="A settings field; its value may hold ${NAME} from the environment, for secrets.",
+        help="A settings field; for secrets, ${NAME} takes the value from the environment.",
         metavar="FIELD=VALUE",
     ),
 ]
@@ -47,12 +47,12 @@ async def get(handler_id: Id, *, as_json: Json = False, connection: Connection) 
 async def create(
     name: Annotated[str, typer.Argument(help="The handler's name.", metavar="NAME")],
     *,
-    handler_type: Annotated[str, typer.Option("--type", help="Such as email or slack.")],
+    handler_type: Annotated[str, typer.Option("--type", help="A type such as email or slack.")],
     fields: Set = None,
     as_json: Json = False,
     connection: Connection,
 ) -> Exit:
-    """Create a handler and show its id. Secrets belong into the environment, not into arguments."""
+    """Create a handler and show its id. Pass secrets in the environment, not in arguments."""
     settings = read_settings(handler_type, _pairs(fields))
     async with connection.open() as bitpeak:
         handler_id = await bitpeak.notification_handlers.create(name, settings)
@@ -73,7 +73,7 @@ async def update(
     as_json: Json = False,
     connection: Connection,
 ) -> Exit:
-    """Change a handler; only what is given is sent. --type needs all settings of that type."""
+    """Update the given fields of a handler. --type requires all settings of that type."""
     pairs = _pairs(fields)
     settings = read_settings(handler_type, pairs) if handler_type or pairs else None
     async with connection.open() as bitpeak:
@@ -88,14 +88,14 @@ async def update(
 async def delete(
     handler_id: Id, *, yes: Yes = False, as_json: Json = False, connection: Connection
 ) -> Exit:
-    """Delete a handler. On a terminal it asks first."""
+    """Delete a handler; ask first on a terminal."""
     async with connection.open() as bitpeak:
         handlers = bitpeak.notification_handlers
         if is_interactive() and not yes:
             handler = await handlers.get(handler_id)
             question = _output.printable(f"Delete {handler.name!r}?")
             if not ask(lambda: typer.confirm(question, err=True)):
-                _output.complain("nothing was deleted")
+                _output.print_error("nothing was deleted")
                 return Exit.ERROR
         await handlers.delete(handler_id)
         _show_id("deleted", handler_id, as_json=as_json)
@@ -114,7 +114,7 @@ def _pairs(fields: list[str] | None) -> dict[str, str]:
     for field in fields or []:
         name, equals, value = field.partition("=")
         if not (equals and name.isidentifier()):
-            raise ConfigurationError("--set needs FIELD=VALUE, such as --set email=a@example.com")
+            raise ConfigurationError("--set takes FIELD=VALUE, such as --set email=a@example.com")
         if name in pairs:
             raise InvalidRequestError(f"--set {name} is given twice", argument=name)
         pairs[name] = value

@@ -1,4 +1,4 @@
-"""What a person or a program sees: results on stdout, all else on stderr, nothing forged."""
+"""Output: results on stdout, all else on stderr, control characters escaped."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ from rich.text import Text
 from bitpeak_async import BitPeakError, NotificationHandler, Outcome, Plan, Report
 from bitpeak_async.provisioning.changes import masked_fields, shown_fields
 
-# A pipe has no width: rows are not to be folded for it.
+# A pipe has no width, so its rows must not be folded.
 out = Console(highlight=False, soft_wrap=True, width=None if Console().is_terminal else 10_000)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _STYLES = {"+": "green", "~": "yellow", "-": "red", "!": "bold red", "?": "magenta"}
-_NARROW = 60  # columns; a table of six would be letters below one another
+_NARROW = 60  # terminal columns; below this a table of six columns is unreadable
 _COLUMNS = ("id", "type", "name", "enabled", "last delivery", "settings")
 
 
 def printable(text: str) -> str:
-    """Return text with control characters escaped: a name must not steer the terminal."""
+    """Return text with control characters escaped, so that names cannot control the terminal."""
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 def show(text: str, style: str = "") -> None:
-    """Print a line of the result; markup in it means nothing."""
+    """Print a line of the result, without interpreting markup in it."""
     out.print(Text(printable(text), style))
 
 
 def write(text: str) -> None:
-    """Print text as it is, such as a file's content."""
+    """Write text to stdout unchanged."""
     sys.stdout.write(text)
 
 
 def write_document(text: str) -> None:
-    """Write a file's content to stdout, in UTF-8 whatever the locale: it is a file's."""
+    """Write the content of a file to stdout, as UTF-8 in every locale."""
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode())
 
 
 def flush() -> None:
-    """Let whoever reads stdout see what was written."""
+    """Flush stdout, so that a reader sees the output at once."""
     sys.stdout.flush()
 
 
 def show_json(document: object) -> None:
-    """Print JSON; in ASCII where stdout could not show the rest."""
+    """Print JSON, as ASCII unless stdout is UTF-8."""
     write(_json(document) + "\n")
 
 
@@ -62,23 +62,23 @@ def _json(document: object) -> str:
     return json.dumps(document, indent=2, ensure_ascii=not is_utf8)
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Print an error."""
     err.print(Text("Error: ", "bold red") + Text(printable(text)))
 
 
 @contextmanager
-def complaining() -> Iterator[None]:
-    """Turn an error of the SDK into a line on stderr and exit code 1."""
+def reporting_errors() -> Iterator[None]:
+    """Print an error of the SDK on stderr and exit with code 1."""
     try:
         yield
     except BitPeakError as error:
-        complain(str(error))
+        print_error(str(error))
         raise typer.Exit(1) from None
 
 
 def show_plan(plan: Plan, *, as_json: bool) -> None:
-    """Print a diff, each change in the colour of its sign."""
+    """Print a plan as JSON or as a coloured diff."""
     if as_json:
         show_json(json.loads(plan.to_json()))
         return
@@ -86,13 +86,13 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
 
 
 def show_diff(diff: str) -> None:
-    """Print each line in the colour of its sign."""
+    """Print a diff, each line in the colour of its sign."""
     for line in diff.splitlines():
         show(line, _STYLES.get(line[:1], ""))
 
 
 def show_report(report: Report, *, as_json: bool) -> None:
-    """Print what failed, then the counts."""
+    """Print failed and unresolved changes, then the counts."""
     if as_json:
         show_json(report_json(report))
         return
@@ -102,13 +102,13 @@ def show_report(report: Report, *, as_json: bool) -> None:
 
 
 def report_json(report: Report) -> dict[str, object]:
-    """Return a report as JSON has it."""
+    """Return a report as JSON data."""
     outcomes = [_outcome(outcome) for outcome in report.outcomes]
     return {"summary": report.summary, "ok": report.ok, "outcomes": outcomes}
 
 
 def error_json(error: BitPeakError) -> dict[str, str]:
-    """Return an error as JSON has it."""
+    """Return an error as JSON data."""
     return {"type": type(error).__name__, "message": str(error)}
 
 
@@ -122,7 +122,7 @@ def _outcome(outcome: Outcome) -> dict[str, object]:
 
 
 def show_handler(handler: NotificationHandler, *, as_json: bool) -> None:
-    """Print one handler, secrets masked."""
+    """Print one handler with its secrets masked."""
     if as_json:
         show_json(handler_json(handler))
         return
@@ -133,10 +133,10 @@ def show_handler(handler: NotificationHandler, *, as_json: bool) -> None:
 async def show_handlers(
     handlers: AsyncGenerator[NotificationHandler, None], *, as_json: bool
 ) -> None:
-    """Print handlers, secrets masked: a table for a person, else each as it comes.
+    """Print handlers with their secrets masked.
 
-    Without a terminal that is one line each, its cells separated by tabs; on a narrow one a block
-    each. JSON is only whole where no page failed.
+    A terminal shows a table, or one block per handler if it is narrow. A pipe gets tab-separated
+    lines, as handlers arrive. JSON is incomplete if a page fails.
     """
     async with aclosing(handlers):
         await _show_handlers(handlers, as_json=as_json)
@@ -181,7 +181,7 @@ def _escaped(cells: Iterable[str]) -> Iterator[str]:
 
 
 def handler_json(handler: NotificationHandler) -> dict[str, Any]:
-    """Return a handler as the API words it, secrets masked."""
+    """Return a handler as JSON data in the API's terms, secrets masked."""
     used = handler.last_datetime
     return {
         "id": handler.id,
@@ -196,7 +196,7 @@ def handler_json(handler: NotificationHandler) -> dict[str, Any]:
 
 @contextmanager
 def progress(total: int) -> Iterator[Callable[[object], None]]:
-    """Yield a listener that moves a bar on stderr by one, where that is a terminal."""
+    """Yield a listener that advances a progress bar on stderr, if that is a terminal."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,4 +1,4 @@
-"""The commands for desired states, and the sandbox."""
+"""The commands for desired states, and ``bitpeak sandbox``."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ SpecLoader = Annotated[
 Accounts = Annotated[
     Path | None,
     typer.Option(
-        help="A TOML, YAML or JSON file of accounts, whose handlers are in the folder FILES.",
+        help="A TOML, YAML or JSON file of accounts; FILES is the folder of their handlers.",
         metavar="FILE",
     ),
 ]
 Prune = Annotated[
     str | None,
     typer.Option(
-        help="Delete handlers whose name matches and that no FILE describes.", metavar="GLOB"
+        help="Delete handlers whose name matches and that are in no FILE.", metavar="GLOB"
     ),
 ]
 
@@ -52,7 +52,7 @@ async def plan(
     as_json: Json = False,
     connection: Connection,
 ) -> Exit:
-    """Show what applying FILES would change. Reads only. Its JSON is what apply --plan takes."""
+    """Show what apply would change. Reads only. Its JSON is the input of apply --plan."""
     if accounts is not None:
         return await _fleet.plan(
             files, accounts, connection, prune=prune, exit_code=exit_code, as_json=as_json
@@ -72,39 +72,41 @@ async def apply(
     prune: Prune = None,
     reviewed: Annotated[
         Path | None,
-        typer.Option("--plan", help="Carry out this plan --json of the same FILES, or nothing."),
+        typer.Option(
+            "--plan", help="Apply this JSON from plan --json of the same FILES, or nothing."
+        ),
     ] = None,
     max_deletes: Annotated[
-        int | None, typer.Option(help="Refuse to delete more handlers.", min=0)
+        int | None, typer.Option(help="Refuse to delete more handlers than this.", min=0)
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Allow deleting more than 30 % of ten or more.")
+        bool, typer.Option("--force", help="Allow deleting more than 30 % of ten or more handlers.")
     ] = False,
     dask: Annotated[
-        bool, typer.Option("--dask", help="Do the accounts on several processes, by Dask.")
+        bool, typer.Option("--dask", help="Spread the accounts over several processes with Dask.")
     ] = False,
     scheduler: Annotated[
         str | None,
         typer.Option(help="A Dask scheduler, such as tcp://host:8786.", metavar="ADDRESS"),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="How many processes to start without a scheduler.", min=1)
+        int | None, typer.Option(help="Number of processes to start, without --scheduler.", min=1)
     ] = None,
     send_keys: Annotated[
         bool,
-        typer.Option("--send-keys", help="Let keys that stand in FILE travel to the workers."),
+        typer.Option("--send-keys", help="Send keys that are written in FILE to the workers."),
     ] = False,
     yes: Yes = False,
     as_json: Json = False,
     connection: Connection,
 ) -> Exit:
-    """Bring the server to the state FILES describe. Running it again changes nothing."""
+    """Bring the server to the state that FILES describe. Repeated runs change only what differs."""
     where = Dask(is_wanted=dask, scheduler=scheduler, workers=workers, send_keys=send_keys)
     if dask and accounts is None:
-        raise PlanError("--dask is for many accounts: add --accounts")
+        raise PlanError("--dask needs --accounts")
     if accounts is not None:
         if reviewed is not None:
-            raise PlanError("--plan is for one account; leave it out with --accounts")
+            raise PlanError("--plan does not work with --accounts")
         return await _fleet.apply(
             files,
             accounts,
@@ -123,9 +125,9 @@ async def apply(
             _output.show_plan(planned, as_json=False)
         if is_interactive() and not (planned.is_empty or yes or connection.sandbox):
             if as_json:
-                raise PlanError("somebody has to see the plan first: add --yes to --json")
+                raise PlanError("--json cannot ask for confirmation: add --yes")
             if not ask(lambda: typer.confirm("Apply?", err=True)):
-                _output.complain("nothing was changed")
+                _output.print_error("nothing was changed")
                 return Exit.ERROR
         if planned.is_empty and reviewed is None and not as_json:
             return Exit.DONE
@@ -149,7 +151,7 @@ async def _planned(
     if reviewed is None:
         return await bitpeak.plan(specs, prune=prune)
     if prune is not None:
-        raise PlanError("--prune is part of the plan already: give it to bitpeak plan")
+        raise PlanError("--prune is part of the plan: pass it to bitpeak plan")
     return Plan.from_json(_content(reviewed), specs)
 
 
@@ -162,7 +164,7 @@ def _content(file: Path) -> bytes:
 
 @command("check", "check handlers.yaml")
 async def check(files: SpecLoader, *, accounts: Accounts = None, as_json: Json = False) -> Exit:
-    """Look for mistakes in FILES, without a server."""
+    """Check FILES for mistakes, without a server."""
     problems: tuple[str, ...] = ()
     count = 0
     try:
@@ -186,11 +188,13 @@ async def export(
     ] = None,
     file_format: Annotated[
         Format | None,
-        typer.Option("--format", help="By default what the suffix of --output says, or yaml."),
+        typer.Option(
+            "--format", help="The format; by default that of the suffix of --output, else yaml."
+        ),
     ] = None,
     env_file: Annotated[
         Path | None,
-        typer.Option(help="Write the secrets here, for you alone; by default nowhere."),
+        typer.Option(help="Write the secrets to this file, which only you can read."),
     ] = None,
     match: Annotated[
         str, typer.Option(help="Only handlers whose name matches.", metavar="GLOB")
@@ -207,9 +211,9 @@ async def export(
         aclosing(bitpeak.notification_handlers.iterate()) as handlers,
     ):
         found = [handler async for handler in handlers if fnmatchcase(handler.name, match)]
-    specs, left_out = _export.specs_of(found, chosen)
-    for problem in left_out:
-        _output.complain(f"left out: {problem}")
+    specs, skipped = _export.specs_of(found, chosen)
+    for problem in skipped:
+        _output.print_error(f"skipped: {problem}")
     seen: dict[str, str] = {}
     text = dump_specs(specs, chosen, environ=seen)
     environ = {name: "" if is_masked(value) else value for name, value in seen.items()}
@@ -227,7 +231,7 @@ async def export(
     if output is not None and as_json:
         _output.show_json({name.replace(" ", "_"): count for name, count in counts.items()})
     _output.err.print(", ".join(f"{count} {name}" for name, count in counts.items()))
-    return Exit.CHANGES_FAILED if left_out else Exit.DONE
+    return Exit.CHANGES_FAILED if skipped else Exit.DONE
 
 
 @command("sandbox", "sandbox --port 8080 --database handlers.db")
@@ -237,12 +241,12 @@ async def sandbox(
         int, typer.Option(help="The port; by default a free one.", min=0, max=65535)
     ] = 0,
     database: Annotated[
-        str, typer.Option(help="A file that keeps the handlers.", metavar="FILE")
+        str, typer.Option(help="A file that stores the handlers.", metavar="FILE")
     ] = ":memory:",
     as_json: Json = False,
 ) -> Exit:
     """Run an embedded BitPeak server until Ctrl-C."""
-    from bitpeak_async.sandbox import Sandbox  # noqa: PLC0415 - only this needs a server
+    from bitpeak_async.sandbox import Sandbox  # noqa: PLC0415 - slow to import
 
     interrupted = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -57,8 +57,8 @@ def test_a_scheduler_that_cannot_be_is_told(run: Run, arguments):
 @pytest.mark.parametrize(
     ("more", "problem"),
     [
-        (["--workers", 2], "are for --dask: add it"),
-        (["--send-keys"], "are for --dask: add it"),
+        (["--workers", 2], "need --dask"),
+        (["--send-keys"], "need --dask"),
         (["--dask", "--workers", 2, "--scheduler", "tcp://x"], "leave out workers"),
     ],
 )
@@ -71,7 +71,7 @@ def test_what_does_not_go_together_says_so(run: Run, arguments, more, problem):
 def test_dask_needs_accounts(run: Run, arguments):
     result = run(*arguments[:2], "--dask")
     assert Exit.ERROR == result.exit_code
-    assert "--dask is for many accounts: add --accounts" in result.output
+    assert "--dask needs --accounts" in result.output
 
 
 def test_a_person_has_to_say_yes(arguments, server, threaded_sandbox):

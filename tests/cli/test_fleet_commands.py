@@ -142,8 +142,8 @@ def test_a_sandbox_needs_no_keys_either(run: Run, folder, accounts, threaded_san
     [
         (["apply", "{folder}/acme.yaml"], "--accounts needs one folder"),
         (["plan", "{folder}", "{folder}"], "--accounts needs one folder"),
-        (["apply", "{folder}", "--plan", "plan.json"], "--plan is for one account"),
-        (["apply", "{folder}", "--deadline", "5"], "leave it out with --accounts"),
+        (["apply", "{folder}", "--plan", "plan.json"], "--plan does not work with --accounts"),
+        (["apply", "{folder}", "--deadline", "5"], "--deadline does not work with --accounts"),
     ],
 )
 def test_what_does_not_go_with_accounts_says_so(run: Run, folder, accounts, arguments, problem):

@@ -58,7 +58,7 @@ def test_a_reviewed_plan_is_carried_out_or_nothing(run: Run, specs: Path, tmp_pa
     missing = run("apply", specs, "--plan", tmp_path / "none.json")
     assert "none.json: cannot be read" in missing.stderr
     both = run("apply", specs, "--plan", reviewed, "--prune", "*")
-    assert "--prune is part of the plan already" in both.stderr
+    assert "--prune is part of the plan" in both.stderr
 
 
 def test_pruning_deletes_leftovers_within_limits(run: Run, specs: Path, mail: Path):
@@ -148,7 +148,7 @@ def test_an_export_goes_to_stdout_and_overwrites_nothing(run: Run, specs: Path, 
     taken.write_text("mine")
     taken.chmod(0o644)
     refused = run("export", "--env-file", taken)
-    assert f"{taken} would be overwritten; --yes allows it" in refused.stderr
+    assert f"{taken} would be overwritten; add --yes to allow it" in refused.stderr
     assert "mine" == taken.read_text()
     assert 0 == run("export", "--env-file", taken, "--yes").exit_code
     assert CANARY in taken.read_text()
@@ -296,7 +296,7 @@ async def test_a_second_ctrl_c_stops_at_once(sandbox: Sandbox, specs: Path):
 def test_json_on_a_terminal_needs_a_yes(server: dict[str, str], specs: Path):
     terminal = Terminal("apply", specs, "--json", **server)
     assert 1 == terminal.end()
-    assert "add --yes to --json" in terminal.screen
+    assert "--json cannot ask for confirmation: add --yes" in terminal.screen
 
 
 def test_progress_goes_to_the_terminal_and_json_to_the_pipe(server: dict[str, str], tmp_path: Path):
@@ -339,16 +339,16 @@ def test_an_export_tells_what_it_leaves_out(run: Run, threaded_sandbox: Sandbox)
     done = run("export", "--json")
     assert 3 == done.exit_code
     assert ["Good"] == [each["name"] for each in json.loads(done.stdout)]
-    assert "left out: 'Twin': several handlers have this name (ids 1, 2)" in done.stderr
-    assert "left out: ' ' (id 4): name: must not be empty" in done.stderr
+    assert "skipped: 'Twin': several handlers have this name (ids 1, 2)" in done.stderr
+    assert "skipped: ' ' (id 4): name: must not be empty" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
         (["--output=a.txt"], "a.txt: has no known suffix"),
-        (["--output=a.toml", "--format=csv"], "a.toml would hold csv"),
-        (["--output=a.json", "--env-file=./a.json"], "the secrets would be lost"),
+        (["--output=a.toml", "--format=csv"], "a.toml has the suffix of toml, but --format is csv"),
+        (["--output=a.json", "--env-file=./a.json"], "are the same file, a.json"),
     ],
 )
 def test_an_export_that_would_lose_something_is_refused(
