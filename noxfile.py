@@ -166,7 +166,7 @@ def audit(session: nox.Session) -> None:
     session.install(*nox.project.dependency_groups(PYPROJECT, "audit"))
     target = install_alone(session)
     # By a list of all, because the package itself may not be published yet.
-    freeze = ("uv", "pip", "freeze", "--python", str(target), "--exclude", "bitpeak-async")
+    freeze = ("uv", "pip", "freeze", "--quiet", f"--python={target}", "--exclude=bitpeak-async")
     pins = target / "pins.txt"
     pins.write_text(str(session.run(*freeze, silent=True)), encoding="utf-8")
     shortcomings = []
