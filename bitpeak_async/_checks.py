@@ -14,11 +14,30 @@ def check_number(
 ) -> None:
     """Raise ConfigurationError unless a value is a finite number ≥ (or >) ``low``."""
     kind = int if integer else (int, float)
-    fits = isinstance(value, kind) and not isinstance(value, bool) and abs(value) < math.inf
+    fits = isinstance(value, kind) and not isinstance(value, bool) and _is_finite(value)
     if not fits or value < low or (above and value == low):
         noun = "a whole number" if integer else "a number"
         bound = f"above {low:g}" if above else f"of at least {low:g}"
-        raise ConfigurationError(f"{argument} must be {noun} {bound}, not {value!r}")
+        raise ConfigurationError(f"{argument} must be {noun} {bound}, not {_shown(value)}")
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # a whole number that no float can hold
+        return False
+
+
+def _shown(value: object) -> str:
+    # Python refuses to write whole numbers of thousands of digits.
+    is_large = isinstance(value, int) and value.bit_length() > 1024
+    return "one that large" if is_large else repr(value)
+
+
+def check_flag(argument: str, value: object) -> None:
+    """Raise ConfigurationError unless a value is True or False: "no" would count as true."""
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{argument} must be True or False, not {value!r}")
 
 
 def check_type(argument: str, value: object, cls: type[Any]) -> None:

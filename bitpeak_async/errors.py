@@ -163,7 +163,11 @@ class AuthenticationError(APIError):
 
 
 class PermissionDeniedError(APIError):
-    """403: the key lacks this permission, or the plan has no API access."""
+    """403: the key lacks this permission, or the plan has no API access.
+
+    Also a 401 to a create that gives a reason, after the key was accepted for other requests: the
+    plan allows no more handlers. ``status`` is 401 then.
+    """
 
 
 class NotFoundError(APIError):

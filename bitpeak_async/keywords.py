@@ -15,7 +15,7 @@ from typing import Any, Final, TypedDict, TypeVar, cast, get_type_hints
 
 from attrs import Attribute, field, fields_dict, frozen
 
-from bitpeak_async._checks import check_number, check_type
+from bitpeak_async._checks import check_flag, check_number, check_type
 from bitpeak_async._rate.store import PaceStore, check_store
 from bitpeak_async._secret import Secret
 from bitpeak_async.events import Hook, checked_hooks
@@ -136,6 +136,7 @@ class ClientConfig:
 
     def __attrs_post_init__(self) -> None:
         check_number("BitPeak(max_reply_bytes=)", self.max_reply_bytes, 1, integer=True)
+        check_flag("BitPeak(allow_insecure=)", self.allow_insecure)
         check_store(self.pace_store)
 
 
@@ -157,6 +158,7 @@ class ProvisionConfig:
         if self.max_deletes is not None:
             check_number("max_deletes", self.max_deletes, 0, integer=True)
         check_number("grace", self.grace, 0)
+        check_flag("force", self.force)
 
 
 def refuse_unknown(function: str, options: Mapping[str, object], group: type[Any]) -> None:

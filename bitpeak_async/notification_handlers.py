@@ -11,12 +11,13 @@ from urllib.parse import urlencode
 
 from bitpeak_async._bulk.driver import CreateOutcome, Driver
 from bitpeak_async._bulk.ledger import Ledger
+from bitpeak_async._checks import check_flag
 from bitpeak_async._http.form import create_form, update_form
 from bitpeak_async._http.pagination import all_pages
 from bitpeak_async._http.protocol import Call, RetrySafety
 from bitpeak_async._http.transport import CallOptions, Transport
 from bitpeak_async._secret import Secret, hides
-from bitpeak_async.errors import InvalidRequestError, ReplyError
+from bitpeak_async.errors import InvalidRequestError, NotFoundError, ReplyError
 from bitpeak_async.records import HandlerSpec, NotificationHandler, Page
 from bitpeak_async.settings import Settings, SettingsFields
 
@@ -50,11 +51,11 @@ class NotificationHandlers:
             extra_query: further query parameters, for filters that newer builds know.
 
         Raises:
-            InvalidRequestError: a page below 1 or another page size.
+            InvalidRequestError: a page below 1, another page size, or a query that cannot be sent.
             BitPeakError: the request failed.
         """
         _check_page(page, results_per_page)
-        query = {"page": page, "results_per_page": results_per_page, **(extra_query or {})}
+        query = {"page": page, "results_per_page": results_per_page, **_checked_query(extra_query)}
         return await self._send(
             Call(
                 f"list notification handlers, page {page}",
@@ -80,6 +81,7 @@ class NotificationHandlers:
             BitPeakError: a request failed.
         """
         _check_page(1, results_per_page)
+        _checked_query(extra_query)
 
         async def fetch(page: int) -> Page[NotificationHandler]:
             return await self.list(
@@ -189,19 +191,28 @@ class NotificationHandlers:
     async def delete(self, handler_id: int) -> None:
         """Delete a handler.
 
+        A reply that is not as promised, such as a proxy's page, is checked by reading the handler.
+
         Raises:
             NotFoundError: there was none with this id before the first attempt.
+            ReplyError: the reply is not as promised, and the handler is still there.
             BitPeakError: the request failed.
         """
-        await self._send(
-            Call(
-                f"delete notification handler {handler_id!r}",
-                "DELETE",
-                _item(handler_id),
-                RetrySafety.IDEMPOTENT,
-                NoneType,
-            )
+        call = Call(
+            f"delete notification handler {handler_id!r}",
+            "DELETE",
+            _item(handler_id),
+            RetrySafety.IDEMPOTENT,
+            NoneType,
         )
+        try:
+            await self._send(call)
+        except ReplyError:
+            try:
+                await self.get(handler_id)
+            except NotFoundError:
+                return
+            raise
 
     def create_many(
         self,
@@ -226,8 +237,10 @@ class NotificationHandlers:
 
         Raises:
             InvalidRequestError: specs that cannot be iterated over.
+            ConfigurationError: ``remove_duplicates`` is neither True nor False.
             BitPeakError: the list could not be read; nothing was created.
         """
+        check_flag("remove_duplicates", remove_duplicates)
         if not isinstance(specs, Iterable | AsyncIterable):
             raise InvalidRequestError(
                 f"specs must be an iterable of HandlerSpec, not {type(specs).__name__}",
@@ -276,6 +289,26 @@ def _check_page(page: int, results_per_page: int) -> None:
             f"results_per_page must be one of {sizes}, not {results_per_page!r}",
             argument="results_per_page",
         )
+
+
+def _checked_query(extra_query: object) -> dict[str, str | int]:
+    if extra_query is None:
+        return {}
+    if not isinstance(extra_query, Mapping):
+        raise _bad_query(f"must be a mapping of parameters, not {type(extra_query).__name__}")
+    query: dict[str, str | int] = dict(extra_query)
+    for name, value in query.items():
+        if not isinstance(name, str) or not (isinstance(value, str) or _is_whole(value)):
+            raise _bad_query(f"must map texts to texts or whole numbers, not {name!r} to {value!r}")
+        try:
+            f"{name}{value}".encode()
+        except ValueError:  # half of a surrogate pair, or thousands of digits
+            raise _bad_query(f"has a parameter that cannot be sent: {name!r}") from None
+    return query
+
+
+def _bad_query(problem: str) -> InvalidRequestError:
+    return InvalidRequestError(f"extra_query {problem}", argument="extra_query")
 
 
 def _is_whole(value: object) -> bool:

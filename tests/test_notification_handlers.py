@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from bitpeak_async import (
     BitPeak,
+    ConfigurationError,
     DiscordSettings,
     EmailSettings,
     GoogleChatSettings,
@@ -223,6 +225,50 @@ async def test_extra_query_parameters_are_passed_on(sandbox: Sandbox, bitpeak: B
     _ = [handler async for handler in handlers.iterate(extra_query={"search": "ops & «b»"})]
     for request in sandbox.requests:
         assert "ops & «b»" == request.query["search"]
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+async def test_a_page_in_reply_to_a_delete_is_checked_by_reading_the_handler(
+    deleted: bool, sandbox: Sandbox, bitpeak: BitPeak
+):
+    sandbox.seed_handlers(1)
+    sandbox.inject(Fault.html_page(commits=deleted), method="DELETE")
+    with nullcontext() if deleted else pytest.raises(ReplyError, match="not JSON"):
+        await bitpeak.notification_handlers.delete(1)
+    assert deleted == (not sandbox.handlers)
+    assert ["DELETE", "GET"] == [request.method for request in sandbox.requests]
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        (["search"], "must be a mapping of parameters, not list"),
+        ("search=a", "must be a mapping of parameters, not str"),
+        ({"search": "\ud800"}, "has a parameter that cannot be sent: 'search'"),
+        ({"\udfff": "a"}, "has a parameter that cannot be sent"),
+        ({"search": 10**5000}, "has a parameter that cannot be sent"),
+        ({"search": None}, "must map texts to texts or whole numbers, not 'search' to None"),
+        ({7: "a"}, "must map texts to texts"),
+    ],
+    ids=["list", "text", "surrogate", "name", "digits", "null", "number"],
+)
+async def test_a_query_that_cannot_be_sent_is_refused(
+    query: Any, problem: str, sandbox: Sandbox, bitpeak: BitPeak
+):
+    handlers = bitpeak.notification_handlers
+    with pytest.raises(InvalidRequestError, match=problem) as caught:
+        await handlers.list(extra_query=query)
+    assert "extra_query" == caught.value.argument
+    with pytest.raises(InvalidRequestError, match=problem):
+        handlers.pages(extra_query=query)
+    with pytest.raises(InvalidRequestError, match=problem):
+        _ = [each async for each in handlers.iterate(extra_query=query)]
+    assert not sandbox.requests
+
+
+def test_create_many_refuses_a_text_for_a_flag(bitpeak: BitPeak):
+    with pytest.raises(ConfigurationError, match="remove_duplicates must be True or False"):
+        bitpeak.notification_handlers.create_many([], remove_duplicates="no")  # type: ignore[arg-type]
 
 
 UNREADABLE_PAGE = json.dumps(

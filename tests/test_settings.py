@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from bitpeak_async import settings as module
+from bitpeak_async.errors import InvalidRequestError
 from bitpeak_async.records import HandlerSpec
 from bitpeak_async.settings import (
     CLASSES,
@@ -159,3 +160,10 @@ def test_unknown_settings_are_values():
 def test_settings_of_different_types_differ():
     url = "https://example.com/hook"
     assert SlackSettings(url) != CLASSES["discord"](url)
+
+
+@pytest.mark.parametrize("fields", [None, "telegram", 7, [("a", "b")]], ids=repr)
+def test_fields_that_are_no_mapping_are_refused(fields):
+    with pytest.raises(InvalidRequestError, match="fields must be a mapping") as caught:
+        UnknownSettings("twilio", fields)
+    assert "settings.fields" == caught.value.argument

@@ -39,6 +39,7 @@ T = TypeVar("T")
 HandlerPage: TypeAlias = Page[NotificationHandler]
 
 # A PHP warning or a byte-order mark may stand before the JSON object: look for its first key.
+_BLANK: Final = b" \t\r\n\xef\xbb\xbf"
 _ENVELOPE: Final = re.compile(rb'\{\s*"(?:data|errors|error|message)"\s*:')
 
 
@@ -199,12 +200,14 @@ class Decoder:
         Args:
             body: decompressed.
             returns: ``NotificationHandler``, ``Page[NotificationHandler]``, ``int`` for the id
-                in the reply to a create or update, or ``NoneType`` for whatever it may be.
+                in the reply to a create or update, or ``NoneType`` for nothing or any JSON.
 
         Raises:
             ShapeError: it is not there; the error names the path and the problem, no value.
         """
         if returns is NoneType:
+            if body.strip(_BLANK):
+                parse_json(body)
             return cast("T", None)
         form = self._formats[returns]
         if form.shape is LenientPage:

@@ -15,17 +15,19 @@ from typing import Any, Final, TypeVar
 from attrs import field, frozen
 
 from bitpeak_async._http.decode import Decoder, ShapeError, parse_json
-from bitpeak_async._http.protocol import Call, Reply
+from bitpeak_async._http.protocol import Call, Reply, RetrySafety
 from bitpeak_async._secret import Secret
 from bitpeak_async.errors import (
     APIError,
     AuthenticationError,
+    BitPeakError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
     RedirectError,
     ReplyError,
     ServerError,
+    TransportError,
     ValidationError,
 )
 from bitpeak_async.settings import WIRE_FIELDS
@@ -53,7 +55,9 @@ class ReplyReader:
     api_key: Secret[str]
     now: Callable[[], float] = field(default=time.time, repr=False)
 
-    def read(self, call: Call[T], reply: Reply, *, repeated: bool = False) -> T:
+    def read(
+        self, call: Call[T], reply: Reply, *, repeated: bool = False, key_works: bool = False
+    ) -> T:
         """Return what the reply means.
 
         Args:
@@ -61,14 +65,17 @@ class ReplyReader:
             reply: what came back.
             repeated: whether an earlier attempt may have been executed; then a 404 to a delete
                 means that it was.
+            key_works: whether a reply showed that the server accepts the key.
 
         Raises:
-            APIError: any status but 2xx, by status.
+            APIError: any final status but 2xx, by status.
+            TransportError: a status that is none of HTTP's final ones.
             ReplyError: a 2xx whose body is not what the API promises.
         """
-        gone = reply.status == 404 and repeated and call.method == "DELETE"
-        if not (200 <= reply.status < 300 or gone):
-            raise self._api_error(call, reply)
+        if reply.status == 404 and repeated and call.method == "DELETE":
+            return self.decoder.decode(b"", call.returns)
+        if not 200 <= reply.status < 300:
+            raise self._error(call, reply, key_works=key_works)
         try:
             return self.decoder.decode(reply.body, call.returns)
         except ShapeError as error:
@@ -82,10 +89,22 @@ class ReplyReader:
             excerpt=shown,
         )
 
-    def _api_error(self, call: Call[Any], reply: Reply) -> APIError:
+    def _error(self, call: Call[Any], reply: Reply, *, key_works: bool) -> BitPeakError:
+        if not 300 <= reply.status < 600:
+            return TransportError(
+                f"{call.operation}: a reply with status {reply.status:03}, which proves nothing"
+            )
         titles = [self.redact(title, call)[:500] for title in error_titles(reply.body)]
         title = titles[0] if titles else _phrase(reply.status)
-        return _error_class(reply.status)(
+        cls = _error_class(reply.status)
+        if (
+            cls is AuthenticationError
+            and key_works
+            and titles
+            and call.safety is RetrySafety.CREATE
+        ):
+            cls = PermissionDeniedError  # the plan allows no more handlers
+        return cls(
             f"{call.operation}: {reply.status} {title}",
             status=reply.status,
             title=title,

@@ -35,6 +35,8 @@ def throttles(error: BaseException) -> bool:
 def was_not_executed(error: BaseException) -> bool:
     """Whether the server surely did not carry the request out."""
     if isinstance(error, APIError):
+        if error.status in _LATER:  # a proxy may say so after the server committed
+            return False
         return error.status < 500 or error.status in _NEVER_REACHED_ORIGIN
     return isinstance(error, NotSentError)
 

@@ -7,7 +7,7 @@ import math
 import os
 import ssl as tls
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
@@ -117,6 +117,7 @@ class SessionExchange:
         if request.method == "DELETE" and not self._runs_middlewares:
             resending = _Resending()
         options = self._options
+        _drop_unasked(self._session.connector)
         response = await self._session.request(
             request.method,
             URL(request.url, encoded=True),
@@ -170,6 +171,18 @@ async def read_body(content: aiohttp.StreamReader, status: int, limit: int) -> b
         if room < 0:
             raise ReplyTooLargeError(limit, status)
     return b"".join(chunks)
+
+
+def _drop_unasked(connector: Any) -> None:
+    """Close idle connections on which something arrived unasked.
+
+    aiohttp would take it for the reply to the next request, such as a create that is then lost. It
+    offers no hook to ask; of a connector without this attribute, nothing is checked.
+    """
+    for idle in getattr(connector, "_conns", {}).values():
+        for protocol, _ in idle:
+            if protocol.should_close:
+                protocol.close()  # the connector leaves closed ones alone
 
 
 class _Resending:

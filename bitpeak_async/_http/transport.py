@@ -84,6 +84,7 @@ class Transport:
         self._reader = reader
         self._budget = budget
         self._jitter = jitter
+        self._key_works = False  # until a first success
 
     @property
     def slots(self) -> int:
@@ -159,7 +160,9 @@ class Transport:
             else:
                 reply = await self._exchange(binding, call, request, options.timeout)
             attempts.maybe_executed |= reply.was_resent
-            result = self._reader.read(call, reply, repeated=attempts.maybe_executed)
+            result = self._reader.read(
+                call, reply, repeated=attempts.maybe_executed, key_works=self._key_works
+            )
         except APIError as error:
             if throttles(error):
                 self._throttled(binding, call, permit, error)
@@ -171,6 +174,7 @@ class Transport:
         finally:
             limiter.leave(permit)
         self._budget.give_back()
+        self._key_works = True
         return result
 
     def _let_through(self, binding: Binding, permit: Permit) -> None:

@@ -65,8 +65,10 @@ async def _with_report(command: Coroutine[Any, Any, Exit], *, as_json: bool) -> 
 
 
 def is_refused(error: BitPeakError) -> bool:
-    """Return whether the server refused the key."""
-    return isinstance(error, AuthenticationError | PermissionDeniedError)
+    """Return whether the server refused the key, and not just one more handler."""
+    if isinstance(error, PermissionDeniedError):
+        return error.status == 403
+    return isinstance(error, AuthenticationError)
 
 
 def code_of(report: Report) -> Exit:

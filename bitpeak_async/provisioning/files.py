@@ -33,7 +33,7 @@ from bitpeak_async.provisioning.spec_files.document import Document, refuse
 from bitpeak_async.provisioning.spec_files.dump import DUMPERS, Format
 from bitpeak_async.provisioning.spec_files.loader import SpecLoader
 from bitpeak_async.provisioning.spec_files.reader import SpecReader
-from bitpeak_async.provisioning.spec_files.variables import dump_environ
+from bitpeak_async.provisioning.spec_files.variables import check_environ, dump_environ
 from bitpeak_async.provisioning.spec_files.writer import make_entries
 from bitpeak_async.records import HandlerSpec
 from bitpeak_async.settings import Settings, SettingsFields
@@ -57,10 +57,15 @@ def read_specs(
             each ``file:line: path: what is wrong, what would be right``; indexes in a path count
             from 0. In JSON and TOML, the handler's name replaces the line, unless the syntax is
             wrong. No problem holds a value from the environment.
-        ConfigurationError: no path was given, or PyYAML is not installed and one is YAML.
+        ConfigurationError: no path or something else was given, or PyYAML is not installed and
+            one is YAML.
     """
     if not files:
         raise ConfigurationError("read_specs needs the path of at least one file or directory")
+    for file in files:
+        if not isinstance(file, str | os.PathLike):
+            raise ConfigurationError(f"read_specs needs paths, not {type(file).__name__}")
+    check_environ(Secret.of(environ))
     found = SpecLoader(Secret.of(environ)).read(map(Path, files))
     refuse(found.problems)
     return list(found.specs)
@@ -90,8 +95,10 @@ def dump_specs(
             all there are, each ``[index from 0].argument: what is wrong``, without values.
         ConfigurationError: the format is not known, or it is YAML and PyYAML is not installed.
     """
-    if format not in DUMPERS:
+    if not isinstance(format, str) or format not in DUMPERS:
         raise ConfigurationError(f"format must be one of {', '.join(DUMPERS)}")
+    if environ is not None and not isinstance(environ, dict):
+        raise ConfigurationError(f"environ must be a dict to fill, not {type(environ).__name__}")
     return DUMPERS[format](make_entries(specs, format, environ))
 
 
@@ -118,6 +125,7 @@ def read_settings(
     Raises:
         PlanError: something is missing, misspelt or cannot be sent; its ``problems`` are all.
     """
+    check_environ(Secret.of(environ))
     reader = SpecReader(Document("settings"), Secret.of(environ))
     settings = reader.read_settings(handler_type, Secret.of(fields))
     refuse(reader.document.in_order())

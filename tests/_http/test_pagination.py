@@ -439,7 +439,10 @@ async def test_every_handler_of_a_server_comes_once(dialect: Dialect, connect: C
 
 
 async def test_lost_replies_lose_no_handler(connect: Connect):
-    async with Sandbox(seed=11) as sandbox, connect(sandbox, retry=Retry(base_delay=0)) as bitpeak:
+    async with (
+        Sandbox(seed=11) as sandbox,
+        connect(sandbox, retry=Retry(attempts=9, base_delay=0)) as bitpeak,
+    ):
         sandbox.seed_handlers(5000)
         sandbox.inject(Fault.disconnect_before_commit(), times=None, probability=0.2)
         ids = [each.id async for each in bitpeak.notification_handlers.iterate(results_per_page=50)]

@@ -17,6 +17,7 @@ from multidict import CIMultiDict
 from bitpeak_async._http.decode import decoder
 from bitpeak_async._http.protocol import Call, Reply, RetrySafety
 from bitpeak_async._http.replies import ReplyReader, error_titles, excerpt, retry_after
+from bitpeak_async._http.retry import was_not_executed
 from bitpeak_async._secret import Secret
 from bitpeak_async.errors import (
     APIError,
@@ -28,6 +29,7 @@ from bitpeak_async.errors import (
     RedirectError,
     ReplyError,
     ServerError,
+    TransportError,
     ValidationError,
 )
 from bitpeak_async.records import NotificationHandler, Page
@@ -203,10 +205,44 @@ def test_any_2xx_is_a_success(status):
     assert 1 == READER.read(CREATE, answer(status, b'{"data": {"id": 1}}'))
 
 
-@pytest.mark.parametrize("body", [b"", b" \n", b"{}", b'{"data": {"id": 1}}', b"<html>"])
+@pytest.mark.parametrize(
+    "body", [b"", b" \n", b"{}", b'{"data": {"id": 1}}', b"\xef\xbb\xbf", b"[]"]
+)
 @pytest.mark.parametrize("status", [200, 204])
-def test_the_reply_to_a_delete_may_have_any_body(status, body):
+def test_the_reply_to_a_delete_may_be_nothing_or_any_json(status, body):
     assert None is READER.read(DELETE, answer(status, body))
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"OK", b"<br />Warning: ..."])
+def test_a_page_in_reply_to_a_delete_is_no_success(body):
+    with pytest.raises(ReplyError, match="not JSON"):
+        READER.read(DELETE, answer(200, body))
+
+
+@pytest.mark.parametrize("status", [0, 99, 100, 101, 199, 600, 999])
+@pytest.mark.parametrize("asked", [CREATE, DELETE], ids=["create", "delete"])
+def test_a_status_that_is_none_of_https_final_ones_proves_nothing(status, asked):
+    error = failure(TransportError, answer(status, b'{"errors": [{"title": "No."}]}'), asked)
+    assert f"a reply with status {status:03}," in str(error)
+    assert not was_not_executed(error)
+
+
+@pytest.mark.parametrize(
+    ("asked", "body", "key_works", "cls"),
+    [
+        ("create", b'{"errors": [{"title": "Limit."}]}', True, PermissionDeniedError),
+        ("create", b'{"errors": [{"title": "Limit."}]}', False, AuthenticationError),
+        ("create", b"<html>", True, AuthenticationError),
+        ("update", b'{"errors": [{"title": "No."}]}', True, AuthenticationError),
+    ],
+)
+def test_a_401_with_a_reason_to_a_create_is_no_bad_key_if_the_key_works(
+    asked, body, key_works, cls
+):
+    safety = RetrySafety.CREATE if asked == "create" else RetrySafety.IDEMPOTENT
+    with pytest.raises(APIError) as caught:
+        READER.read(Call(asked, "POST", "/x", safety, int), answer(401, body), key_works=key_works)
+    assert (cls, 401) == (type(caught.value), caught.value.status)
 
 
 CLASSES = {
@@ -218,7 +254,7 @@ CLASSES = {
     422: ValidationError,
     429: RateLimitError,
     **dict.fromkeys([500, 501, 502, 503, 504, 520, 521, 524, 530, 599], ServerError),
-    **dict.fromkeys([100, 199, 402, 405, 408, 409, 410, 413, 418, 425, 451, 499], APIError),
+    **dict.fromkeys([402, 405, 408, 409, 410, 413, 418, 425, 451, 499], APIError),
 }
 
 
@@ -242,7 +278,6 @@ def test_a_status_is_an_error_class(status, cls):
         (404, "Not Found"),
         (502, "Bad Gateway"),
         (520, "without a message"),
-        (999, "without a message"),
     ],
 )
 def test_an_error_without_words_has_the_standard_phrase(status, title):

@@ -5,6 +5,7 @@ import gzip
 import socket
 from collections.abc import Callable
 
+import aiohttp
 import pytest
 
 from bitpeak_async import (
@@ -17,6 +18,7 @@ from bitpeak_async import (
     NotSentError,
     OutcomeUnknownError,
     Pace,
+    PermissionDeniedError,
     RateLimitError,
     RedirectError,
     ReplyError,
@@ -27,7 +29,7 @@ from bitpeak_async import (
     TransportError,
 )
 from bitpeak_async._http import lean
-from bitpeak_async.sandbox import Fault, Sandbox
+from bitpeak_async.sandbox import Dialect, Fault, Sandbox
 
 CANARY = "canary-4711"
 EMAIL = EmailSettings("a@example.com")
@@ -171,6 +173,51 @@ async def test_a_create_is_never_sent_twice_blindly(
         with pytest.raises(OutcomeUnknownError, match=r"create .* 'a': .*unknown: look for"):
             await bitpeak.notification_handlers.create("a", EMAIL)
     assert 1 == len(sandbox.requests)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(Fault.odd_status(status, commits=True) for status in ("000", "099", "101", "600", "999")),
+        *(Fault.gateway_error(status, commits=True) for status in (408, 425)),
+    ],
+    ids=lambda fault: str(fault.status),
+)
+async def test_no_status_but_a_clear_refusal_proves_that_a_create_was_not_executed(
+    fault: Fault, sandbox: Sandbox, connect: Connect
+):
+    sandbox.inject(fault)
+    async with connect(sandbox) as bitpeak:
+        with pytest.raises(OutcomeUnknownError):
+            await bitpeak.notification_handlers.create("a", EMAIL)
+    assert (1, 1) == (len(sandbox.requests), len(sandbox.handlers))
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["own session", "given session"])
+async def test_an_unsolicited_reply_is_not_taken_for_that_to_the_next_request(
+    own: bool, sandbox: Sandbox
+):
+    sandbox.inject(Fault.unsolicited_response('{"data":{"id":77}}', interval=0))
+    async with aiohttp.ClientSession() as session:
+        given = None if own else session
+        async with BitPeak(sandbox.api_key, base_url=sandbox.base_url, session=given) as bitpeak:
+            await bitpeak.notification_handlers.list()
+            await sandbox.settled()
+            await asyncio.sleep(0.05)  # until it has come through the socket
+            assert 1 == await bitpeak.notification_handlers.create("a", EMAIL)
+    assert [1] == [handler["id"] for handler in sandbox.handlers]
+
+
+async def test_a_401_with_a_reason_to_a_create_is_no_bad_key_once_the_key_has_worked():
+    async with (
+        Sandbox(dialect=Dialect(max_handlers=1)) as sandbox,
+        BitPeak(sandbox.api_key, base_url=sandbox.base_url) as bitpeak,
+    ):
+        await bitpeak.notification_handlers.create("a", EMAIL)
+        with pytest.raises(PermissionDeniedError, match=r"create .* 'b': 401 ") as caught:
+            await bitpeak.notification_handlers.create("b", EMAIL)
+        assert 401 == caught.value.status
+        assert caught.value.title
 
 
 async def test_a_refused_connection_is_retried_and_then_not_sent(connect: Connect):

@@ -329,17 +329,25 @@ async def test_a_deletion_that_the_server_only_pretends_is_not_reported_as_done(
     sandbox: Sandbox, bitpeak: BitPeak
 ):
     sandbox.seed_handlers(1)
-    sandbox.inject(Fault(body=b"<html>"), method="DELETE")
+    sandbox.inject(Fault(body=b"{}"), method="DELETE")
     [outcome] = (await bitpeak.provision(specs(1), prune="Handler*")).failed
     assert "'Handler 1' is still listed after it was deleted" == str(outcome.error)
 
 
 @pytest.mark.parametrize(
-    "options", [{"max_deletes": -1}, {"max_deletes": "5"}, {"grace": -1}, {"grace": "x"}]
+    "options",
+    [
+        {"max_deletes": -1},
+        {"max_deletes": "5"},
+        {"grace": -1},
+        {"grace": "x"},
+        {"force": "no"},
+        {"force": 1},
+    ],
 )
 async def test_limits_that_make_no_sense_are_refused(options: dict[str, Any], bitpeak: BitPeak):
     for call in (bitpeak.apply(Plan(()), **options), bitpeak.provision([], **options)):
-        with pytest.raises(ConfigurationError, match="must be a"):
+        with pytest.raises(ConfigurationError, match=r"must be (a|True)"):
             await call
 
 

@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Final
 
+from bitpeak_async._secret import Secret
+from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.settings import WIRE_FIELDS
 
 _NO_WORD: Final = re.compile(r"[^A-Z0-9]+")
@@ -56,6 +58,17 @@ def _prefix(handler: str, position: int, field: str) -> str:
     return slug if slug[0].isalpha() and field in WIRE_FIELDS else f"HANDLER_{slug}"
 
 
+def check_environ(environ: Secret[Mapping[str, str] | None]) -> None:
+    """Raise ConfigurationError unless variables are None or a mapping of strings to strings."""
+    if environ.value is None:
+        return
+    if not isinstance(environ.value, Mapping):
+        kind = type(environ.value).__name__
+        raise ConfigurationError(f"environ must be a mapping of names to values, not {kind}")
+    if not all(isinstance(each, str) for item in environ.value.items() for each in item):
+        raise ConfigurationError("environ must map strings to strings")
+
+
 def dump_environ(environ: Mapping[str, str]) -> str:
     """Return variables as the text of a ``.env`` file, one ``NAME='value'`` per line.
 
@@ -64,5 +77,9 @@ def dump_environ(environ: Mapping[str, str]) -> str:
 
     Args:
         environ: name → value, as ``dump_specs`` fills it.
+
+    Raises:
+        ConfigurationError: it is no mapping of strings to strings.
     """
+    check_environ(Secret.of(environ))
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in environ.items())

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterable, Iterator
 
 from bitpeak_async._http.form import name_problems, settings_fields, spec_problems
+from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.provisioning.spec_files.document import refuse
 from bitpeak_async.provisioning.spec_files.dump import Entry, Format
 from bitpeak_async.provisioning.spec_files.reader import misspelt
@@ -26,8 +27,13 @@ def make_entries(
             secret.
 
     Raises:
+        ConfigurationError: ``specs`` is not iterable.
         PlanError: a spec cannot be sent, or would not be read back equal.
     """
+    if not isinstance(specs, Iterable):
+        raise ConfigurationError(
+            f"specs must be an iterable of HandlerSpec, not {type(specs).__name__}"
+        )
     desired = list(specs)
     refuse(_problems(desired, form, refers=environ is not None))
     variables = None if environ is None else Variables(environ)
@@ -64,6 +70,9 @@ def _problems(specs: list[HandlerSpec], form: Format, *, refers: bool) -> Iterat
     first: dict[str, int] = {}
     for index, spec in enumerate(specs):
         path = f"[{index}]"
+        if not isinstance(spec, HandlerSpec):
+            yield f"{path}: must be a HandlerSpec, not {type(spec).__name__}"
+            continue
         elsewhere = first.setdefault(spec.name, index)
         if elsewhere != index:
             yield f"{path}: has the same name as [{elsewhere}]; names must be unique"

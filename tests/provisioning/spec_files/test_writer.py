@@ -275,3 +275,40 @@ def test_every_field_of_every_type_is_written_under_its_wire_name():
     assert [settings_fields(spec.settings) for spec in specs] == [
         document.get("settings", {}) for document in documents
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords", "error", "problem"),
+    [
+        ((5,), {}, ConfigurationError, "specs must be an iterable of HandlerSpec, not int"),
+        ((None,), {}, ConfigurationError, "specs must be an iterable of HandlerSpec, not NoneType"),
+        ((["a"],), {}, PlanError, r"\[0\]: must be a HandlerSpec, not str"),
+        (([], ["yaml"]), {}, ConfigurationError, "format must be one of"),
+        (([],), {"environ": "A=1"}, ConfigurationError, "environ must be a dict to fill, not str"),
+    ],
+)
+def test_what_cannot_be_dumped_is_refused(arguments, keywords, error, problem):
+    with pytest.raises(error, match=problem):
+        dump_specs(*arguments, **keywords)
+
+
+@pytest.mark.parametrize(
+    ("environ", "problem"),
+    [
+        (5, "environ must be a mapping of names to values, not int"),
+        ("A=1", "environ must be a mapping of names to values, not str"),
+        ({"A": 5}, "environ must map strings to strings"),
+        ({5: "A"}, "environ must map strings to strings"),
+    ],
+)
+def test_what_is_no_environment_is_refused(environ, problem, tmp_path):
+    with pytest.raises(ConfigurationError, match=problem):
+        dump_environ(environ)
+    with pytest.raises(ConfigurationError, match=problem):
+        read_specs(tmp_path / "a.json", environ=environ)
+
+
+@pytest.mark.parametrize("path", [5, None, b"a.json", ["a.json"]], ids=repr)
+def test_what_is_no_path_is_refused(path):
+    with pytest.raises(ConfigurationError, match=f"needs paths, not {type(path).__name__}"):
+        read_specs(path)
