@@ -52,6 +52,9 @@ class Retry:
         throttled_attempts: tries of one call that were answered 429, which only means "later".
         base_delay: the mean of the first wait is half of this; it doubles with each try.
         max_delay: the longest wait, also where the server asks for more.
+        give_up_after: seconds in which the server refused everything (429), after which all calls
+            that wait fail with one ``RateLimitError``. Without it, 429s for ever would keep a
+            bulk run busy for days.
         budget: retries all calls of a client may make in a row without a success between; each
             success gives a tenth of a retry back, so an outage does not multiply the traffic.
         unknown_outcome_delay: how long a bulk operation waits before it lists what became of
@@ -66,6 +69,7 @@ class Retry:
     throttled_attempts: int = field(default=12, validator=_number(1, integer=True))
     base_delay: float = field(default=0.5, validator=_number(0))
     max_delay: float = field(default=60.0, validator=_number(0))
+    give_up_after: float = field(default=600.0, validator=_number(0, above=True))
     budget: int = field(default=50, validator=_number(0, integer=True))
     unknown_outcome_delay: float = field(default=35.0, validator=_number(0))
     duplicate_check_delay: float = field(default=15.0, validator=_number(0))

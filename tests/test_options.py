@@ -21,6 +21,7 @@ OPTIONS = [
     (Retry, "throttled_attempts", "a whole number of at least 1"),
     (Retry, "base_delay", "a number of at least 0"),
     (Retry, "max_delay", "a number of at least 0"),
+    (Retry, "give_up_after", "a number above 0"),
     (Retry, "budget", "a whole number of at least 0"),
     (Retry, "unknown_outcome_delay", "a number of at least 0"),
     (Retry, "duplicate_check_delay", "a number of at least 0"),

@@ -42,9 +42,7 @@ def new_transport(
     proxy = checked_proxy(config.proxy, base_url, ignore_environment=is_direct)
     wire = Wire(base_url=base_url, api_key=checked_key(api_key), user_agent=_USER_AGENT)
     emit = Emitter(config.hooks)
-    limiters = LimiterFactory(
-        config.pace, config.retry.max_delay, wire.account, emit, config.pace_store
-    )
+    limiters = LimiterFactory(config.pace, config.retry, wire.account, emit, config.pace_store)
     ssl = True if config.ssl is None else config.ssl
     session_options = SessionOptions(base_url, config.max_reply_bytes, proxy, ssl)
     return Transport(

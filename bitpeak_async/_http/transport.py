@@ -15,7 +15,7 @@ from bitpeak_async._http.lifecycle import Binding, Lifecycle
 from bitpeak_async._http.protocol import Call, Reply, Request, RetrySafety, Wire
 from bitpeak_async._http.replies import ReplyReader
 from bitpeak_async._http.retry import Attempts, Budget, throttles, was_not_executed
-from bitpeak_async._rate.controller import Permit
+from bitpeak_async._rate.lease import Permit
 from bitpeak_async.errors import (
     APIError,
     BitPeakError,
@@ -131,6 +131,8 @@ class Transport:
             try:
                 return await self._attempt(binding, call, request, options, attempts)
             except BitPeakError as error:
+                if not attempts.under_way:  # the limiter let nothing be sent
+                    raise
                 delay = attempts.next_delay(
                     error, call.safety, options.retry, self._budget, self._jitter
                 )

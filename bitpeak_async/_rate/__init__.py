@@ -1,4 +1,4 @@
 """Keeps every task of a key within the server's limit: one pause for all, a learnt rate.
 
-refusals and answers ─▶ RateController ─▶ when the next may start ─▶ Limiter ─▶ waiting tasks
+replies ─▶ law: state + report → state + grant ─▶ Lease ─▶ Limiter ─▶ waiting tasks
 """

@@ -8,6 +8,7 @@ from typing import Final
 
 from attrs import define, field
 
+from bitpeak_async._rate.lease import Permit
 from bitpeak_async.options import Pace
 
 _FIRST_PAUSE: Final = 0.25  # seconds at least, after a 429 that does not say how long; doubles
@@ -18,13 +19,6 @@ _CUT: Final = 0.7  # of a rate that met a stray 429
 _MEASURED: Final = 0.95  # of a limit that was measured
 _DOUBLING: Final = 1200  # requests let through until a rate has doubled: slowly, then faster
 _IDLE: Final = 1.0  # seconds with nothing under way that say nothing of the server's limit
-
-
-@define(eq=False)
-class Permit:
-    """Leave to send one request, given at a moment of the pacer's clock."""
-
-    at: float
 
 
 @define(eq=False)

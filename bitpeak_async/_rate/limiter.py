@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections import deque
 
-from bitpeak_async._rate.controller import Permit, RateController
+from bitpeak_async._rate.controller import RateController
+from bitpeak_async._rate.lease import Lease, Permit
+from bitpeak_async.errors import RateLimitError
 
 
 class Limiter:
     """Admits requests in their order, as the pacer allows, never more than ``slots`` at once."""
 
-    def __init__(self, pacer: RateController, slots: int) -> None:
+    def __init__(self, pacer: Lease | RateController, slots: int) -> None:
         self.pacer = pacer
         self._free = slots
         self._waiting: deque[asyncio.Future[Permit]] = deque()
@@ -23,21 +26,29 @@ class Limiter:
         return self._timer is not None
 
     def try_enter(self) -> Permit | None:
-        """Return a permit if nothing stands in the way; ``leave()`` must follow."""
+        """Return a permit if nothing stands in the way; ``leave()`` must follow.
+
+        Raises:
+            RateLimitError: the server has let nothing through for too long.
+        """
         if self._waiting or not self._free or self.pacer.wait() > 0:
             return None
         self._free -= 1
         return self.pacer.admit()
 
     async def enter(self) -> Permit:
-        """Wait for a slot and for the pace; ``leave()`` must follow."""
+        """Wait for a slot and for the pace; ``leave()`` must follow.
+
+        Raises:
+            RateLimitError: the server has let nothing through for too long.
+        """
         turn: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         self._admit_waiting()
         try:
             return await turn
         except BaseException:
-            if not turn.cancel() and not turn.cancelled():
+            if not turn.cancel() and not turn.cancelled() and turn.exception() is None:
                 self.leave(turn.result())
             raise
 
@@ -57,10 +68,23 @@ class Limiter:
             self._timer = None
         while self._waiting and self._free:
             turn = self._waiting[0]
-            if not turn.done() and (delay := self.pacer.wait()) > 0:
-                self._timer = turn.get_loop().call_later(delay, self._admit_waiting)
-                return
+            if not turn.done():
+                try:
+                    delay = self.pacer.wait()
+                except RateLimitError as error:
+                    self._fail_waiting(error)
+                    return
+                if delay > 0:
+                    self._timer = turn.get_loop().call_later(delay, self._admit_waiting)
+                    return
             self._waiting.popleft()
             if not turn.done():
                 self._free -= 1
                 turn.set_result(self.pacer.admit())
+
+    def _fail_waiting(self, error: RateLimitError) -> None:
+        """Fail each task by an error of its own: they are raised in different frames."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_exception(copy.copy(error))

@@ -11,7 +11,8 @@ from typing import Final
 
 from attrs import define, field
 
-from bitpeak_async._rate.controller import Permit, RateController, _Cycle
+from bitpeak_async._rate.controller import RateController, _Cycle
+from bitpeak_async._rate.lease import Permit
 
 _NAP: Final = 0.05  # seconds
 _NEWS: Final = 0.05  # seconds until all members know of a pause

@@ -9,8 +9,9 @@ from contextlib import suppress
 from contextvars import Context
 from typing import Final
 
-from bitpeak_async._rate.controller import Permit, RateController
+from bitpeak_async._rate.controller import RateController
 from bitpeak_async._rate.group import LAST_RETRY, Group
+from bitpeak_async._rate.lease import Lease, Permit
 from bitpeak_async._rate.limiter import Limiter
 from bitpeak_async._rate.link import PATIENCE, Link, told
 from bitpeak_async._rate.shared_controller import SharedRateController
@@ -47,7 +48,7 @@ class SharedLimiter:
         link: Link,
         place: str,
         emit: Emitter,
-        gate: Callable[[RateController, int], Limiter] = Limiter,
+        gate: Callable[[Lease | RateController, int], Limiter] = Limiter,
     ) -> None:
         self._news = asyncio.Event()
         self.pacer = SharedRateController(pace, clock, max_pause, slots, on_turn=self._news.set)

@@ -7,8 +7,9 @@ from functools import partial
 
 from bitpeak_async._http.lifecycle import NewLimiter
 from bitpeak_async._http.network import SharedSession
-from bitpeak_async._rate.controller import Permit, RateController
+from bitpeak_async._rate.controller import RateController
 from bitpeak_async._rate.factory import LimiterFactory
+from bitpeak_async._rate.lease import Lease, Permit
 from bitpeak_async._rate.limiter import Limiter
 from bitpeak_async._rate.link import KeptLink
 from bitpeak_async.fleet._fair_limiter import FairLimiter, KeyQuota
@@ -21,7 +22,7 @@ class QuotaLimiter(Limiter):
     those holds no slot that others could use.
     """
 
-    def __init__(self, controller: RateController, slots: int, quota: KeyQuota) -> None:
+    def __init__(self, controller: Lease | RateController, slots: int, quota: KeyQuota) -> None:
         super().__init__(controller, slots)
         self._slots = asyncio.Semaphore(slots)
         self._turn = asyncio.Lock()
@@ -86,7 +87,7 @@ class FleetNetwork(SharedSession):
         """Return what makes a key's limiter."""
         return partial(limiters.make, link=self._link, limiter=self.limiter)
 
-    def limiter(self, controller: RateController, slots: int) -> Limiter:
+    def limiter(self, controller: Lease | RateController, slots: int) -> Limiter:
         """Return a key's limiter."""
         return QuotaLimiter(controller, slots, self.fair_limiter.quota())
 

@@ -1,17 +1,16 @@
-"""How fast all tasks go: the pacer by a clock the test moves, the gate in virtual time."""
+"""How fast all tasks go: the lease by a clock the test moves, the limiter in virtual time."""
 
 import asyncio
 import math
-from functools import partial
 from itertools import pairwise
 
 import pytest
 import virtual_time
 
-from bitpeak_async._rate.controller import RateController
+from bitpeak_async import RateLimitError
+from bitpeak_async._rate.law import Bounds
+from bitpeak_async._rate.lease import Lease, SharedState, state_of
 from bitpeak_async._rate.limiter import Limiter
-from bitpeak_async.options import Pace
-from bitpeak_async.sandbox import FixedWindow, TokenBucket
 
 SLOTS = 16
 
@@ -25,11 +24,12 @@ class Clock:
 
 
 class Drive:
-    """A pacer and its clock, with the moves that tests are made of."""
+    """A lease and its clock, with the moves that tests are made of."""
 
-    def __init__(self, *, in_flight=SLOTS, max_pause=60.0, **pace):
+    def __init__(self, *, max_pause=60.0, requests_per_minute=math.inf, **bounds):
         self.clock = Clock()
-        self.pacer = RateController(Pace(**pace), self.clock, max_pause, in_flight)
+        ceiling = requests_per_minute / 60
+        self.pacer = Lease(self.clock, Bounds(ceiling=ceiling, max_pause=max_pause, **bounds))
 
     def permit(self):
         """Wait as long as the pacer says; return the next permit."""
@@ -213,7 +213,8 @@ def test_the_first_after_a_pause_keeps_to_the_rate():
     probe = drive.permit()
     drive.answer(probe)
     drive.permit()
-    assert 1 / 1.9 == pytest.approx(drive.clock.now - probe.at)
+    assert 1 / drive.pacer.rate == pytest.approx(drive.clock.now - probe.at)
+    assert 1.9 == pytest.approx(drive.pacer.rate, rel=0.05)
 
 
 def test_a_limit_is_measured_over_a_whole_cycle():
@@ -222,7 +223,7 @@ def test_a_limit_is_measured_over_a_whole_cycle():
     drive.let_through(60, seconds=6.0)
     drive.refuse(retry_after=50.0)
     drive.refuse_for(4.0)
-    assert 0.95 * 60 / 60 == pytest.approx(drive.pacer.rate, rel=0.001)
+    assert 0.98 * 60 / 60 == pytest.approx(drive.pacer.rate, rel=0.001)
 
 
 def test_the_end_of_a_block_lies_halfway_between_its_last_refusal_and_the_first_success():
@@ -231,7 +232,7 @@ def test_the_end_of_a_block_lies_halfway_between_its_last_refusal_and_the_first_
     for _ in range(4):
         drive.refuse()  # at 6, 6.25, 6.75 and 7.75 s
     drive.answer(drive.permit())  # at 9.75 s
-    assert 0.95 * 60 / 8.75 == pytest.approx(drive.pacer.rate)
+    assert 0.98 * 60 / 8.75 == pytest.approx(drive.pacer.rate)
 
 
 def test_a_stray_429_only_cuts_the_rate():
@@ -240,7 +241,7 @@ def test_a_stray_429_only_cuts_the_rate():
     drive.let_through(100, seconds=0.1)
     drive.refuse()
     drive.answer(drive.permit())
-    assert 0.7 * 1000 == pytest.approx(drive.pacer.rate)
+    assert 0.85 * 1000 == pytest.approx(drive.pacer.rate)
 
 
 @pytest.mark.parametrize("before", [0, 1, SLOTS])
@@ -253,11 +254,14 @@ def test_a_stray_429_after_next_to_nothing_measures_nothing(before):
 
 
 def test_a_limit_that_says_when_it_ends_is_no_stray_429():
-    """Even if it lets through fewer requests than there are slots."""
+    """Even if it lets through few requests: two are refused, and none beside them is not."""
     drive = Drive()
-    drive.let_through(10, seconds=0.1)
-    drive.refuse_for(0.9)
-    assert 0.95 * 10 == pytest.approx(drive.pacer.rate)
+    drive.let_through(8, seconds=0.1)
+    permits = [drive.permit() for _ in range(2)]
+    for permit in permits:
+        drive.refuse(permit, retry_after=0.7)
+    drive.answer(drive.permit())
+    assert 0.98 * 10 == pytest.approx(drive.pacer.rate)
 
 
 @pytest.mark.parametrize("seconds", [0.1, 300.0])
@@ -275,9 +279,10 @@ def test_an_overload_is_not_taken_for_a_limit(seconds):
 
 def test_a_second_block_with_nothing_between_cuts_the_rate():
     drive = Drive(requests_per_minute=600)
+    drive.let_through(1)
     drive.refuse()
     drive.answer(drive.permit())
-    assert 0.7 * 10 == pytest.approx(drive.pacer.rate)
+    assert 0.85 * 10 == pytest.approx(drive.pacer.rate)
 
 
 def test_idleness_is_not_taken_for_a_limit():
@@ -288,7 +293,7 @@ def test_idleness_is_not_taken_for_a_limit():
     drive.let_through(100, seconds=0.1)
     drive.refuse()
     drive.answer(drive.permit())
-    assert 700 == pytest.approx(drive.pacer.rate)
+    assert 850 == pytest.approx(drive.pacer.rate, rel=0.02)
 
 
 def test_waiting_for_a_slow_answer_is_not_idleness():
@@ -298,26 +303,88 @@ def test_waiting_for_a_slow_answer_is_not_idleness():
     drive.clock.now += 27
     drive.let_through(29)
     drive.answer(slow)
-    drive.refuse_for(30.0)
-    assert 0.95 == pytest.approx(drive.pacer.rate, rel=0.001)
+    drive.refuse(retry_after=29.0)
+    drive.refuse_for(1.0)
+    assert 0.98 == pytest.approx(drive.pacer.rate, rel=0.001)
 
 
 def measured(**options):
     """A drive that has measured a limit of 10 a second."""
     drive = Drive(**options)
     drive.let_through(100, seconds=6.0)
-    drive.refuse_for(4.0)
-    assert 9.5 == pytest.approx(drive.pacer.rate)
+    drive.refuse()
+    for _ in range(3):
+        drive.refuse()  # at 6, 6.25, 6.75 and 7.75 s
+    drive.clock.now += 2.0
+    drive.answer(drive.permit())
+    assert 0.98 * 100 / 8.75 == pytest.approx(drive.pacer.rate, rel=0.05)
     return drive
 
 
 def test_a_rate_climbs_slowly_at_first_and_then_ever_faster():
+    """It has doubled after the time of 700 requests, and after a minute at the earliest."""
     drive = measured()
+    start, base = drive.clock.now, drive.pacer.rate
+    doubling = 700 / base
     rates = []
-    for _ in range(4):
-        drive.let_through(600)
-        rates.append(drive.pacer.rate / 9.5)
-    assert [1.25, 2.0, 3.25, 5.0] == pytest.approx(rates)
+    for part in (0.25, 0.5, 1.0, 1.5):
+        while drive.clock.now < start + part * doubling:
+            drive.let_through(1)
+        rates.append(drive.pacer.rate / base)
+    assert [1 + 1 / 16, 1.25, 2.0, 3.25] == pytest.approx(rates, rel=0.02)
+
+
+def test_idle_time_teaches_nothing():
+    """An hour without requests does not make the limit higher."""
+    drive = measured()
+    before = drive.pacer.rate
+    drive.clock.now += 3600
+    drive.let_through(2)
+    assert before == pytest.approx(drive.pacer.rate, rel=0.01)
+
+
+def test_one_of_many_refused_is_no_limit():
+    """As a proxy in front of the server may refuse any."""
+    drive = Drive()
+    drive.let_through(100, seconds=0.1)
+    permits = [drive.permit() for _ in range(16)]
+    drive.refuse(permits.pop())
+    for permit in permits:
+        drive.answer(permit)
+    drive.answer(drive.permit())
+    assert math.inf == drive.pacer.rate
+
+
+def test_all_of_many_refused_are_a_limit():
+    drive = Drive()
+    drive.let_through(100, seconds=1.0)
+    permits = [drive.permit() for _ in range(16)]
+    for permit in permits:
+        drive.refuse(permit)
+    drive.answer(drive.permit())
+    assert 0.98 * 100 / 1.25 == pytest.approx(drive.pacer.rate)
+
+
+def test_a_window_once_found_closed_for_long_is_not_probed_so_often_again():
+    drive = measured()
+    drive.let_through(20)
+    drive.refuse()
+    assert 1.75 / 2 == pytest.approx(drive.pacer.wait())
+
+
+def test_a_server_that_refuses_for_too_long_is_given_up():
+    """Then each call fails at once while there is a pause, and one may probe after it."""
+    drive = Drive(max_pause=10.0, give_up_after=60.0)
+    drive.let_through(5)
+    with pytest.raises(RateLimitError, match="refused every request for 6") as caught:
+        while True:
+            drive.refuse()
+    assert 10 == pytest.approx(caught.value.retry_after)
+    with pytest.raises(RateLimitError):
+        drive.pacer.wait()
+    drive.clock.now += 10
+    assert drive.pacer.wait() <= 0
+    assert drive.answer(drive.pacer.admit())
 
 
 def test_a_rate_climbs_to_the_fixed_pace_and_no_further():
@@ -336,9 +403,12 @@ def test_a_pause_never_raises_the_rate_above_the_fixed_pace():
 
 def test_the_rate_never_falls_below_one_request_in_the_longest_pause():
     drive = Drive(max_pause=20.0)
+    drive.let_through(20, seconds=2000.0)
+    drive.refuse()
+    drive.refuse_for(20.0)
     for _ in range(5):
         drive.let_through(1, seconds=100.0)
-        drive.refuse_for(20.0)
+        drive.refuse()
         drive.refuse_for(20.0)
     assert 1 / 20 == drive.pacer.rate
 
@@ -352,22 +422,22 @@ def test_a_pause_is_no_shorter_than_the_time_between_two_requests():
 def test_a_clock_that_stands_still_does_no_harm():
     """Some tick every 16 ms only."""
     drive = Drive()
-    permits = [drive.pacer.admit() for _ in range(40)]
-    late = drive.pacer.admit()
+    permits = [drive.permit() for _ in range(40)]
+    late = drive.permit()
     for permit in permits:
         drive.answer(permit)
     assert drive.pacer.refused(late, 0.0)
     drive.pacer.released(late)
-    drive.answer(drive.pacer.admit())
+    drive.answer(drive.permit())
     assert 0 < drive.pacer.rate < math.inf
 
 
 # The gate, and both together, in virtual time.
 
 
-def gate(slots=SLOTS, **pace):
-    pacer = RateController(Pace(**pace), asyncio.get_running_loop().time, 60.0, slots)
-    return Limiter(pacer, slots)
+def gate(slots=SLOTS, requests_per_minute=math.inf, **bounds):
+    bounds = Bounds(ceiling=requests_per_minute / 60, **bounds)
+    return Limiter(Lease(asyncio.get_running_loop().time, bounds), slots)
 
 
 async def hold(gate, seconds):
@@ -491,92 +561,51 @@ def test_a_cancelled_probe_makes_room_for_the_next():
     virtual_time.run(main())
 
 
-class AlignedWindow(FixedWindow):
-    """A fixed window by the server's clock: it may be almost over when the first request comes."""
+def test_giving_up_fails_every_waiting_task_by_an_error_of_its_own():
+    async def main():
+        gate_ = gate(give_up_after=5.0)
 
-    def __init__(self, requests, seconds, *, left):
-        super().__init__(requests, seconds)
-        self._ends = left
+        async def work():
+            permit = await gate_.enter()
+            gate_.pacer.refused(permit, 3.0)
+            gate_.leave(permit)
+            await work()
 
-    def admit(self, now):
-        while now >= self._ends:
-            self._ends += self.seconds
-            self._used = 0
-        return super().admit(now)
+        tasks = [work() for _ in range(40)]
+        return await asyncio.gather(*tasks, return_exceptions=True), gate_
 
-
-async def create_all(limit, creates, *, latency):
-    """Create them all with 16 in flight; return seconds, the share of 429s, the most tries."""
-    loop, gate_, todo = asyncio.get_running_loop(), gate(), iter(range(creates))
-    tries, answers = [], []
-
-    async def create():
-        permit = await gate_.enter()
-        await asyncio.sleep(latency / 2)
-        verdict = limit.admit(loop.time())
-        await asyncio.sleep(latency / 2)
-        if verdict.admitted:
-            gate_.pacer.let_through(permit)
-        else:
-            wait = verdict.headers.get("Retry-After")
-            gate_.pacer.refused(permit, wait and float(wait))
-        gate_.leave(permit)
-        answers.append(verdict.admitted)
-        return verdict.admitted
-
-    async def work():
-        for _ in todo:
-            tried = 1
-            while not await create():
-                tried += 1
-            tries.append(tried)
-
-    await asyncio.gather(*(work() for _ in range(SLOTS)))
-    return loop.time(), answers.count(False) / len(answers), max(tries)
+    errors, gate_ = virtual_time.run(main())
+    assert {RateLimitError} == {type(error) for error in errors}
+    assert len(errors) == len({id(error) for error in errors})
+    assert SLOTS == gate_._free
 
 
-def any_window():
-    """A window that begins with the first request, and some that are partly over by then."""
-    yield pytest.param(lambda: FixedWindow(60, 60.0), id="from the first request")
-    for left in (5, 10, 20, 30, 45, 57):
-        yield pytest.param(partial(AlignedWindow, 60, 60.0, left=left), id=f"{left} s left")
+def test_clients_of_one_key_share_a_pause():
+    async def main():
+        state = SharedState()
+        clock = asyncio.get_running_loop().time
+        first, second = (Limiter(Lease(clock, Bounds(), state), SLOTS) for _ in range(2))
+        second.leave(second.try_enter())
+        permit = first.try_enter()
+        await asyncio.sleep(0.01)
+        first.pacer.refused(permit, 10.0)
+        first.leave(permit)
+        assert second.try_enter() is None
+        await hold(second, 0)
+        return clock()
+
+    assert 10.01 == pytest.approx(virtual_time.run(main()))
 
 
-@pytest.mark.parametrize("window", [*any_window()])
-@pytest.mark.parametrize("latency", [0.02, 0.1, 0.3])
-def test_an_unknown_limit_of_60_a_minute_is_found_and_kept(window, latency):
-    """600 creates need 9 to 10 minutes at best; no header says anything of the limit."""
-    seconds, share_of_429s, tries = virtual_time.run(create_all(window(), 600, latency=latency))
-    assert seconds <= 11.5 * 60
-    assert share_of_429s <= 0.05
-    assert tries <= 4
+def test_a_state_is_found_by_its_place_and_kept_as_long_as_it_is_used():
+    async def main():
+        state = state_of("a")
+        assert state is state_of("a")
+        assert state is not state_of("b")
+        return state
 
+    async def another_loop(state):
+        return state is state_of("a")
 
-@pytest.mark.parametrize(("requests", "seconds"), [(60, 60.0), (300, 60.0), (10, 1.0)])
-@pytest.mark.parametrize("latency", [0.02, 0.1, 0.3])
-def test_a_limit_that_says_when_it_ends_is_hardly_met_again(requests, seconds, latency):
-    limit = FixedWindow(requests, seconds, announce="retry_after")
-    taken, share_of_429s, tries = virtual_time.run(
-        create_all(limit, 10 * requests, latency=latency)
-    )
-    assert taken <= 11 * seconds + 25 * latency
-    assert share_of_429s <= 1.2 * SLOTS / (10 * requests)
-    assert tries <= 3
-
-
-@pytest.mark.parametrize("latency", [0.004, 0.005, 0.006])
-def test_an_unknown_token_bucket_is_used_well(latency):
-    """400 a second with a burst of 100: 5,000 requests need 12.25 s at best."""
-    limit = TokenBucket(400.0, burst=100)
-    seconds, share_of_429s, tries = virtual_time.run(create_all(limit, 5000, latency=latency))
-    assert 0.85 <= 12.25 / seconds <= 1.0
-    assert share_of_429s <= 0.02
-    assert tries <= 4
-
-
-def test_a_slow_token_bucket_is_not_driven_ever_lower():
-    """One a second, burst 20. Each pause used to end with a request the bucket had nothing for."""
-    limit = TokenBucket(1.0, burst=20)
-    seconds, share_of_429s, _ = virtual_time.run(create_all(limit, 300, latency=0.05))
-    assert seconds <= 280 / 0.7
-    assert share_of_429s <= 0.1
+    state = virtual_time.run(main())
+    assert not virtual_time.run(another_loop(state))

@@ -5,16 +5,16 @@ import asyncio
 import pytest
 import virtual_time
 
-from bitpeak_async._rate.controller import RateController
+from bitpeak_async._rate.law import Bounds
+from bitpeak_async._rate.lease import Lease
 from bitpeak_async.fleet._fair_limiter import FairLimiter
 from bitpeak_async.fleet._network import QuotaLimiter
 from bitpeak_async.fleet._run import run_all
-from bitpeak_async.options import Pace
 
 
 def new_key(shared: FairLimiter, slots: int = 16) -> QuotaLimiter:
-    controller = RateController(Pace(), asyncio.get_running_loop().time, 60.0, slots)
-    return QuotaLimiter(controller, slots, shared.quota())
+    lease = Lease(asyncio.get_running_loop().time, Bounds())
+    return QuotaLimiter(lease, slots, shared.quota())
 
 
 async def request(key: QuotaLimiter, seconds: float) -> None:

@@ -1,7 +1,6 @@
 """The simulation behind the sizing table, held to the real limiters in virtual time."""
 
 import asyncio
-import math
 from importlib import import_module
 from itertools import repeat
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import Any
 import pytest
 import virtual_time
 
-from bitpeak_async._rate.controller import RateController
+from bitpeak_async._rate.law import Bounds
+from bitpeak_async._rate.lease import Lease
 from bitpeak_async.fleet._fair_limiter import FairLimiter
 from bitpeak_async.fleet._network import QuotaLimiter
 from bitpeak_async.fleet._run import run_all
-from bitpeak_async.options import Pace
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -47,8 +46,7 @@ async def really(accounts: list[int], process: Any, cost: float) -> tuple[float,
     """
     loop = asyncio.get_running_loop()
     shared, processor = FairLimiter(process.in_flight), asyncio.Lock()
-    limit = None if math.isinf(process.per_minute) else process.per_minute
-    pace = Pace(in_flight=process.slots, requests_per_minute=limit)
+    bounds = Bounds(ceiling=process.per_minute / 60)
     under_way = most = 0
 
     async def request(key: QuotaLimiter) -> None:
@@ -65,9 +63,7 @@ async def really(accounts: list[int], process: Any, cost: float) -> tuple[float,
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
-        key = QuotaLimiter(
-            RateController(pace, loop.time, 60.0, process.slots), process.slots, shared.quota()
-        )
+        key = QuotaLimiter(Lease(loop.time, bounds), process.slots, shared.quota())
         await request(key)
         left = iter(range(after_listing))
 

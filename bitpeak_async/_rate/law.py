@@ -1,0 +1,350 @@
+"""The law of the rate: what is known of a server's limit, and what follows from each reply.
+
+All of it is one pure function over one small record, so that the record may lie anywhere: in
+memory for one process, in a store for many.
+
+1. The rate is unlimited until the server refuses a request (429).
+2. A refusal pauses everybody: for as long as the server asks, else for a quarter of a second,
+   and twice as long after each probe that is refused. Then one request goes first, as a probe;
+   once it is let through, the others follow.
+3. The rate then becomes what the server let through since the last pause, per second: between
+   two moments at which it opens again, a token bucket and a fixed window both admit exactly
+   their limit. A lone refusal is weak evidence, and lowers the rate by 15 % at most. Where most
+   of the requests under way beside it were let through, it is no evidence at all.
+4. The rate climbs with time, slowly at first and then ever faster (as CUBIC, RFC 9438), so a
+   rate measured too low is left soon, and one measured well is rarely exceeded. Each refusal
+   makes the climb slower, until it takes a minute, or 700 requests, to double the rate.
+
+Requests are spaced evenly, so that the smallest burst which a server admits is enough.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from attrs import evolve, frozen
+
+LEASE: Final = 0.1  # seconds for which permits are granted at once
+PROBE: Final = 5.0  # seconds after which a probe without a reply is followed by another
+REENTRY: Final = 16  # requests that come back spread out after a pause
+_CATCH_UP: Final = 0.02  # seconds a late timer may be made up for, so that the rate is kept
+_IDLE: Final = 1.0  # seconds with nothing under way that say nothing of the limit
+
+_FIRST_PAUSE: Final = 0.25  # seconds
+_LONGEST_REENTRY: Final = 1.0  # seconds
+
+_FEW: Final = 16  # requests let through; a burst may be as large
+_SAFE: Final = 0.98  # of a limit that was measured
+_CUT: Final = 0.85  # of the rate at a lone refusal
+_OVERLOAD: Final = 0.7  # of the rate at a 503
+_MANY: Final = 7  # replies to requests under way at a refusal that say whether it is a limit
+_STRAY: Final = 80  # requests let through before a lone refusal, far below the last one
+
+_SLOWEST: Final = 60.0  # seconds until a rate has doubled, or the time of as many requests
+_SLOWEST_REQUESTS: Final = 700
+_SLOWER: Final = 3  # times, after each refusal
+_TRUSTED: Final = 20  # times as long as a first measurement took, if it saw many requests
+_DOUBTED: Final = 4  # the same, if it saw few
+
+
+@frozen(kw_only=True)
+class Bounds:
+    """What the caller asks for.
+
+    Attributes:
+        ceiling: requests per second at most.
+        max_pause: seconds; longer pauses are cut to it.
+        give_up_after: seconds without a request let through, after which waiting is in vain.
+    """
+
+    ceiling: float = math.inf
+    max_pause: float = 60.0
+    give_up_after: float = math.inf
+
+
+@frozen(kw_only=True)
+class Pause:
+    """From the first refusal until a probe is let through.
+
+    Attributes:
+        until: nobody starts before; then one probe does.
+        wait: seconds from the last refusal that counted.
+        refused: requests, probes among them.
+        let_through: requests that were under way when it began.
+        last_refusal: when it was.
+        is_told: whether the server said how long it takes.
+        is_limit: whether requests were counted (429). How long an overload (503) lasts tells
+            nothing of a limit.
+        probe_until: a probe is under way until then at most.
+    """
+
+    until: float
+    wait: float
+    refused: int = 0
+    let_through: int = 0
+    last_refusal: float = -math.inf
+    is_told: bool = False
+    is_limit: bool = True
+    probe_until: float = -math.inf
+
+
+@frozen(kw_only=True)
+class RateState:
+    """What is known of a limit. All times are seconds of one clock.
+
+    Attributes:
+        base: requests per second that the climb began at; infinite while no limit was met.
+        climbed: seconds since then in which requests were sent.
+        doubling: seconds of climbing after which the rate is twice the base.
+        met: requests per second at the last refusal that lowered the rate.
+        began: when the last pause, or idleness, ended.
+        let_through: requests since.
+        latest: when some were last counted.
+        next_at: when the next request may start.
+        reentry: seconds between requests that come back after a pause,
+        reentry_until: until then.
+        paused_at: when the last pause began.
+        pause: None while requests may start.
+        block: seconds that the server kept refusing, when last known.
+    """
+
+    base: float = math.inf
+    climbed: float = 0.0
+    doubling: float = math.inf
+    met: float = 0.0
+    began: float = -math.inf
+    let_through: int = 0
+    latest: float = -math.inf
+    next_at: float = -math.inf
+    reentry: float = 0.0
+    reentry_until: float = -math.inf
+    paused_at: float = -math.inf
+    pause: Pause | None = None
+    block: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Requests per second."""
+        if self.base == math.inf:
+            return math.inf
+        return self.base * (1 + (self.climbed / self.doubling) ** 2)
+
+
+@frozen(kw_only=True)
+class Report:
+    """What became of permits since the last report.
+
+    Attributes:
+        let_through: replies that are not refusals, but for the probe's.
+        latest: when the last of them came.
+        refused: refusals of requests that started at about the same time.
+        started: when that was.
+        retry_after: seconds that the server asks to wait, or None.
+        is_limit: as in ``Pause``.
+        is_probe_through: whether the probe was let through.
+        is_probe_lost: whether the probe ended without a reply.
+        unused: permits given back.
+        is_idle: whether nothing was under way.
+    """
+
+    let_through: int = 0
+    latest: float = -math.inf
+    refused: int = 0
+    started: float = math.inf
+    retry_after: float | None = None
+    is_limit: bool = True
+    is_probe_through: bool = False
+    is_probe_lost: bool = False
+    unused: float = 0
+    is_idle: bool = False
+
+
+@frozen(kw_only=True)
+class Grant:
+    """Leave to send requests.
+
+    Attributes:
+        count: how many; may be infinite.
+        start: when the first may start,
+        interval: seconds between one and the next.
+        until: it is void from then on, and another may be asked for.
+        is_probe: whether it is the one request that ends a pause.
+        gave_up: whether the pause has lasted longer than the caller wants to wait.
+    """
+
+    count: float = 0
+    start: float = -math.inf
+    interval: float = 0.0
+    until: float = -math.inf
+    is_probe: bool = False
+    gave_up: bool = False
+
+
+def advance(
+    state: RateState, now: float, report: Report, bounds: Bounds, wish: int = 0
+) -> tuple[RateState, Grant]:
+    """Return what is known after a report, and what is granted of a wish for permits."""
+    state = _count(state, now, report, bounds)
+    if report.refused:
+        state = _refuse(state, now, report, bounds)
+    if state.pause is not None and report.is_probe_lost:
+        state = evolve(state, pause=evolve(state.pause, probe_until=-math.inf))
+    if state.pause is not None and report.is_probe_through:
+        state = _resume(state, state.pause, now, bounds)
+    return _grant(state, now, bounds, wish)
+
+
+def _count(state: RateState, now: float, report: Report, bounds: Bounds) -> RateState:
+    """Count what was let through, and climb."""
+    if (pause := state.pause) is not None:
+        if not report.let_through:
+            return state
+        let_through = pause.let_through + report.let_through
+        return evolve(state, pause=evolve(pause, let_through=let_through))
+    rate = min(state.rate, bounds.ceiling)
+    if report.unused:
+        state = evolve(state, next_at=state.next_at - report.unused / rate)
+    if report.let_through:
+        climbed, latest = state.climbed, max(state.latest, report.latest)
+        if state.rate < bounds.ceiling:
+            climbed += min(latest - state.latest, _IDLE + 2 / rate)
+        let_through = state.let_through + report.let_through
+        state = evolve(state, climbed=climbed, let_through=let_through, latest=latest)
+    if report.is_idle and now - state.latest > max(_IDLE, 2 / rate):
+        state = evolve(state, began=now, let_through=0)
+    return state
+
+
+def _refuse(state: RateState, now: float, report: Report, bounds: Bounds) -> RateState:
+    """Begin or prolong the pause. Requests under way when it began belong to it."""
+    pause, asked = state.pause, report.retry_after
+    if report.started <= state.paused_at:
+        if pause is None:
+            return state
+        until = pause.until
+        if asked is not None:
+            until = max(until, now + min(asked, bounds.max_pause))
+        pause = evolve(pause, until=until, refused=pause.refused + report.refused)
+        return evolve(state, pause=pause)
+    if pause is None:
+        # A window that was closed for long, and is met again soon, is a window again.
+        block = state.block if now - state.began < 10 * state.block else 0.0
+        wait = max(_FIRST_PAUSE, 1 / min(state.rate, bounds.ceiling), block / 2)
+        state = evolve(state, paused_at=now, block=block)
+        pause, seconds = Pause(until=now, wait=wait), wait if asked is None else asked
+    else:  # the probe; one refused after the wait that the server asked for waits longer
+        wait = 2 * pause.wait
+        seconds = wait if asked is None else max(wait, asked)
+    pause = evolve(
+        pause,
+        until=now + min(seconds, bounds.max_pause),
+        wait=wait,
+        refused=pause.refused + report.refused,
+        last_refusal=now,
+        is_told=pause.is_told or asked is not None,
+        is_limit=pause.is_limit and report.is_limit,
+        probe_until=-math.inf,
+    )
+    return evolve(state, pause=pause)
+
+
+def _resume(state: RateState, pause: Pause, now: float, bounds: Bounds) -> RateState:
+    """End the pause, and measure the limit."""
+    before = min(state.rate, bounds.ceiling)
+    blocked = now - state.paused_at
+    block = pause.last_refusal - state.paused_at
+    is_beside_many = (
+        pause.refused + pause.let_through >= _MANY and pause.let_through >= 4 * pause.refused
+    )
+    state = _measured(state, pause, now, before) if not is_beside_many else state
+    base = max(state.base, 1 / max(bounds.max_pause, 1.0))
+    reentry = min(_LONGEST_REENTRY, blocked / 2) if pause.is_told or not is_beside_many else 0.0
+    return evolve(
+        state,
+        base=base,
+        began=now,
+        let_through=1,
+        latest=now,
+        next_at=now + max(1 / min(base, bounds.ceiling), reentry / REENTRY),
+        reentry=reentry / REENTRY,
+        reentry_until=now + reentry,
+        pause=None,
+        block=max(0.8 * state.block, block),
+    )
+
+
+def _measured(state: RateState, pause: Pause, now: float, before: float) -> RateState:
+    """Return the state at the rate that a pause proves, in place of the one ``before`` it."""
+    if not pause.is_limit:
+        return _slower(state, _OVERLOAD * before, before, seconds=_SLOWEST)
+    let_through = state.let_through + pause.let_through
+    is_lone = pause.refused == 1
+    if is_lone and let_through > _STRAY and before < _SAFE * state.met:
+        return evolve(state, met=(state.met + before) / 2)  # that much was let through before
+    if not let_through or (before == math.inf and is_lone and let_through <= _FEW):
+        return state
+    seconds = max(_opened(state, pause, now) - state.began, 1e-3)
+    measured = _SAFE * let_through / seconds
+    if before < math.inf or is_lone:
+        active = max(state.paused_at - state.began, 1e-3)
+        was = before if before < math.inf else state.let_through / active
+        weight = pause.refused**3 / (pause.refused + pause.let_through)
+        measured = max(measured, was * _CUT**weight)
+    if pause.is_told and not is_lone:
+        seconds = math.inf
+    else:
+        seconds *= _TRUSTED if let_through > _FEW else _DOUBTED
+    return _slower(state, measured, before, seconds=seconds)
+
+
+def _opened(state: RateState, pause: Pause, now: float) -> float:
+    """Return when the server began to let requests through again."""
+    if pause.is_told:
+        return pause.until
+    if pause.last_refusal > state.paused_at:  # between that probe and the one let through
+        return (pause.last_refusal + now) / 2
+    return now
+
+
+def _slower(state: RateState, base: float, before: float, *, seconds: float) -> RateState:
+    """Begin to climb anew, and more slowly.
+
+    Args:
+        state: as it was.
+        base: the rate from now on.
+        before: the rate that met the limit.
+        seconds: until a rate measured for the first time doubles; infinite where the server
+            said when it would open, so that the measurement is exact.
+    """
+    slowest = max(_SLOWEST, _SLOWEST_REQUESTS / base)
+    if seconds == math.inf:
+        doubling = slowest = 2 * slowest
+    else:
+        doubling = seconds if state.doubling == math.inf else _SLOWER * state.doubling
+    met = before if before < math.inf else base
+    return evolve(state, base=base, climbed=0.0, doubling=min(doubling, slowest), met=met)
+
+
+def _grant(state: RateState, now: float, bounds: Bounds, wish: int) -> tuple[RateState, Grant]:
+    if (pause := state.pause) is not None:
+        if now < pause.until:
+            gave_up = now - state.paused_at >= bounds.give_up_after
+            return state, Grant(until=pause.until, gave_up=gave_up)
+        if now < pause.probe_until or not wish:
+            return state, Grant(until=pause.probe_until)
+        probe_until = now + PROBE
+        state = evolve(state, pause=evolve(pause, probe_until=probe_until))
+        return state, Grant(count=1, start=now, until=probe_until, is_probe=True)
+    if not wish:
+        return state, Grant(until=now)
+    start = max(now - _CATCH_UP, state.next_at)
+    interval = 1 / min(state.rate, bounds.ceiling)
+    if start < state.reentry_until:
+        interval = max(interval, state.reentry)
+    if not interval:
+        return state, Grant(count=math.inf, start=start, until=now + LEASE)
+    count = min(wish, max(1, round(LEASE / interval)))
+    end = start + count * interval
+    grant = Grant(count=count, start=start, interval=interval, until=max(now, end) + LEASE)
+    return evolve(state, next_at=end), grant

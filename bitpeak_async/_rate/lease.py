@@ -1,0 +1,180 @@
+"""Permits of one client, leased by the law from the state of its key's rate."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import weakref
+from collections.abc import Callable
+from typing import Final
+
+from attrs import define, field
+
+from bitpeak_async._rate.law import Bounds, Grant, RateState, Report, advance
+from bitpeak_async.errors import RateLimitError
+
+_PROBE_POLL: Final = 0.05  # seconds between looks whether another task's probe was answered
+_WISH: Final = 64  # permits; the rate allows fewer
+
+
+@define(eq=False)
+class Permit:
+    """Leave to send one request.
+
+    Attributes:
+        at: when it was given.
+        is_probe: whether its reply may end a pause.
+    """
+
+    at: float
+    is_probe: bool = False
+
+
+@define(eq=False)
+class SharedState:
+    """What all clients of one key in an event loop know of its limit."""
+
+    value: RateState = field(factory=RateState)
+
+
+class Lease:
+    """Permits of one client.
+
+    Args:
+        clock: seconds, monotonic.
+        bounds: of this client.
+        state: shared with the other clients of the key.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float], bounds: Bounds, state: SharedState | None = None
+    ) -> None:
+        self.clock = clock
+        self._bounds = bounds
+        self._state = SharedState() if state is None else state
+        self._grant = Grant()
+        self._let_through = 0
+        self._latest = -math.inf
+        self._under_way = 0
+
+    @property
+    def rate(self) -> float:
+        """Requests per second."""
+        return min(self._state.value.rate, self._bounds.ceiling)
+
+    @property
+    def paused_until(self) -> float:
+        """When the pause ends, on the clock; minus infinity without one."""
+        pause = self._state.value.pause
+        return -math.inf if pause is None else pause.until
+
+    def wait(self) -> float:
+        """Return the seconds until the next request may start; 0 or less means now.
+
+        Raises:
+            RateLimitError: the server has let nothing through for too long.
+        """
+        now, grant = self.clock(), self._grant
+        is_stale = self._state.value.pause is not None and not grant.is_probe
+        if is_stale or grant.count < 1 or now >= grant.until:
+            grant = self._advance(now, wish=_WISH)
+        if grant.gave_up:
+            raise self._gave_up(now)
+        if grant.count >= 1:
+            return grant.start - now
+        return max(min(grant.until - now, self._poll(now)), 1e-3)
+
+    def admit(self) -> Permit:
+        """Give the permit that ``wait()`` allowed."""
+        permit, grant = Permit(self.clock(), self._grant.is_probe), self._grant
+        self._under_way += 1
+        if grant.interval or permit.is_probe:
+            self._grant = Grant(
+                count=grant.count - 1,
+                start=grant.start + grant.interval,
+                interval=grant.interval,
+                until=grant.until,
+            )
+        return permit
+
+    def let_through(self, permit: Permit) -> bool:
+        """Count a reply that is not a refusal; return whether it ended a pause."""
+        if permit.is_probe and self._state.value.pause is not None:
+            permit.is_probe = False
+            self._advance(self.clock(), is_probe_through=True)
+            return True
+        self._let_through += 1
+        self._latest = self.clock()
+        return False
+
+    def refused(self, permit: Permit, retry_after: float | None, *, is_limit: bool = True) -> bool:
+        """Begin or prolong the pause; return whether this refusal counted.
+
+        Args:
+            permit: of the request that was refused.
+            retry_after: seconds that the server asks to wait, or None.
+            is_limit: whether requests were counted (429).
+        """
+        before = self._state.value
+        self._advance(
+            self.clock(),
+            refused=1,
+            started=math.inf if permit.is_probe else permit.at,
+            retry_after=retry_after,
+            is_limit=is_limit,
+        )
+        was_probe, permit.is_probe = permit.is_probe, False
+        return was_probe or (before.pause is None and self._state.value.pause is not None)
+
+    def released(self, permit: Permit) -> None:
+        """Forget a permit, whatever became of its request."""
+        self._under_way -= 1
+        if permit.is_probe:
+            self._advance(self.clock(), is_probe_lost=True)
+
+    def _advance(self, now: float, *, wish: int = 0, **report: object) -> Grant:
+        unused = self._grant.count if self._grant.interval else 0
+        counted = Report(
+            let_through=self._let_through,
+            latest=self._latest,
+            unused=unused,
+            is_idle=not self._under_way,
+            **report,  # type: ignore[arg-type]
+        )
+        self._let_through = 0
+        self._state.value, self._grant = advance(
+            self._state.value, now, counted, self._bounds, wish
+        )
+        return self._grant
+
+    def _poll(self, now: float) -> float:
+        return _PROBE_POLL if now >= self.paused_until else math.inf
+
+    def _gave_up(self, now: float) -> RateLimitError:
+        refused_for = now - self._state.value.paused_at
+        return RateLimitError(
+            f"the server has refused every request for {refused_for:.0f} s (429); gave up after "
+            f"Retry(give_up_after={self._bounds.give_up_after:g}), no request was sent",
+            status=429,
+            title="Too Many Requests",
+            retry_after=max(0.0, self.paused_until - now),
+        )
+
+
+_STATES: Final[
+    weakref.WeakKeyDictionary[
+        asyncio.AbstractEventLoop, weakref.WeakValueDictionary[str, SharedState]
+    ]
+] = weakref.WeakKeyDictionary()
+
+
+def state_of(place: str) -> SharedState:
+    """Return the state that all clients of a key share in the running loop.
+
+    It lives as long as one of them does. A forked child has a loop, and so states, of its own.
+    """
+    states = _STATES.setdefault(asyncio.get_running_loop(), weakref.WeakValueDictionary())
+    state = states.get(place)
+    if state is None:
+        state = states[place] = SharedState()
+    return state
