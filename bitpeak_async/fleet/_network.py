@@ -41,6 +41,9 @@ class QuotaLimiter(Limiter):
         """Wait for a slot of the key, for the rate and for a slot of the fleet.
 
         ``leave()`` must follow.
+
+        Raises:
+            RateLimitError: the server has let nothing through for too long.
         """
         await self._slots.acquire()
         try:
@@ -48,8 +51,12 @@ class QuotaLimiter(Limiter):
                 while True:
                     await self._wait_for_rate()
                     await self._quota.acquire()
-                    if self.pacer.wait() <= 0:
-                        return self.pacer.admit()
+                    try:
+                        if self.pacer.wait() <= 0:
+                            return self.pacer.admit()
+                    except BaseException:
+                        self._quota.release()
+                        raise
                     self._quota.release()  # a pause began while waiting
         except BaseException:
             self._slots.release()

@@ -5,15 +5,16 @@ import asyncio
 import pytest
 import virtual_time
 
+from bitpeak_async import RateLimitError
 from bitpeak_async._rate.law import Bounds
-from bitpeak_async._rate.lease import Lease
+from bitpeak_async._rate.lease import Lease, Permit
 from bitpeak_async.fleet._fair_limiter import FairLimiter
 from bitpeak_async.fleet._network import QuotaLimiter
 from bitpeak_async.fleet._run import run_all
 
 
-def new_key(shared: FairLimiter, slots: int = 16) -> QuotaLimiter:
-    lease = Lease(asyncio.get_running_loop().time, Bounds())
+def new_key(shared: FairLimiter, slots: int = 16, give_up_after: float = 600.0) -> QuotaLimiter:
+    lease = Lease(asyncio.get_running_loop().time, Bounds(give_up_after=give_up_after))
     return QuotaLimiter(lease, slots, shared.quota())
 
 
@@ -158,6 +159,25 @@ def test_cancelling_a_task_that_waits_for_a_slot_loses_none():
         return shared._free, [key._slots._value for key in keys], shared._waiting
 
     assert (1, [16, 16, 16], {}) == virtual_time.run(main())
+
+
+def test_a_key_that_is_given_up_while_it_waits_for_a_slot_holds_none():
+    async def main():
+        shared = FairLimiter(1)
+        key, other = new_key(shared, give_up_after=0.0), new_key(shared)
+        first = await key.enter()
+        key.leave(first)
+        busy_slot = asyncio.create_task(request(other, 2.0))
+        await asyncio.sleep(1.0)
+        waiting = asyncio.create_task(request(key, 1.0))
+        await asyncio.sleep(0.5)
+        key.pacer.refused(Permit(0.5), 10.0)
+        await busy_slot
+        with pytest.raises(RateLimitError):
+            await waiting
+        return shared._free
+
+    assert 1 == virtual_time.run(main())
 
 
 def test_groups_start_as_slots_become_free():
