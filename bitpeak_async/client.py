@@ -1,4 +1,4 @@
-"""The client: configuration, environment, life cycle."""
+"""The client: configuration, life cycle, desired state."""
 
 from __future__ import annotations
 

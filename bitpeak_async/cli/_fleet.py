@@ -132,7 +132,7 @@ async def _targets(
 
     keys = [f"sandbox-key-{number}" for number in range(len(accounts))]
     sandboxed = [
-        Account(account.name, key, account.spec_files, pace=account.pace, place=account.place)
+        Account(account.name, key, account.spec_files, pace=account.pace, source=account.source)
         for account, key in zip(accounts, keys, strict=True)
     ]
     async with Sandbox(api_keys=keys) as server:

@@ -1,4 +1,7 @@
-"""Many accounts in one process: each with its key and pace, all on one connector, one report."""
+"""Many accounts in one process: each key has its own pace, all share one limit on requests.
+
+accounts ─▶ resolver ─▶ client pool ─▶ network (one session, a fair limiter) ─▶ ledger ─▶ report
+"""
 
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.accounts_file import read_accounts

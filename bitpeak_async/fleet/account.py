@@ -1,4 +1,4 @@
-"""One account of a fleet: its name, where its key is, and what it should have."""
+"""One account of a fleet: its name, where its key comes from, and what it should have."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ __all__ = ["Account"]
 class Account:
     """One account of a fleet.
 
-    It pickles, with the key by reference unless that was given itself.
+    It pickles. Its key travels by reference, unless the key itself was given.
 
     Args:
-        name: how reports and errors call it; unique in a fleet.
+        name: identifies it in reports and errors; unique in a fleet.
         api_key: where the key comes from, or the key itself.
-        specs: the desired handlers, or paths of spec files and folders of them, which are read
-            when they are needed. Accounts may share files.
+        specs: the desired handlers, or paths of spec files and folders of them. Files are read
+            when needed; accounts may share them.
         base_url: by default the fleet's.
         pace: by default the fleet's.
+        source: where it was defined, for errors, such as ``"accounts.yaml:3"``.
 
     Raises:
         ConfigurationError: an argument is unusable; it names the account.
@@ -42,7 +43,7 @@ class Account:
     spec_files: tuple[Path, ...]
     base_url: str | None
     pace: Pace | None
-    place: str = field(eq=False)
+    source: str = field(eq=False)
 
     @hides("api_key")
     def __init__(
@@ -53,7 +54,7 @@ class Account:
         *,
         base_url: str | None = None,
         pace: Pace | None = None,
-        place: str = "",
+        source: str = "",
     ) -> None:
         given: Secret[str | KeySource] = Secret.of(api_key)
         if not isinstance(name, str) or not name:
@@ -75,7 +76,7 @@ class Account:
         handlers, files = _sorted(who, specs)
         # pyright does not know what attrs adds.
         self.__attrs_init__(  # pyright: ignore[reportAttributeAccessIssue]
-            name, key, handlers, files, base_url, pace, place
+            name, key, handlers, files, base_url, pace, source
         )
 
     def __repr__(self) -> str:
@@ -85,13 +86,13 @@ class Account:
 
     @property
     def title(self) -> str:
-        """How an error names it: with its place, where it comes from a file."""
-        return f"{self.place}: account {self.name!r}" if self.place else f"account {self.name!r}"
+        """How errors name it: with the source, if it has one."""
+        return f"{self.source}: account {self.name!r}" if self.source else f"account {self.name!r}"
 
     def with_specs(self, specs: Iterable[HandlerSpec | str | os.PathLike[str]]) -> Account:
-        """Return the same account with other specs, such as a part of its own."""
+        """Return the same account with other specs, for example a part of its own."""
         return Account(
-            self.name, self.key, specs, base_url=self.base_url, pace=self.pace, place=self.place
+            self.name, self.key, specs, base_url=self.base_url, pace=self.pace, source=self.source
         )
 
 

@@ -158,7 +158,7 @@ class _AccountReader:
             rate = entry.requests_per_minute or None
             pace = Pace(in_flight=entry.in_flight or Pace().in_flight, requests_per_minute=rate)
         url, where = entry.base_url or None, self._document.at(keys)
-        return Account(name, key, specs, base_url=url, pace=pace, place=where)
+        return Account(name, key, specs, base_url=url, pace=pace, source=where)
 
     def _unique_name(self, keys: Keys, item: Mapping[str, Any]) -> str:
         """Return the name, also of an account that has problems, or an empty one."""

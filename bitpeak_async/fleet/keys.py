@@ -1,4 +1,4 @@
-"""Where an account's key comes from: by reference, resolved only when it is needed."""
+"""Where an account's key comes from: a reference, resolved only when needed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["EnvironmentKey", "FileKey", "KeySource", "LiteralKey"]
 
 
 class KeySource(Protocol):
-    """What can tell a key: one of the classes here, or one of your own.
+    """Resolves to a key: one of the classes here, or one of your own.
 
-    To travel to other processes it must pickle, and hold no key but where to find it.
+    To travel to other processes it must pickle, and refer to the key rather than hold it.
     """
 
     @abstractmethod
@@ -26,7 +26,7 @@ class KeySource(Protocol):
         """Return the key.
 
         Raises:
-            ConfigurationError: there is none; it says where it was looked for.
+            ConfigurationError: there is none; the message says where it looked.
         """
 
 
@@ -49,7 +49,7 @@ class EnvironmentKey:
 
 @frozen
 class FileKey:
-    """The key in a file of the machine that uses it; white space around it does not count.
+    """The key in a file of the machine that uses it, without white space around it.
 
     Attributes:
         path: of the file.
@@ -68,7 +68,7 @@ class FileKey:
 
 @frozen
 class LiteralKey:
-    """The key itself. It is masked wherever it is shown, and travels with whatever holds it.
+    """The key itself. It is masked wherever it is shown, and pickles with whatever holds it.
 
     Attributes:
         value: the key.

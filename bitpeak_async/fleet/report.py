@@ -1,4 +1,4 @@
-"""What became of a fleet: plans and reports by account."""
+"""Plans and reports of a fleet, by account."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _ALWAYS: Final = (Result.CREATED, Result.UPDATED, Result.UNCHANGED, Result.FAILE
 
 @frozen(repr=False)
 class AccountReport:
-    """What became of one account.
+    """The result of one account.
 
     Attributes:
         account: its name.
-        report: its outcomes, or those that failed where only they are kept; None where the
+        report: its outcomes, or only the failed ones if the others were not kept; None if the
             account failed before anything was written.
-        error: why it failed as a whole, else None.
+        error: why the whole account failed, else None.
         counts: of all outcomes, result → number.
     """
 
@@ -61,7 +61,7 @@ class AccountReport:
 
 @frozen(repr=False)
 class FleetReport:
-    """What became of each account; ``str(report)`` is a table of counts without secrets.
+    """The result of each account; ``str(report)`` is a table of counts without secrets.
 
     Attributes:
         accounts: name → its report, in the order they ended.
@@ -123,7 +123,7 @@ class FleetReport:
 
 @frozen(repr=False)
 class FleetPlan:
-    """What would be done, by account; ``str(plan)`` is each account's diff without secrets.
+    """The plan of each account; ``str(plan)`` shows each diff without secrets.
 
     Attributes:
         plans: name → plan.
@@ -159,10 +159,10 @@ class FleetPlan:
 
 
 class FleetCancelledError(asyncio.CancelledError):
-    """A fleet's run was cancelled; what was begun has ended or was cancelled too.
+    """A fleet's run was cancelled; everything it had started has ended or was cancelled.
 
     Attributes:
-        report: the accounts that had begun to write; others are not in it.
+        report: the accounts that had started to write; others are not in it.
     """
 
     def __init__(self, report: FleetReport) -> None:
@@ -174,7 +174,7 @@ class FleetCancelledError(asyncio.CancelledError):
 
 
 def _columns(accounts: Iterable[AccountReport]) -> tuple[Result, ...]:
-    """Return the results to show: those that are always expected, and what else there is."""
+    """Return the results to show: the usual ones, and any others that occurred."""
     found = {result for account in accounts for result, count in account.counts.items() if count}
     return tuple(result for result in Result if result in found or result in _ALWAYS)
 

@@ -99,7 +99,7 @@ def writes(server: Sandbox) -> int:
 # What it does
 
 
-async def test_processes_of_its_own_do_all_accounts(server, monkeypatch):
+async def test_its_own_processes_provision_all_accounts(server, monkeypatch):
     for name, key in KEYS.items():
         monkeypatch.setenv(name, key)
     async with DaskFleet(accounts(), workers=2, base_url=server.base_url) as fleet:
@@ -111,7 +111,7 @@ async def test_processes_of_its_own_do_all_accounts(server, monkeypatch):
     assert 36 == writes(server)
 
 
-async def test_the_workers_of_a_scheduler_do_all_accounts(cluster, server):
+async def test_the_workers_of_a_scheduler_provision_all_accounts(cluster, server):
     ended: list[AccountReport] = []
     report = await provisioned(fleet_on(cluster, server, accounts()), on_account=ended.append)
     assert report.ok
@@ -121,7 +121,7 @@ async def test_the_workers_of_a_scheduler_do_all_accounts(cluster, server):
     assert all(() == account.report.outcomes for account in report)
 
 
-async def test_all_outcomes_come_back_where_they_are_wanted(cluster, server):
+async def test_all_outcomes_come_back_on_request(cluster, server):
     report = await provisioned(fleet_on(cluster, server, accounts(1)), keep_outcomes=True)
     outcomes = report.accounts["account-0"].report.outcomes
     assert ["n0", "n1", "n2"] == [outcome.change.name for outcome in outcomes]
@@ -167,7 +167,7 @@ async def test_a_bad_key_fails_its_account_alone(cluster, server, tmp_path: Path
     assert 9 == report.totals[Result.CREATED]
 
 
-async def test_a_cancelled_run_tells_how_far_it_came(cluster, server):
+async def test_a_cancelled_run_reports_how_far_it_came(cluster, server):
     server.inject(Fault.stall(), method="POST", api_key=KEYS["KEY_1"], times=None)
     ended = asyncio.Event()
     async with fleet_on(cluster, server, accounts(2), pace=Pace(in_flight=1)) as fleet:
@@ -205,7 +205,7 @@ async def problems_of(fleet: DaskFleet) -> tuple[str, ...]:
     return raised.value.problems
 
 
-async def test_a_key_that_one_worker_lacks_is_told(cluster, server):
+async def test_a_key_that_one_worker_lacks_is_reported(cluster, server):
     some = [*accounts(2), Account("poor", EnvironmentKey("RARE_KEY"), specs(1))]
     cluster.add_worker("rich", RARE_KEY=KEYS["KEY_2"])
     try:
@@ -218,7 +218,7 @@ async def test_a_key_that_one_worker_lacks_is_told(cluster, server):
     assert 0 == server.counts.total()
 
 
-async def test_a_key_that_differs_between_workers_is_told(cluster, server):
+async def test_a_key_that_differs_between_workers_is_reported(cluster, server):
     cluster.add_worker("other", KEY_1=KEYS["KEY_2"])
     try:
         problems = await problems_of(fleet_on(cluster, server, accounts(2)))
@@ -228,7 +228,7 @@ async def test_a_key_that_differs_between_workers_is_told(cluster, server):
     assert 0 == server.counts.total()
 
 
-async def test_all_that_is_wrong_with_accounts_and_files_is_told(cluster, server, tmp_path: Path):
+async def test_all_problems_of_accounts_and_files_are_reported(cluster, server, tmp_path: Path):
     (tmp_path / "specs.json").write_text('[{"name": "n", "type": "emial"}]')
     some = [
         *accounts(1),
@@ -241,14 +241,14 @@ async def test_all_that_is_wrong_with_accounts_and_files_is_told(cluster, server
     assert 0 == server.counts.total()
 
 
-async def test_keys_themselves_travel_only_where_that_is_allowed(cluster, server):
+async def test_keys_themselves_travel_only_if_allowed(cluster, server):
     some = [Account("literal", KEYS["KEY_0"], specs())]
     with pytest.raises(ConfigurationError, match=r"account 'literal': the key itself.*send_keys"):
         fleet_on(cluster, server, some)
     assert (await provisioned(fleet_on(cluster, server, some, send_keys=True))).ok
 
 
-async def test_a_scheduler_that_does_not_answer_is_told(unused_tcp_port: int):
+async def test_a_scheduler_that_does_not_answer_is_reported(unused_tcp_port: int):
     fleet = DaskFleet(
         accounts(1), scheduler=f"tcp://127.0.0.1:{unused_tcp_port}", connect_timeout=1
     )
@@ -256,12 +256,12 @@ async def test_a_scheduler_that_does_not_answer_is_told(unused_tcp_port: int):
         await provisioned(fleet)
 
 
-async def test_an_address_that_is_none_is_told():
+async def test_an_invalid_address_is_reported():
     with pytest.raises(ConfigurationError, match="no Dask scheduler answers at nonsense://x"):
         await provisioned(DaskFleet(accounts(1), scheduler="nonsense://x", connect_timeout=1))
 
 
-async def test_a_worker_of_another_version_is_told(cluster, server, tmp_path: Path):
+async def test_a_worker_of_another_version_is_reported(cluster, server, tmp_path: Path):
     metadata = tmp_path / "bitpeak_async-9.9.dist-info" / "METADATA"
     metadata.parent.mkdir()
     metadata.write_text("Metadata-Version: 2.1\nName: bitpeak_async\nVersion: 9.9\n")
@@ -276,7 +276,7 @@ async def test_a_worker_of_another_version_is_told(cluster, server, tmp_path: Pa
     assert 0 == server.counts.total()
 
 
-async def test_a_pace_store_that_the_workers_cannot_reach_is_told(
+async def test_a_pace_store_that_the_workers_cannot_reach_is_reported(
     cluster, server, unused_tcp_port: int
 ):
     store = RedisPaceStore(f"redis://:{CANARY}@127.0.0.1:{unused_tcp_port}/0")
@@ -301,7 +301,7 @@ def test_unusable_options_are_refused(options, problem):
         DaskFleet(accounts(1), **options)
 
 
-async def test_it_has_to_be_entered():
+async def test_it_must_be_entered():
     with pytest.raises(ClosedError, match="async with"):
         await DaskFleet(accounts(1)).provision()
 
@@ -336,7 +336,8 @@ async def test_no_key_shows_in_names_logs_pages_or_reports(cluster, server):
         pages.append(repr(tasks))
         [running] = [key for key, _ in tasks if "-literal-0-" in key]
         paths = [*PAGES, f"info/task/{quote(running)}.html"]
-        identity = fleet._client.scheduler_info(n_workers=-1)
+        identity = await fleet._client.scheduler.identity(n_workers=-1)
+        assert identity["workers"]
         pages.append(repr(identity))
         for worker in identity["workers"]:
             kinds = ("worker", "logs")

@@ -1,4 +1,4 @@
-"""Many accounts in one process, against one real server that holds them all."""
+"""Many accounts in one process, against one real server that has them all."""
 
 import asyncio
 import pickle
@@ -127,7 +127,7 @@ async def test_pruning_is_by_account(server: Sandbox):
     assert ["n0", "n1", "n2"] == names(server, KEYS[0]) == names(server, KEYS[1])
 
 
-async def test_outcomes_and_accounts_are_told_as_they_end(server: Sandbox):
+async def test_outcomes_and_accounts_are_reported_as_they_end(server: Sandbox):
     outcomes: list[tuple[str, str]] = []
     ended: list[AccountReport] = []
 
@@ -144,7 +144,7 @@ async def test_outcomes_and_accounts_are_told_as_they_end(server: Sandbox):
     assert {Result.CREATED: 6} == report.totals
 
 
-async def test_without_outcomes_what_failed_is_kept(server: Sandbox):
+async def test_failed_outcomes_are_kept_even_without_the_others(server: Sandbox):
     server.inject(Fault(status=422), method="POST", times=1)
     async with fleet_of(server, accounts(1), pace=Pace(in_flight=1)) as fleet:
         report = await fleet.provision(keep_outcomes=False)
@@ -196,7 +196,7 @@ async def test_accounts_of_one_key_must_agree(server: Sandbox, other, prune, pro
 # Bad input, before anything is sent
 
 
-async def test_all_that_is_wrong_is_told_at_once(server: Sandbox, tmp_path, monkeypatch):
+async def test_all_problems_are_reported_at_once(server: Sandbox, tmp_path, monkeypatch):
     monkeypatch.delenv("ACME_KEY", raising=False)
     (tmp_path / "bad.toml").write_text('[[handlers]]\nname = "x"\ntype = "slack"\n')
     bad = tmp_path / "bad.toml"
@@ -242,7 +242,7 @@ async def test_all_that_is_wrong_is_told_at_once(server: Sandbox, tmp_path, monk
         (lambda: Fleet(retry=3), "retry must be"),
     ],
 )
-def test_what_cannot_be_used_is_refused(make: Callable[[], object], problem: str):
+def test_unusable_arguments_are_refused(make: Callable[[], object], problem: str):
     with pytest.raises(ConfigurationError, match=problem):
         make()
 
@@ -250,7 +250,7 @@ def test_what_cannot_be_used_is_refused(make: Callable[[], object], problem: str
 # Failures of one account
 
 
-async def test_an_outage_of_one_account_is_reported_and_the_others_are_done(server: Sandbox):
+async def test_an_outage_of_one_account_is_reported_and_the_others_continue(server: Sandbox):
     server.inject(Fault.gateway_error(), api_key=KEYS[0], times=None)
     async with fleet_of(server, accounts(4)) as fleet:
         report = await fleet.provision()
@@ -260,7 +260,7 @@ async def test_an_outage_of_one_account_is_reported_and_the_others_are_done(serv
 
 
 async def test_accounts_that_hang_stop_no_other(server: Sandbox):
-    """They time out only when all others are done, though they came first and are most."""
+    """They time out once all others are done, though they started first and are the majority."""
     for key in KEYS[:8]:
         server.inject(Fault.stall(), api_key=key, times=None)
     ended: list[str] = []
@@ -278,7 +278,7 @@ async def test_accounts_that_hang_stop_no_other(server: Sandbox):
 
 
 async def test_a_paused_account_holds_no_slot():
-    """One place for all: were it kept during the pause, nobody else would send meanwhile."""
+    """One slot for all: if the pause kept it, no other key could send meanwhile."""
     async with Sandbox(api_keys=KEYS) as server:
         throttled = Fault(status=429, headers={"Retry-After": "1"})
         server.inject(throttled, api_key=KEYS[0], times=1)
@@ -306,8 +306,8 @@ async def test_never_more_requests_in_flight_than_the_fleet_allows(server: Sandb
     assert 7 == server.peak_in_flight
 
 
-async def test_a_timeout_begins_when_the_request_may_leave(server: Sandbox):
-    """One place for all: most requests wait for it longer than one may take."""
+async def test_a_timeout_starts_when_the_request_has_its_slot(server: Sandbox):
+    """One slot for all: most requests wait for it longer than the timeout."""
     server.inject(Fault.slow(0.05), times=None)
     async with fleet_of(
         server, accounts(handlers=1), in_flight=1, timeout=Timeout(total=0.5)
@@ -316,8 +316,8 @@ async def test_a_timeout_begins_when_the_request_may_leave(server: Sandbox):
     assert {200} == {status for _, status in server.counts}
 
 
-async def test_a_delete_that_was_repeated_by_the_connection_is_a_success(server: Sandbox):
-    """aiohttp itself sends a delete again on a connection that was closed; it says 404 then."""
+async def test_a_delete_repeated_by_the_connection_succeeds(server: Sandbox):
+    """aiohttp resends a delete if the connection was closed; the second reply is 404."""
     server.add(name="old", type="email", settings={"email": "x@example.com"}, api_key=KEYS[0])
     server.inject(Fault.disconnect_after_commit(), method="DELETE")
     async with fleet_of(server, accounts(1)) as fleet:
@@ -328,7 +328,7 @@ async def test_a_delete_that_was_repeated_by_the_connection_is_a_success(server:
 # Cancelling, closing
 
 
-async def test_a_cancelled_run_tells_what_was_done(server: Sandbox):
+async def test_a_cancelled_run_reports_what_was_done(server: Sandbox):
     server.inject(Fault.stall(commits=True), method="POST", api_key=KEYS[1], times=None)
     done = asyncio.Event()
     async with fleet_of(server, accounts(2)) as fleet:

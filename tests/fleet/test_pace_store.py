@@ -62,7 +62,7 @@ async def test_every_key_has_a_group_and_nothing_stays_open(server, redis_server
 
 
 async def test_shards_of_an_account_on_two_fleets_share_a_fixed_pace(server, redis_server):
-    """Each alone would take half the time."""
+    """Each alone would take half as long."""
     seconds, pace = 1.0, Pace(requests_per_minute=6000, in_flight=4)
     [account] = [Account("acme", KEYS[0])]
     async with (
@@ -82,7 +82,7 @@ async def test_shards_of_an_account_on_two_fleets_share_a_fixed_pace(server, red
     assert took > 0.8 * seconds
 
 
-async def test_shards_of_one_account_on_one_fleet_end_each_by_itself(server, redis_server):
+async def test_shards_of_one_account_on_one_fleet_end_independently(server, redis_server):
     """The one that ends first closes nothing that the other uses."""
     account = Account("acme", KEYS[0])
     async with fleet_of(server, redis_server.url) as fleet:
@@ -94,7 +94,9 @@ async def test_shards_of_one_account_on_one_fleet_end_each_by_itself(server, red
     assert 41 == len(server.handlers_of(KEYS[0]))
 
 
-async def test_a_store_lost_on_the_way_is_told_once_and_stops_no_account(server, redis_server):
+async def test_a_store_lost_during_a_run_is_reported_once_and_stops_no_account(
+    server, redis_server
+):
     told: list[Event] = []
 
     def tells_of_the_store() -> list[type[Event]]:
@@ -118,7 +120,7 @@ async def test_a_store_lost_on_the_way_is_told_once_and_stops_no_account(server,
 
 
 @pytest.mark.parametrize("when", ["joining", "working"])
-async def test_a_fleet_cancelled_leaves_no_member_behind(server, redis_server, when):
+async def test_a_cancelled_fleet_leaves_no_member_behind(server, redis_server, when):
     server.inject(Fault.slow(0.05), times=None)
     async with fleet_of(server, redis_server.url) as fleet:
         task = asyncio.create_task(fleet.provision(grace=0))
@@ -136,6 +138,6 @@ async def test_a_fleet_cancelled_leaves_no_member_behind(server, redis_server, w
 
 
 @pytest.mark.parametrize("store", ["redis://localhost", RedisPaceStore, 42])
-def test_what_is_no_store_is_refused(store):
+def test_anything_but_a_store_is_refused(store):
     with pytest.raises(ConfigurationError, match="pace_store must be a store"):
         Fleet(pace_store=store)
