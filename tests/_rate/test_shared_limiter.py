@@ -58,7 +58,7 @@ def test_any_number_of_processes_does(simulate, members):
     server = Server(TokenBucket(LIMIT, burst=50), latency=0.01)
     seconds = simulate(work_together(Store(), server, 8000, members))
     assert (8000 - 50) / seconds / LIMIT >= 0.8
-    assert server.share_of_429s <= 0.03 if members <= 3 else 0.06
+    assert server.share_of_429s <= (0.03 if members <= 3 else 0.06)
 
 
 def test_a_limit_once_found_is_hardly_met_again(simulate):
