@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import AT_ONCE, Connect
 
-from bitpeak_async import BitPeak, Retry, SyncBitPeak
+from bitpeak_async import BitPeak, SyncBitPeak
 from bitpeak_async.sandbox import Sandbox
 
 
@@ -35,12 +36,12 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 
 @pytest.fixture
-def connect() -> Callable[..., BitPeak]:
+def connect() -> Connect:
     """Make a client of a sandbox that retries without waiting."""
 
     def connect(sandbox: Sandbox, **options: Any) -> BitPeak:
         options = {
-            "retry": Retry(base_delay=0, unknown_outcome_delay=0, duplicate_check_delay=0),
+            "retry": AT_ONCE,
             **options,
         }
         return BitPeak(sandbox.api_key, base_url=sandbox.base_url, **options)
@@ -49,7 +50,7 @@ def connect() -> Callable[..., BitPeak]:
 
 
 @pytest.fixture
-async def bitpeak(sandbox: Sandbox, connect: Callable[..., BitPeak]) -> AsyncIterator[BitPeak]:
+async def bitpeak(sandbox: Sandbox, connect: Connect) -> AsyncIterator[BitPeak]:
     """A client of ``sandbox``."""
     async with connect(sandbox) as bitpeak:
         yield bitpeak
@@ -153,7 +154,7 @@ def connect_sync() -> Callable[..., SyncBitPeak]:
 
     def connect_sync(sandbox: Sandbox, **options: Any) -> SyncBitPeak:
         options = {
-            "retry": Retry(base_delay=0, unknown_outcome_delay=0, duplicate_check_delay=0),
+            "retry": AT_ONCE,
             **options,
         }
         return SyncBitPeak(sandbox.api_key, base_url=sandbox.base_url, **options)

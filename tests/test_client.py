@@ -3,10 +3,10 @@
 import asyncio
 import datetime as dt
 import ssl
-from collections.abc import Callable
 
 import aiohttp
 import pytest
+from builders import Connect
 
 from bitpeak_async import (
     BitPeak,
@@ -64,7 +64,7 @@ def test_the_key_is_in_no_repr():
 
 
 async def test_a_client_works_without_a_with_block_and_closes_twice(
-    sandbox: Sandbox, connect: Callable[..., BitPeak]
+    sandbox: Sandbox, connect: Connect
 ):
     bitpeak = connect(sandbox)
     assert 0 == len(await bitpeak.notification_handlers.list())
@@ -72,7 +72,7 @@ async def test_a_client_works_without_a_with_block_and_closes_twice(
     await bitpeak.close()
 
 
-async def test_use_after_close_is_a_clear_error(sandbox: Sandbox, connect: Callable[..., BitPeak]):
+async def test_use_after_close_is_a_clear_error(sandbox: Sandbox, connect: Connect):
     async with connect(sandbox) as bitpeak:
         derived = bitpeak.with_options(deadline=5)
     for client in (bitpeak, derived):
@@ -99,9 +99,7 @@ def test_use_in_another_event_loop_is_a_clear_error():
     asyncio.run(scene())
 
 
-async def test_a_given_session_is_used_and_left_open(
-    sandbox: Sandbox, connect: Callable[..., BitPeak]
-):
+async def test_a_given_session_is_used_and_left_open(sandbox: Sandbox, connect: Connect):
     async with aiohttp.ClientSession(headers={"X-Team": "ops"}) as session:
         async with connect(sandbox, session=session) as bitpeak:
             await bitpeak.notification_handlers.create("a", EmailSettings("a@example.com"))
@@ -112,7 +110,7 @@ async def test_a_given_session_is_used_and_left_open(
 
 
 async def test_no_more_requests_at_once_than_a_given_session_has_connections(
-    sandbox: Sandbox, connect: Callable[..., BitPeak]
+    sandbox: Sandbox, connect: Connect
 ):
     """Waiting for a connection would run down the timeout: six calls of 0.2 s, two at a time."""
     sandbox.inject(Fault(delay=0.2), times=None)
@@ -147,7 +145,7 @@ async def test_a_derived_client_does_not_own_the_session(sandbox: Sandbox, bitpe
 
 
 async def test_the_wires_datetimes_are_read_in_the_given_timezone(
-    sandbox: Sandbox, connect: Callable[..., BitPeak]
+    sandbox: Sandbox, connect: Connect
 ):
     tashkent = dt.timezone(dt.timedelta(hours=5))
     async with connect(sandbox, timezone=tashkent) as bitpeak:
@@ -156,7 +154,7 @@ async def test_the_wires_datetimes_are_read_in_the_given_timezone(
     assert dt.timedelta(hours=5) == handler.datetime.utcoffset()
 
 
-async def test_requests_go_through_a_given_proxy(sandbox: Sandbox, connect: Callable[..., BitPeak]):
+async def test_requests_go_through_a_given_proxy(sandbox: Sandbox, connect: Connect):
     """The sandbox plays the proxy: it is asked for a host that does not exist, which it hasn't."""
     proxy = sandbox.base_url.removesuffix("/api")
     async with BitPeak(
@@ -175,9 +173,7 @@ def test_a_tls_context_may_be_given():
     BitPeak("key", ssl=ssl.create_default_context())
 
 
-async def test_the_number_of_requests_at_once_is_the_paces(
-    sandbox: Sandbox, connect: Callable[..., BitPeak]
-):
+async def test_the_number_of_requests_at_once_is_the_paces(sandbox: Sandbox, connect: Connect):
     sandbox.inject(Fault.slow(0.01), times=None)
     async with connect(sandbox, pace=Pace(in_flight=3)) as bitpeak:
         await asyncio.gather(*(bitpeak.notification_handlers.list() for _ in range(20)))

@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 
 import pytest
+from builders import Connect
 
 from bitpeak_async import (
     BitPeak,
@@ -25,7 +25,6 @@ from bitpeak_async import (
 )
 from bitpeak_async.sandbox import Fault, Sandbox
 
-Connect = Callable[..., BitPeak]
 CANARY = "canary-4711"
 
 

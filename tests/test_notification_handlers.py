@@ -2,12 +2,12 @@
 
 import json
 import re
-from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import Connect
 
 from bitpeak_async import (
     BitPeak,
@@ -71,8 +71,6 @@ DIALECTS = {
     "newest first": Dialect(order="descending"),
     "by name": Dialect(order="name", settings_update="replace"),
 }
-
-Connect = Callable[..., BitPeak]
 
 
 def test_every_type_is_covered():

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
+from builders import Connect, specs
 
 from bitpeak_async import (
     BitPeak,
@@ -20,13 +20,8 @@ from bitpeak_async import (
 )
 from bitpeak_async.sandbox import Dialect, Fault, Sandbox
 
-Connect = Callable[..., BitPeak]
 MAIL = EmailSettings("a@example.com")
 LIMITS = {"base_delay": 0, "unknown_outcome_delay": 0, "duplicate_check_delay": 0}
-
-
-def specs(count: int) -> list[HandlerSpec]:
-    return [HandlerSpec(f"n{i}", EmailSettings(f"{i}@example.com")) for i in range(count)]
 
 
 def names(sandbox: Sandbox) -> Counter[str]:

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 import pytest
 import virtual_time
+from builders import Connect
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,7 +32,6 @@ from bitpeak_async._http.decode import decoder
 from bitpeak_async._http.pagination import FetchPage, SeenIds, all_pages
 from bitpeak_async.sandbox import Dialect, Fault, Sandbox
 
-Connect = Callable[..., BitPeak]
 ROW = {
     "id": 1,
     "type": "email",

@@ -3,10 +3,10 @@
 import asyncio
 import gzip
 import socket
-from collections.abc import Callable
 
 import aiohttp
 import pytest
+from builders import Connect
 
 from bitpeak_async import (
     AuthenticationError,
@@ -33,8 +33,6 @@ from bitpeak_async.sandbox import Dialect, Fault, Sandbox
 
 CANARY = "canary-4711"
 EMAIL = EmailSettings("a@example.com")
-
-Connect = Callable[..., BitPeak]
 
 
 @pytest.fixture(autouse=True, params=["lean", "session"])

@@ -16,15 +16,14 @@ from random import Random
 
 import aiohttp
 import pytest
+from builders import specs
 from chaos_proxy import Breaker, proxy
 from virtual_time import run as run_in_virtual_time
 
 from bitpeak_async import (
     BitPeak,
     DuplicateError,
-    EmailSettings,
     Event,
-    HandlerSpec,
     OutcomeUnknownError,
     Pace,
     Page,
@@ -62,10 +61,6 @@ def _told_seed() -> None:
 
 def size(full: int, small: int) -> int:
     return full if FULL else small
-
-
-def specs(count: int) -> list[HandlerSpec]:
-    return [HandlerSpec(f"n{i}", EmailSettings(f"{i}@example.com")) for i in range(count)]
 
 
 def connect(sandbox: Sandbox, *, port: int | None = None, **options) -> BitPeak:

@@ -9,19 +9,17 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from builders import AT_ONCE, specs
 from dask_cluster import DaskCluster, cluster_of, until
 
 from bitpeak_async import (
     AuthenticationError,
     ClosedError,
     ConfigurationError,
-    EmailSettings,
-    HandlerSpec,
     NotSentError,
     Pace,
     PlanError,
     Result,
-    Retry,
 )
 from bitpeak_async.fleet import (
     Account,
@@ -52,11 +50,6 @@ PAGES = (
     "graph",
     "system",
 )
-AT_ONCE = Retry(base_delay=0, unknown_outcome_delay=0, duplicate_check_delay=0)
-
-
-def specs(count: int = 3, prefix: str = "n") -> list[HandlerSpec]:
-    return [HandlerSpec(f"{prefix}{i}", EmailSettings(f"{i}@example.com")) for i in range(count)]
 
 
 def accounts(count: int = COUNT, handlers: int = 3) -> list[Account]:
@@ -159,7 +152,7 @@ async def test_pruning_splits_no_account(cluster, server):
 
 async def test_a_bad_key_fails_its_account_alone(cluster, server, tmp_path: Path):
     (tmp_path / "key").write_text("no-such-key")
-    some = [*accounts(3), Account("stranger", FileKey(tmp_path / "key"), specs())]
+    some = [*accounts(3), Account("stranger", FileKey(tmp_path / "key"), specs(3))]
     report = await provisioned(fleet_on(cluster, server, some))
     [failed] = report.failed
     assert "stranger" == failed.account
@@ -242,7 +235,7 @@ async def test_all_problems_of_accounts_and_files_are_reported(cluster, server, 
 
 
 async def test_keys_themselves_travel_only_if_allowed(cluster, server):
-    some = [Account("literal", KEYS["KEY_0"], specs())]
+    some = [Account("literal", KEYS["KEY_0"], specs(3))]
     with pytest.raises(ConfigurationError, match=r"account 'literal': the key itself.*send_keys"):
         fleet_on(cluster, server, some)
     assert (await provisioned(fleet_on(cluster, server, some, send_keys=True))).ok

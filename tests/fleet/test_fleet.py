@@ -5,6 +5,7 @@ import pickle
 from collections.abc import Callable
 
 import pytest
+from builders import AT_ONCE, specs
 
 from bitpeak_async import (
     AuthenticationError,
@@ -35,11 +36,6 @@ from bitpeak_async.fleet import (
 from bitpeak_async.sandbox import Fault, FixedWindow, Sandbox
 
 KEYS = [f"key-{n}" for n in range(12)]
-AT_ONCE = Retry(base_delay=0, unknown_outcome_delay=0, duplicate_check_delay=0)
-
-
-def specs(count: int, prefix: str = "n") -> list[HandlerSpec]:
-    return [HandlerSpec(f"{prefix}{i}", EmailSettings(f"{i}@example.com")) for i in range(count)]
 
 
 def accounts(count: int = len(KEYS), handlers: int = 3) -> list[Account]:

@@ -3,11 +3,10 @@
 import asyncio
 
 import pytest
+from builders import specs
 
 from bitpeak_async import (
     ConfigurationError,
-    EmailSettings,
-    HandlerSpec,
     NotSentError,
     Pace,
     Result,
@@ -25,10 +24,6 @@ KEYS = [f"key-{n}" for n in range(12)]
 async def server():
     async with Sandbox(api_keys=KEYS) as sandbox:
         yield sandbox
-
-
-def specs(count: int, prefix: str = "n") -> list[HandlerSpec]:
-    return [HandlerSpec(f"{prefix}{i}", EmailSettings("a@example.com")) for i in range(count)]
 
 
 def fleet_of(server: Sandbox, url: str, **options) -> Fleet:

@@ -2,10 +2,10 @@
 
 import asyncio
 import pickle
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+from builders import Connect
 
 from bitpeak_async import (
     BitPeak,
@@ -26,8 +26,6 @@ from bitpeak_async import (
     partial_report,
 )
 from bitpeak_async.sandbox import Dialect, Fault, Sandbox
-
-Connect = Callable[..., BitPeak]
 
 
 def specs(count: int) -> list[HandlerSpec]:

@@ -13,6 +13,7 @@ from itertools import count
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
+from builders import specs
 
 from bitpeak_async import (
     BitPeak,
@@ -45,10 +46,6 @@ METHODS = [
     for name, _ in inspect.getmembers(original, inspect.isfunction)
     if not name.startswith("_")
 ]
-
-
-def specs(count: int) -> list[HandlerSpec]:
-    return [HandlerSpec(f"n{i}", EmailSettings(f"{i}@example.com")) for i in range(count)]
 
 
 # What it mirrors
