@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
@@ -33,7 +33,7 @@ from bitpeak_async.options import Retry, Timeout
 from bitpeak_async.provisioning.apply import Outcome, Report, apply_plan
 from bitpeak_async.provisioning.changes import Delete
 from bitpeak_async.provisioning.plan import Plan, make_plan, refuse_unsafe, still_valid
-from bitpeak_async.records import HandlerSpec
+from bitpeak_async.records import HandlerSpec, NotificationHandler, UnreadableHandler
 
 if TYPE_CHECKING:
     import aiohttp
@@ -223,8 +223,19 @@ class BitPeak:
         salt: str | None = None,
     ) -> Plan:
         server = self._transport.wire.base_url
-        async with aclosing(self.notification_handlers.iterate()) as existing:
-            return await make_plan(specs, existing, seen, prune=prune, server=server, salt=salt)
+        unreadable: list[UnreadableHandler] = []
+
+        async def readable() -> AsyncGenerator[NotificationHandler, None]:
+            async with aclosing(self.notification_handlers.pages()) as pages:
+                async for page in pages:
+                    unreadable.extend(page.unreadable)
+                    for handler in page:
+                        yield handler
+
+        async with aclosing(readable()) as existing:
+            return await make_plan(
+                specs, existing, seen, unreadable, prune=prune, server=server, salt=salt
+            )
 
     def _driver(self, *, verifies: bool) -> Driver:
         ledger = Ledger(self._options.retry, verifies=verifies)

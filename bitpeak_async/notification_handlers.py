@@ -261,11 +261,10 @@ def readable(page: Page[NotificationHandler], *, strict: bool) -> Iterable[Notif
         ReplyError: ``strict``, and there is one.
     """
     for each in page.unreadable:
-        which = f"handler {'?' if each.id is None else each.id} ({each.name!r})"
-        text = f"list notification handlers: {which} cannot be read: {each.problem} at {each.path}"
+        problem = f"list notification handlers: {each}"
         if strict:
-            raise ReplyError(text, status=200, path=each.path)
-        _LOG.warning("%s; skipped", text)
+            raise ReplyError(problem, status=200, path=each.path)
+        _LOG.warning("%s; skipped", problem)
     return page.data
 
 

@@ -91,6 +91,12 @@ class UnreadableHandler:
     path: str
     problem: str
 
+    def __str__(self) -> str:
+        known = [str(self.id)] if self.id is not None else []
+        known += [f"({self.name!r})"] if self.name is not None else []
+        which = " ".join(["handler", *(known or ["without a readable id and name"])])
+        return f"{which} cannot be read: {self.problem} at {self.path}"
+
 
 @frozen
 class PageMeta:

@@ -10,6 +10,7 @@ from collections.abc import (
     Callable,
     Coroutine,
     Iterable,
+    Iterator,
     Sequence,
 )
 from contextlib import aclosing
@@ -32,7 +33,7 @@ from bitpeak_async.errors import (
     RequestTimeoutError,
 )
 from bitpeak_async.events import Emitter, OutcomeKnown
-from bitpeak_async.records import HandlerSpec, NotificationHandler
+from bitpeak_async.records import HandlerSpec, NotificationHandler, Page
 from bitpeak_async.settings import Settings
 
 __all__ = ["CreateOutcome"]
@@ -54,7 +55,7 @@ class Handlers(Protocol):
 
     async def delete(self, handler_id: int) -> None: ...
 
-    def iterate(self) -> AsyncGenerator[NotificationHandler, None]: ...
+    def pages(self) -> AsyncGenerator[Page[NotificationHandler], None]: ...
 
 
 @frozen
@@ -112,9 +113,9 @@ class Driver:
 
         An exception of ``specs`` itself is raised at the end, when what was begun is settled.
         """
-        async with aclosing(self.handlers.iterate()) as existing:
-            async for handler in existing:
-                self.ledger.existing.add(handler.id)
+        async with aclosing(self.handlers.pages()) as pages:
+            async for page in pages:
+                self.ledger.existing.add_all(_ids(page))
         failure: Exception | None = None
         try:
             async with aclosing(as_finished(self._create, specs, self.workers)) as created:
@@ -200,10 +201,20 @@ class Driver:
             yield entry
 
     async def _look(self) -> Look:
+        """Read the list.
+
+        Raises:
+            ReplyError: a handler that cannot be read may be what a lost create made.
+        """
         seen = self.ledger.look()
-        async with aclosing(self.handlers.iterate()) as listed:
-            async for handler in listed:
-                seen.add(handler)
+        have_doubts = any(entry.is_in_doubt for entry in self.ledger.open)
+        async with aclosing(self.handlers.pages()) as pages:
+            async for page in pages:
+                for handler in page.data:
+                    seen.add(handler)
+                for each in page.unreadable:
+                    if have_doubts and not (each.id and each.id in self.ledger.existing):
+                        raise ReplyError(f"{each}", status=200, path=each.path)
         return seen
 
     def each(self, entries: list[Entry]) -> AsyncGenerator[Entry, None]:
@@ -251,6 +262,15 @@ class Driver:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         raise RequestTimeoutError(f"not done within the deadline of {self.deadline:g} s")
+
+
+def _ids(page: Page[NotificationHandler]) -> Iterator[int]:
+    """Yield the ids in a page, also of handlers that cannot be read."""
+    for handler in page.data:
+        yield handler.id
+    for each in page.unreadable:
+        if each.id is not None:
+            yield each.id
 
 
 def _may_pass(error: BitPeakError) -> bool:

@@ -92,7 +92,7 @@ class Entry:
         """Compare the whole spec but for its name."""
         found = compare(self.spec.settings, handler.settings)
         wanted = self.spec.is_enabled
-        if wanted is None or wanted == handler.is_enabled:
+        if wanted is None or wanted == handler.is_enabled or handler.is_pending:
             return found
         return Comparison((*found.differing, "is_enabled"), found.hidden)
 
@@ -109,7 +109,7 @@ class Entry:
         same_name = text_key(self.spec.name) == text_key(handler.name)
         return (
             (same_name or handler.name == self.kept_name)
-            and handler.is_enabled in (True, self.spec.is_enabled)
+            and (handler.is_pending or handler.is_enabled in (True, self.spec.is_enabled))
             and not found.differing
             and (handler.id in self.made or not found.hidden)
         )

@@ -6,6 +6,7 @@ compose Unicode, strip tags and cut at a column's width.
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import re
 import unicodedata
@@ -19,7 +20,7 @@ from attrs import frozen
 
 from bitpeak_async._http.form import settings_fields
 from bitpeak_async.records import NotificationHandler
-from bitpeak_async.settings import WIRE_FIELDS, Format, Settings
+from bitpeak_async.settings import WIRE_FIELDS, Format, Settings, UnknownSettings
 
 # Each escaping puts an "amp;" behind every ampersand, so any number of them is undone at once.
 _AMPERSAND: Final = re.compile(r"&(?:(?:amp|#0*38|#[xX]0*26);)+")
@@ -154,6 +155,21 @@ class Names:
         return bisect_left(self._sorted, stem + _LAST) - bisect_left(self._sorted, stem)
 
 
+def kept_as_one_of(name: str, desired: list[str]) -> list[str]:
+    """Return the desired names that a server may keep as this one."""
+    names = Names(desired)
+    kept = NotificationHandler(
+        id=0,
+        name=name,
+        settings=UnknownSettings(""),
+        is_enabled=False,
+        last_datetime=None,
+        datetime=dt.datetime.fromtimestamp(0, dt.UTC),
+    )
+    names.add(kept)
+    return [each for each in desired if names.of(each).handlers]
+
+
 _LAST: Final = "\U0010ffff"
 _ENOUGH: Final = 10  # to name in a conflict
 _NOBODY: Final = Match([])
@@ -211,7 +227,7 @@ def _may_be_hidden(name: str, sent: str, kept: str) -> bool:
         return True
     wire = WIRE_FIELDS.get(name)
     masked = _MASK.search(kept) if wire is None or wire.secret else None
-    if masked is None:
+    if masked is None or is_masked(sent):  # what looks masked itself is the same or another
         return False
     return sent.startswith(kept[: masked.start()]) and sent.endswith(kept[masked.end() :])
 

@@ -36,7 +36,9 @@ def specs_of(
     for handler in handlers:
         if len(ids[handler.name]) > 1:
             continue
-        spec = HandlerSpec(handler.name, handler.settings, handler.is_enabled)
+        # Confirming a handler switches it on: a file is not to switch it off again.
+        is_enabled = handler.is_enabled or handler.is_pending
+        spec = HandlerSpec(handler.name, handler.settings, is_enabled)
         try:
             dump_specs([spec], chosen, environ={})
         except PlanError as error:

@@ -170,7 +170,7 @@ def _row(handler: NotificationHandler) -> tuple[str, ...]:
         str(handler.id),
         handler.type,
         handler.name,
-        "yes" if handler.is_enabled else "no",
+        "pending" if handler.is_pending else "yes" if handler.is_enabled else "no",
         f"{used:%Y-%m-%d %H:%M}" if used else "never",
         ", ".join(shown_fields(handler.settings).values()),
     )

@@ -134,7 +134,7 @@ def change_of(spec: HandlerSpec, match: Match, salt: str) -> Change:
     if match.is_shared or len(handlers) > 1:
         return Conflict(spec, tuple(handler.id for handler in handlers))
     handler = handlers[0]
-    if spec.settings == handler.settings and spec.is_enabled == handler.is_enabled:
+    if spec.settings == handler.settings and not _differs_in_switch(spec, handler):
         return Unchanged(spec, handler.id)
     changed = tuple(_differences(spec, handler))
     if not changed:
@@ -153,14 +153,21 @@ def digest(of: HandlerSpec | NotificationHandler, salt: str) -> str:
     The salt is a plan's own: equal secrets in two plans do not show.
     """
     handler_id = of.id if isinstance(of, NotificationHandler) else 0
-    content = (handler_id, of.name, of.settings.type, settings_fields(of.settings), of.is_enabled)
+    # A handler that awaits confirmation is switched on by it.
+    is_on = of.is_enabled or (isinstance(of, NotificationHandler) and of.is_pending)
+    content = (handler_id, of.name, of.settings.type, settings_fields(of.settings), is_on)
     text = msgspec.json.encode(content, enc_hook=repr, order="deterministic")
     return hashlib.blake2b(text, key=salt.encode(), digest_size=16).hexdigest()
 
 
+def _differs_in_switch(spec: HandlerSpec, handler: NotificationHandler) -> bool:
+    """Return whether to change the switch; what awaits confirmation cannot be switched."""
+    return not handler.is_pending and spec.is_enabled not in (None, handler.is_enabled)
+
+
 def _differences(spec: HandlerSpec, handler: NotificationHandler) -> Iterator[Difference]:
     names = [*compare(spec.settings, handler.settings).differing]
-    if spec.is_enabled != handler.is_enabled:
+    if _differs_in_switch(spec, handler):
         names.append("is_enabled")
     if names:
         before, after = _states(handler), _states(spec)

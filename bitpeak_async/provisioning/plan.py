@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Collection, Iterable
 from fnmatch import fnmatchcase
 from typing import Final, Self
 
 from attrs import evolve, field, frozen
 
-from bitpeak_async._bulk.identity import Names
+from bitpeak_async._bulk.identity import Names, kept_as_one_of
 from bitpeak_async._gc import gc_paused
 from bitpeak_async._http.form import name_problems, spec_problems
 from bitpeak_async._http.pagination import SeenIds
@@ -28,7 +28,7 @@ from bitpeak_async.provisioning.changes import (
     describe,
     kept_as,
 )
-from bitpeak_async.records import HandlerSpec, NotificationHandler
+from bitpeak_async.records import HandlerSpec, NotificationHandler, UnreadableHandler
 
 __all__ = ["Plan"]
 
@@ -120,6 +120,7 @@ async def make_plan(
     specs: Iterable[HandlerSpec],
     existing: AsyncIterable[NotificationHandler],
     seen: SeenIds | None = None,
+    unreadable: Collection[UnreadableHandler] = (),
     *,
     prune: str | None = None,
     server: str | None = None,
@@ -127,23 +128,26 @@ async def make_plan(
 ) -> Plan:
     """Compare desired handlers with existing ones, by name; note the ids of all in ``seen``.
 
+    ``unreadable`` is looked at after ``existing`` has ended, so that the same listing may fill it.
+
     Raises:
         PlanError: specs that cannot be sent or share a name, all of them named; or pruning with
-            no specs at all.
+            no specs at all; or an existing handler that cannot be read, where the plan prunes or
+            creates one that it could be.
     """
     with gc_paused():
         desired = usable(specs)
     if prune is not None:
         _refuse_to_prune(prune, desired)
     salt = salt or secrets.token_hex(8)
+    seen = SeenIds() if seen is None else seen
     names = distinct(desired)
     near = _Near(spec.name for spec in desired)
     spared: list[str] = []
     deletes: list[Delete] = []
     reached = 0
     async for handler in existing:
-        if seen is not None:
-            seen.add(handler.id)
+        seen.add(handler.id)
         is_reached = prune is not None and fnmatchcase(handler.name, prune)
         reached += is_reached
         if names.add(handler):
@@ -153,8 +157,11 @@ async def make_plan(
             deletes.append(deletion(handler, salt))
         else:
             near.compare(handler.name)
+    seen.add_all(each.id for each in unreadable if each.id is not None)
     with gc_paused():
         changes = [change_of(spec, names.of(spec.name), salt) for spec in desired]
+    creates = [change.name for change in changes if isinstance(change, Create)]
+    _refuse_unreadable(unreadable, creates, prune)
     kept = _kept_names(desired, names)
     for name in spared:
         if name not in kept:
@@ -169,6 +176,21 @@ def _refuse_to_prune(prune: str, desired: list[HandlerSpec]) -> None:
         raise PlanError(f"prune {problem}; give a pattern of names such as 'team-a *'")
     if not desired:
         raise PlanError("nothing is desired: pruning would delete all; give at least one spec")
+
+
+def _refuse_unreadable(
+    unreadable: Iterable[UnreadableHandler], creates: list[str], prune: str | None
+) -> None:
+    problems: list[str] = []
+    for each in unreadable:
+        if prune is not None:
+            problems.append(f"{each}: nothing is pruned")
+        names = creates if each.name is None else kept_as_one_of(each.name, creates)
+        if names:
+            others = f" or {len(names) - 1} others" if len(names) > 1 else ""
+            problems.append(f"{each}: it may be {names[0]!r}{others}, not to be created twice")
+    if problems:
+        raise PlanError("; ".join(problems), problems=tuple(problems))
 
 
 def _kept_names(desired: list[HandlerSpec], names: Names) -> dict[str, str]:

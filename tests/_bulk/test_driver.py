@@ -286,3 +286,26 @@ async def test_a_lost_create_found_late_that_cannot_be_disabled_says_so(
     ) as bitpeak:
         [outcome] = [o async for o in bitpeak.notification_handlers.create_many([spec])]
     assert (1, ValidationError) == (outcome.handler_id, type(outcome.error))
+
+
+async def test_a_lost_create_that_may_have_made_something_unreadable_is_not_sent_again(
+    sandbox: Sandbox, connect: Connect
+):
+    sandbox.add(name="old", type="email", settings={"email": "0@example.com"})
+    sandbox.inject(Fault.unreadable_handler(1, {"settings": "broken"}), method="GET", times=1)
+    sandbox.inject(Fault.unreadable_handler(2, {"name": []}), method="GET", times=None)
+    sandbox.inject(Fault.disconnect_after_commit(), method="POST", times=1)
+    async with connect(sandbox, retry=Retry(attempts=3, **LIMITS)) as bitpeak:
+        [outcome] = [o async for o in bitpeak.notification_handlers.create_many(specs(1))]
+    assert isinstance(outcome.error, OutcomeUnknownError)
+    assert 2 == len(sandbox.handlers)
+
+
+async def test_an_unreadable_handler_that_was_there_before_is_no_lost_create(
+    sandbox: Sandbox, bitpeak: BitPeak
+):
+    sandbox.add(name="n0", type="email", settings={"email": "0@example.com"})
+    sandbox.inject(Fault.unreadable_handler(1, {"name": []}), method="GET", times=None)
+    sandbox.inject(Fault.disconnect_before_commit(), method="POST", times=1)
+    [outcome] = [o async for o in bitpeak.notification_handlers.create_many(specs(1))]
+    assert (2, True) == (outcome.handler_id, outcome.ok)

@@ -211,6 +211,27 @@ def test_the_time_is_linear_in_the_names_and_in_their_length(kinds: Callable[[in
         ),
         (UnknownSettings("t", {"t": "a&b"}), UnknownSettings("t", {"t": "a&amp;amp;b"}), (), ()),
         (MAIL, SlackSettings(""), ("type",), ()),
+        # Placeholders that are really desired
+        (SlackSettings("https://x.example/..."), SlackSettings("https://x.example/..."), (), ()),
+        (
+            SlackSettings("https://x.example/..."),
+            SlackSettings("https://x.example/****"),
+            ("settings.slack",),
+            (),
+        ),
+        (TelegramSettings("***", "-1"), TelegramSettings("***", "-1"), (), ()),
+        (
+            TelegramSettings("***", "-1"),
+            TelegramSettings("*****", "-1"),
+            ("settings.telegram",),
+            (),
+        ),
+        (
+            TelegramSettings("1:abc", "-1"),
+            TelegramSettings("***", "-1"),
+            (),
+            ("settings.telegram",),
+        ),
     ],
 )
 def test_settings_differ_where_they_cannot_be_the_same(

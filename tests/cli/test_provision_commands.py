@@ -135,6 +135,15 @@ def test_what_is_exported_can_be_applied_and_changes_nothing(suffix: str, run: R
     assert "0 to change" in run("plan", output, **environ).stdout
 
 
+def test_an_export_does_not_switch_off_what_awaits_confirmation(
+    run: Run, threaded_sandbox: Sandbox
+):
+    threaded_sandbox.add(name="Mail", type="email", settings={"email": "a@example.com"})
+    threaded_sandbox.inject(Fault.unreadable_handler(1, {"is_enabled": 2}), times=None)
+    assert "is_enabled" not in run("export").stdout
+    assert "pending" in run("list").stdout
+
+
 def test_an_export_goes_to_stdout_and_overwrites_nothing(run: Run, specs: Path, tmp_path: Path):
     run("apply", specs)
     exported = run("export", "--match", "M*")

@@ -353,3 +353,81 @@ async def test_limits_that_make_no_sense_are_refused(options: dict[str, Any], bi
 async def test_only_a_plan_can_be_applied(plan: object, bitpeak: BitPeak):
     with pytest.raises(ConfigurationError, match="plan must be a bitpeak_async Plan"):
         await bitpeak.apply(plan)
+
+
+# Servers that show something else than the documentation
+
+
+async def test_a_handler_that_awaits_confirmation_is_not_fought(connect: Connect):
+    wanted = [
+        HandlerSpec("on", EmailSettings("on@example.com")),
+        HandlerSpec("off", EmailSettings("off@example.com"), is_enabled=False),
+    ]
+    dialect = Dialect(unconfirmed_emails=True)
+    async with Sandbox(dialect=dialect) as sandbox, connect(sandbox) as bitpeak:
+        report = await bitpeak.provision(wanted)
+        assert (True, 2) == (report.ok, len(report.created))
+        assert (await bitpeak.plan(wanted)).is_empty
+        moved = [HandlerSpec("on", EmailSettings("new@example.com")), wanted[1]]
+        assert ["on"] == [each.change.name for each in (await bitpeak.provision(moved)).updated]
+        assert (await bitpeak.plan(moved)).is_empty
+
+
+async def test_a_plan_stays_valid_when_a_handler_is_confirmed_meanwhile(connect: Connect):
+    dialect = Dialect(unconfirmed_emails=True)
+    async with Sandbox(dialect=dialect) as sandbox, connect(sandbox) as bitpeak:
+        await bitpeak.provision([HandlerSpec("a", EmailSettings("a@example.com"))])
+        wanted = [HandlerSpec("a", SlackSettings("https://hooks.slack.com/1"))]
+        plan = await bitpeak.plan(wanted)
+        sandbox.confirm(1)
+        assert (await bitpeak.apply(plan)).ok
+
+
+@pytest.mark.parametrize("lost", ["", None])
+async def test_an_update_after_which_the_type_is_lost_is_not_reported_as_done(
+    lost: Any, sandbox: Sandbox, bitpeak: BitPeak
+):
+    sandbox.add(name="a", type="email", settings={"email": "a@example.com"})
+    sandbox.inject(Fault.lost_type(lost), method="POST")
+    report = await bitpeak.provision([HandlerSpec("a", EmailSettings("b@example.com"))])
+    [outcome] = report.failed
+    assert "something else than was sent in type" in str(outcome.error)
+    [handler] = [each async for each in bitpeak.notification_handlers.iterate(strict=True)]
+    assert "" == handler.type
+
+
+UNREADABLE = [
+    ({"settings": "broken"}, "handler 1 ('a&amp;b') cannot be read: expected an object"),
+    ({"id": None}, "handler ('a&amp;b') cannot be read: expected an integer"),
+]
+
+
+@pytest.mark.parametrize(("shown", "problem"), UNREADABLE)
+async def test_a_handler_that_cannot_be_read_is_neither_pruned_nor_created_again(
+    shown: Any, problem: str, sandbox: Sandbox, bitpeak: BitPeak
+):
+    sandbox.add(name="a&amp;b", type="email", settings={"email": "a@example.com"})
+    sandbox.inject(Fault.unreadable_handler(1, shown), times=None)
+    other = HandlerSpec("c", EmailSettings("c@example.com"))
+    same = HandlerSpec("a&b", EmailSettings("a@example.com"))
+    for call in (bitpeak.plan([other], prune="*"), bitpeak.provision([same, other])):
+        with pytest.raises(PlanError) as caught:
+            await call
+        [text] = caught.value.problems
+        assert text.startswith(problem)
+    assert "it may be 'a&b', not to be created twice" in text
+    assert not sandbox.counts.keys() & {("POST", 200), ("DELETE", 204)}
+    assert (await bitpeak.provision([other])).ok
+
+
+async def test_a_handler_without_a_readable_name_may_be_any_that_is_to_be_created(
+    sandbox: Sandbox, bitpeak: BitPeak
+):
+    sandbox.add(name="a", type="email", settings={"email": "a@example.com"})
+    await bitpeak.provision([HandlerSpec("b", EmailSettings("b@example.com"))])
+    sandbox.inject(Fault.unreadable_handler(1, "broken"), times=None)
+    made = [HandlerSpec("b", EmailSettings("b@example.com"))]
+    assert (await bitpeak.plan(made)).is_empty
+    new = [HandlerSpec(name, EmailSettings("c@example.com")) for name in ("c", "d")]
+    with pytest.raises(PlanError, match="it may be 'c' or 1 others, not to be created twice"):
+        await bitpeak.plan([*made, *new])
