@@ -1,7 +1,7 @@
-"""The pytest plugin: an embedded BitPeak, clients of it, and faults by a marker.
+"""The pytest plugin: an embedded BitPeak server, clients for it, and a marker for faults.
 
-pytest loads this in every run where the package is installed, so nothing of the SDK is imported
-before a test uses a fixture.
+pytest loads this module in every run once the package is installed, so it imports nothing of the
+SDK until a test uses a fixture.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 __all__ = ["bitpeak", "bitpeak_sandbox", "sync_bitpeak"]
 
 _MARKER: Final = "bitpeak_fault"
-_AT_ONCE: Final = {"base_delay": 0, "unknown_outcome_delay": 0, "duplicate_check_delay": 0}
+_NO_DELAYS: Final = {"base_delay": 0, "unknown_outcome_delay": 0, "duplicate_check_delay": 0}
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, so that ``--strict-markers`` knows it."""
+    """Register the marker for ``--strict-markers``."""
     config.addinivalue_line(
         "markers",
         f"{_MARKER}(fault, *, method=None, path=None, when=None, times=1, after=0, "
-        "probability=1.0): let requests to bitpeak_sandbox meet a fault, as Sandbox.inject does",
+        "probability=1.0): inject a fault into bitpeak_sandbox; see Sandbox.inject",
     )
 
 
 @pytest.fixture
 def bitpeak_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """An embedded BitPeak server in a thread of its own, with the faults of the test's markers."""
-    from bitpeak_async.sandbox import Sandbox  # noqa: PLC0415 - only tests that use it pay for it
+    """An embedded BitPeak server in its own thread, with the faults of the test's markers."""
+    from bitpeak_async.sandbox import Sandbox  # noqa: PLC0415 - slow to import
 
     with Sandbox() as sandbox:
         for mark in request.node.iter_markers(_MARKER):
@@ -50,21 +50,21 @@ def bitpeak_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 def bitpeak(bitpeak_sandbox: Sandbox) -> Iterator[BitPeak]:
     """An asynchronous client of ``bitpeak_sandbox`` that retries without waiting.
 
-    It needs no plugin for asynchronous tests and works with each: it belongs to the event loop
-    that uses it first, and is closed when that ends or the test does.
+    It works with any plugin for asynchronous tests, or without one: the client belongs to the
+    event loop that uses it first, and is closed when that loop or the test ends.
     """
     from bitpeak_async import BitPeak, Retry  # noqa: PLC0415
 
-    ending = _Ending()
+    closer = _Closer()
     client = BitPeak(
         bitpeak_sandbox.api_key,
         base_url=bitpeak_sandbox.base_url,
-        retry=Retry(**_AT_ONCE),
-        hooks=[ending.notice],
+        retry=Retry(**_NO_DELAYS),
+        hooks=[closer.watch_loop],
     )
-    ending.client = client
+    closer.client = client
     yield client
-    ending.come()
+    closer.close()
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def sync_bitpeak(bitpeak_sandbox: Sandbox) -> Iterator[SyncBitPeak]:
     from bitpeak_async import Retry, SyncBitPeak  # noqa: PLC0415
 
     key, url = bitpeak_sandbox.api_key, bitpeak_sandbox.base_url
-    with SyncBitPeak(key, base_url=url, retry=Retry(**_AT_ONCE)) as client:
+    with SyncBitPeak(key, base_url=url, retry=Retry(**_NO_DELAYS)) as client:
         yield client
 
 
@@ -87,12 +87,12 @@ def _inject(sandbox: Sandbox, mark: pytest.Mark) -> None:
         ) from error
 
 
-class _Ending:
-    """Closes a client in the loop that used it: at the end of that loop or, before, of the test.
+class _Closer:
+    """Closes a client in the loop that used it, when that loop or the test ends.
 
-    Connections can only be closed by their loop while that is open. Which one it is, the client's
-    events tell. When it ends, and ``asyncio.run`` and all plugins for asynchronous tests agree
-    here, it closes the asynchronous generators begun in it: this one closes the client.
+    Only their own loop can close connections, while it is open. The client's events reveal that
+    loop. ``asyncio.run`` and all plugins for asynchronous tests close the asynchronous generators
+    of a loop that ends, so a generator started in it can close the client.
     """
 
     client: BitPeak
@@ -112,19 +112,19 @@ class _Ending:
         await self._guard.aclose()
         await self.client.close()
 
-    def notice(self, _: Event) -> None:
-        """Begin the generator in the running loop, with the first request."""
+    def watch_loop(self, _: Event) -> None:
+        """Start the generator in the running loop, at the first event."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
             self._thread = threading.get_ident()
-            with suppress(StopIteration):  # at its yield
+            with suppress(StopIteration):  # raised at the yield
                 anext(self._guard).send(None)
 
-    def come(self) -> None:
-        """Close the client, unless its loop did."""
+    def close(self) -> None:
+        """Close the client, unless its loop has closed it."""
         loop = self._loop
         if loop is None or loop.is_closed():
-            with suppress(StopIteration):  # at once, for there are no connections to wait for
+            with suppress(StopIteration):  # without connections it never waits
                 self._close().send(None)
         elif not loop.is_running():
             loop.run_until_complete(self._close())
