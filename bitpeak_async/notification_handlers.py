@@ -147,7 +147,7 @@ class NotificationHandlers:
                 _COLLECTION,
                 RetrySafety.CREATE,
                 int,
-                form=create_form(name, Secret.of(settings)),
+                form=Secret(create_form(name, Secret.of(settings))),
                 name=name,
             )
         )
@@ -184,7 +184,7 @@ class NotificationHandlers:
                 _item(handler_id),
                 RetrySafety.IDEMPOTENT,
                 int,
-                form=update_form(name, Secret.of(settings), is_enabled),
+                form=Secret(update_form(name, Secret.of(settings), is_enabled)),
             )
         )
 

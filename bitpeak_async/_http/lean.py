@@ -102,4 +102,6 @@ class LeanExchange(SessionExchange):
             return f"{head}\r\n".encode()
         for name, value in (request.headers or {}).items():
             head += f"{name}: {value}\r\n"
-        return f"{head}Content-Length: {len(request.body)}\r\n\r\n".encode() + request.body
+        return (
+            f"{head}Content-Length: {len(request.body.value)}\r\n\r\n".encode() + request.body.value
+        )

@@ -34,7 +34,7 @@ class Call(Generic[T]):
         path: below the base URL, with a leading slash and, if any, an encoded query.
         safety: how safe it is to repeat.
         returns: the type of the result; ``decode`` has the types it can read.
-        form: fields to send as multipart/form-data. Never shown: they hold secrets.
+        form: fields to send as multipart/form-data.
         name: the name of the handler to be created, for errors.
     """
 
@@ -43,18 +43,18 @@ class Call(Generic[T]):
     path: str
     safety: RetrySafety
     returns: type[T]
-    form: Mapping[str, str] | None = field(default=None, repr=False)
+    form: Secret[Mapping[str, str]] | None = None
     name: str = ""
 
 
 @define(eq=False)
 class Request:
-    """What goes on the wire, besides the headers of every request. Its form is never shown."""
+    """What goes on the wire, besides the headers of every request."""
 
     method: str
     url: str
     headers: Mapping[str, str] | None
-    body: bytes | None = field(repr=False)
+    body: Secret[bytes] | None
 
 
 @define(eq=False)
@@ -164,5 +164,5 @@ class Wire:
         url = self.base_url + call.path
         if call.form is None:
             return Request(call.method, url, None, None)
-        content_type, body = encode_multipart(call.form)
-        return Request(call.method, url, {"Content-Type": content_type}, body)
+        content_type, body = encode_multipart(call.form.value)
+        return Request(call.method, url, {"Content-Type": content_type}, Secret(body))

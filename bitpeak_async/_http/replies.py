@@ -115,7 +115,9 @@ class ReplyReader:
 
     def redact(self, text: str, call: Call[Any]) -> str:
         """Return text from the server without what we sent in confidence, should it echo it."""
-        return _without(text, [self.api_key.value, *_form_secrets(call.form or {})])
+        return _without(
+            text, [self.api_key.value, *_form_secrets(call.form.value if call.form else {})]
+        )
 
 
 def _form_secrets(form: Mapping[str, str]) -> Iterable[str]:

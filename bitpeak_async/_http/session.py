@@ -121,7 +121,7 @@ class SessionExchange:
         response = await self._session.request(
             request.method,
             URL(request.url, encoded=True),
-            data=request.body,
+            data=request.body and request.body.value,
             headers=self._headers_of(request),
             timeout=timeout,
             allow_redirects=False,

@@ -14,7 +14,9 @@ WIRE = Wire(base_url="https://bitpeak.ru/api", api_key=Secret(KEY), user_agent="
 
 
 def call(method="GET", path="/notification-handlers/7", form=None):
-    return Call("do it", method, path, RetrySafety.READ, NotificationHandler, form=form)
+    return Call(
+        "do it", method, path, RetrySafety.READ, NotificationHandler, form=form and Secret(form)
+    )
 
 
 CREATE = call("POST", "/notification-handlers", form=FORM)
@@ -49,7 +51,7 @@ def test_a_request_with_a_form():
     request = WIRE.request(CREATE)
     kind, _, mark = request.headers["Content-Type"].partition("; boundary=")
     assert "multipart/form-data" == kind
-    parts = request.body.split(b"--" + mark.encode())
+    parts = request.body.value.split(b"--" + mark.encode())
     assert 5 == len(parts)
     assert (
         f'\r\nContent-Disposition: form-data; name="slack"\r\n\r\n{HOOK}\r\n' == parts[3].decode()

@@ -44,7 +44,7 @@ READER = ReplyReader(decoder(dt.UTC), Secret(KEY), now=lambda: NOW)
 
 
 def call(method="GET", path="/notification-handlers/7", *, returns=NotificationHandler, form=None):
-    return Call("do it", method, path, RetrySafety.READ, returns, form=form)
+    return Call("do it", method, path, RetrySafety.READ, returns, form=form and Secret(form))
 
 
 CREATE = call("POST", "/notification-handlers", returns=int, form=FORM)

@@ -31,7 +31,7 @@ CALLS = [
         "/notification-handlers",
         RetrySafety.CREATE,
         int,
-        form={"name": "Ops", "type": "slack", "slack": SECRETS[1]},
+        form=Secret({"name": "Ops", "type": "slack", "slack": SECRETS[1]}),
     ),
     Call("delete", "DELETE", "/notification-handlers/1", RetrySafety.IDEMPOTENT, NoneType),
 ]

@@ -202,7 +202,7 @@ class ModelServer:
             return lambda: self._get(handler_id or 0)
         if request.method == "DELETE":
             return lambda: _ok({}) if self.delete(who, handler_id or 0) else _error(404)
-        form = _form(request.body or b"")
+        form = _form(request)
         if handler_id is None:
             return lambda: _ok({"data": {"id": self.create(who, form)}})
         return lambda: (
@@ -246,8 +246,8 @@ class ModelServer:
         }
 
 
-def _form(body: bytes) -> dict[str, str]:
-    boundary, _, rest = body.partition(b"\r\n")
+def _form(request: Request) -> dict[str, str]:
+    boundary, _, rest = (request.body.value if request.body else b"").partition(b"\r\n")
     fields = {}
     for part in (b"\r\n" + rest).split(b"\r\n" + boundary):
         head, _, value = part.partition(b"\r\n\r\n")
@@ -298,7 +298,7 @@ class ModelExchange:
         if fate:
             if is_write:
                 server.tell(self.who, f"{request.method} {fate}")
-                server.unanswered.add((self.who, _form(request.body or b"").get("name", "")))
+                server.unanswered.add((self.who, _form(request).get("name", "")))
             return await self._fail(fate, execute, began, timeout, is_write=is_write)
         return execute()
 
