@@ -19,6 +19,7 @@ from typing import Any, Protocol, TypeVar
 
 from attrs import define, field, frozen
 
+from bitpeak_async._bulk import verdicts
 from bitpeak_async._bulk.entry import Action, Entry, Task
 from bitpeak_async._bulk.ledger import Ledger, Look
 from bitpeak_async._bulk.workers import as_finished
@@ -157,7 +158,10 @@ class Driver:
     async def _request(self, entry: Entry, action: Action) -> None:
         spec, handler_id = entry.spec, action.handler_id
         if action.task is Task.CREATE:
-            self.ledger.created(entry, await self.handlers.create(spec.name, spec.settings))
+            handler_id = await self.handlers.create(spec.name, spec.settings)
+            if not self.ledger.is_new(handler_id):
+                raise verdicts.not_made(entry, handler_id)
+            self.ledger.created(entry, handler_id)
         elif action.task is Task.WRITE:
             # Everything: what a server makes of omitted fields is not documented.
             await self.handlers.update(

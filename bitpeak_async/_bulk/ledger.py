@@ -80,6 +80,10 @@ class Ledger:
 
     # What requests returned
 
+    def is_new(self, handler_id: int) -> bool:
+        """Return whether a create can have made this: a reply may belong to another request."""
+        return handler_id not in self.existing and handler_id not in self._own
+
     def created(self, entry: Entry, handler_id: int) -> None:
         self._own.add(handler_id)
         entry.is_checked = False

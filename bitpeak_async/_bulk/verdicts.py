@@ -19,6 +19,10 @@ def cut_off(entry: Entry) -> OutcomeUnknownError:
     return _unknown(entry, "cancelled while it was under way; run again to settle it")
 
 
+def not_made(entry: Entry, handler_id: int) -> OutcomeUnknownError:
+    return _unknown(entry, f"the reply names handler {handler_id}, which was there already")
+
+
 def missing(entry: Entry) -> OutcomeUnknownError:
     return _unknown(entry, f"the server does not list handler {entry.target}; look again later")
 

@@ -12,6 +12,7 @@ from bitpeak_async import (
     EmailSettings,
     HandlerSpec,
     OutcomeUnknownError,
+    Pace,
     PlanError,
     Retry,
     SlackSettings,
@@ -309,3 +310,24 @@ async def test_an_unreadable_handler_that_was_there_before_is_no_lost_create(
     sandbox.inject(Fault.disconnect_before_commit(), method="POST", times=1)
     [outcome] = [o async for o in bitpeak.notification_handlers.create_many(specs(1))]
     assert (2, True) == (outcome.handler_id, outcome.ok)
+
+
+@pytest.mark.parametrize("executed", [True, False])
+async def test_a_reply_that_names_a_handler_that_was_there_is_not_believed(
+    executed: bool, sandbox: Sandbox, bitpeak: BitPeak
+):
+    sandbox.add(name="old", type="email", settings={"email": "old@example.com"})
+    fault = Fault(body=b'{"data": {"id": 1}}', commits=executed)
+    sandbox.inject(fault, method="POST")
+    [outcome] = [o async for o in bitpeak.notification_handlers.create_many(specs(1))]
+    assert (2, True) == (outcome.handler_id, outcome.ok)
+    assert Counter(old=1, n0=1) == names(sandbox)
+
+
+async def test_an_id_that_comes_twice_is_believed_once(sandbox: Sandbox, connect: Connect):
+    fault = Fault(body=b'{"data": {"id": 1}}')
+    sandbox.inject(fault, method="POST", after=1, times=1)
+    async with connect(sandbox, pace=Pace(in_flight=1)) as bitpeak:
+        outcomes = [o async for o in bitpeak.notification_handlers.create_many(specs(3))]
+    assert {1, 2, 3} == {outcome.handler_id for outcome in outcomes if outcome.ok}
+    assert Counter(n0=1, n1=1, n2=1) == names(sandbox)

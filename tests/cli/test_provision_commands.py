@@ -144,6 +144,16 @@ def test_an_export_does_not_switch_off_what_awaits_confirmation(
     assert "pending" in run("list").stdout
 
 
+def test_a_plans_limit_of_handlers_is_no_refused_key(
+    run: Run, specs: Path, threaded_sandbox: Sandbox
+):
+    limit = Fault.api_error(401, "Your plan allows no more handlers.")
+    threaded_sandbox.inject(limit, method="POST", times=None)
+    done = run("apply", specs, "--yes")
+    assert 3 == done.exit_code
+    assert "Your plan allows no more handlers." in done.output
+
+
 def test_an_export_goes_to_stdout_and_overwrites_nothing(run: Run, specs: Path, tmp_path: Path):
     run("apply", specs)
     exported = run("export", "--match", "M*")
