@@ -1,6 +1,6 @@
 """Many accounts in one process: each key has its own pace, all share one limit on requests.
 
-accounts ─▶ resolver ─▶ client pool ─▶ network (one session, a fair limiter) ─▶ ledger ─▶ report
+accounts ─▶ resolver ─▶ client pool ─▶ network (one session, a fair limiter) ─▶ tally ─▶ report
 """
 
 from bitpeak_async.fleet.account import Account

@@ -12,9 +12,9 @@ from bitpeak_async._secret import hides
 from bitpeak_async.client import BitPeak
 from bitpeak_async.errors import BitPeakError
 from bitpeak_async.fleet._client_pool import ClientPool
-from bitpeak_async.fleet._ledger import Ledger
 from bitpeak_async.fleet._resolve import ResolvedAccount, checked_accounts
 from bitpeak_async.fleet._run import run_all
+from bitpeak_async.fleet._tally import Tally
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.report import AccountReport, FleetCancelledError, FleetPlan, FleetReport
 from bitpeak_async.keywords import (
@@ -104,7 +104,7 @@ class Fleet:
         """
         refuse_unknown("Fleet.provision", options, ProvisionOptions)
         prunes = ProvisionConfig(**options).prune is not None
-        ledger = Ledger(on_outcome, on_account, keep_outcomes)
+        tally = Tally(on_outcome, on_account, keep_outcomes)
 
         def write(
             client: BitPeak, resolved: ResolvedAccount, on_outcome: OnAccountOutcome | None
@@ -112,7 +112,7 @@ class Fleet:
             return client.provision(resolved.specs, on_outcome=on_outcome, **options)
 
         return await self._write(
-            await self._clients.resolve(self.accounts, prunes=prunes), write, ledger
+            await self._clients.resolve(self.accounts, prunes=prunes), write, tally
         )
 
     @takes(PlanOptions, ProvisionConfig)
@@ -170,7 +170,7 @@ class Fleet:
         refuse_unknown("Fleet.apply", options, ApplyOptions)
         ProvisionConfig(**options)
         check_type("plan", plan, FleetPlan)
-        ledger = Ledger(on_outcome, on_account, keep_outcomes)
+        tally = Tally(on_outcome, on_account, keep_outcomes)
 
         def write(
             client: BitPeak, resolved: ResolvedAccount, on_outcome: OnAccountOutcome | None
@@ -178,9 +178,9 @@ class Fleet:
             return client.apply(plan.plans[resolved.account.name], on_outcome=on_outcome, **options)
 
         for name, error in plan.errors.items():
-            ledger.add_error(name, error)
+            tally.add_error(name, error)
         planned = [account for account in self.accounts if account.name in plan.plans]
-        return await self._write(await self._clients.resolve(planned, prunes=False), write, ledger)
+        return await self._write(await self._clients.resolve(planned, prunes=False), write, tally)
 
     @takes(ProvisionOptions, ProvisionConfig)
     async def provision_account(
@@ -227,23 +227,23 @@ class Fleet:
         return f"Fleet({len(getattr(self, 'accounts', ()))} accounts)"
 
     async def _write(
-        self, groups: Iterable[Iterable[ResolvedAccount]], write: Write, ledger: Ledger
+        self, groups: Iterable[Iterable[ResolvedAccount]], write: Write, tally: Tally
     ) -> FleetReport:
         async def work(resolved: ResolvedAccount) -> None:
             name = resolved.account.name
             try:
                 async with self._clients.client(resolved) as client:
-                    report = await write(client, resolved, ledger.listener(name))
-                    ledger.add_report(name, report)
+                    report = await write(client, resolved, tally.listener(name))
+                    tally.add_report(name, report)
             except asyncio.CancelledError as cancelled:
                 if (known := partial_report(cancelled)) is not None:
-                    ledger.add_report(name, known)
+                    tally.add_report(name, known)
                 raise
             except BitPeakError as error:
-                ledger.add_error(name, error)
+                tally.add_error(name, error)
 
         try:
             await run_all(groups, work, self._clients.wait_for_room)
         except asyncio.CancelledError:
-            raise FleetCancelledError(ledger.report()) from None
-        return ledger.report()
+            raise FleetCancelledError(tally.report()) from None
+        return tally.report()

@@ -11,7 +11,7 @@ from distributed import Client, KilledWorker
 
 from bitpeak_async._bulk.workers import work_through
 from bitpeak_async.errors import OutcomeUnknownError
-from bitpeak_async.fleet._ledger import Ledger
+from bitpeak_async.fleet._tally import Tally
 from bitpeak_async.fleet.dask._tasks import AccountTask
 from bitpeak_async.fleet.dask._worker import run_task
 from bitpeak_async.fleet.report import FleetCancelledError
@@ -24,12 +24,12 @@ class Submission:
     Attributes:
         client: of the cluster.
         run: the name of the run's ``FleetPlugin`` on each worker.
-        ledger: collects the reports.
+        tally: collects the reports.
     """
 
     client: Client
     run: str
-    ledger: Ledger
+    tally: Tally
     _is_stopping: bool = field(init=False, default=False)
 
     async def run_all(self, tasks: Iterable[AccountTask], window: int) -> None:
@@ -47,7 +47,7 @@ class Submission:
             # Each worker's plugin then cancels its tasks, which return what they did.
             await self.client.unregister_worker_plugin(self.run)
             await work
-            raise FleetCancelledError(self.ledger.report()) from None
+            raise FleetCancelledError(self.tally.report()) from None
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
@@ -67,10 +67,10 @@ class Submission:
             problem = "every worker that tried it died; what was written is unknown: run again"
             for account in task.accounts:
                 error = OutcomeUnknownError(problem)
-                self.ledger.add_error(account.name, error, parts=task.shards)
+                self.tally.add_error(account.name, error, parts=task.shards)
             return
         if reports is not None:
             for report in reports:
-                self.ledger.add(report, parts=task.shards)
+                self.tally.add(report, parts=task.shards)
         elif not self._is_stopping:  # the workers have lost this run
             raise FutureCancelledError(task.key)

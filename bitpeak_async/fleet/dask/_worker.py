@@ -10,8 +10,8 @@ from distributed import Worker, WorkerPlugin, get_worker
 
 from bitpeak_async.errors import BitPeakError, ConfigurationError, PlanError
 from bitpeak_async.fleet._client_pool import ClientPool
-from bitpeak_async.fleet._ledger import Ledger
 from bitpeak_async.fleet._resolve import read_account_specs
+from bitpeak_async.fleet._tally import Tally
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.dask._tasks import (
     AccountBatch,
@@ -50,14 +50,14 @@ class FleetPlugin(WorkerPlugin):
 
     async def run(self, task: AccountTask) -> tuple[AccountReport, ...]:
         """Provision the accounts of a task; some are missing if the run was stopped."""
-        ledger = Ledger(keep_outcomes=self.config.keep_outcomes)
+        tally = Tally(keep_outcomes=self.config.keep_outcomes)
         current = asyncio.current_task()
         assert current is not None  # noqa: S101 - a coroutine runs in one
         self.running.add(current)
         try:
             await self._start(task)
             for account in task.accounts:
-                await self._provision(account, task, ledger)
+                await self._provision(account, task, tally)
         except asyncio.CancelledError:
             # If the worker itself ends, another runs the task again.
             if not self.is_stopped:
@@ -66,7 +66,7 @@ class FleetPlugin(WorkerPlugin):
         finally:
             self.running.discard(current)
         await self.scheduler.event_clear(name=task.key)
-        return tuple(ledger.report())
+        return tuple(tally.report())
 
     async def _start(self, task: AccountTask) -> None:
         """Record that the task starts; wait first if it started before, on a worker that died.
@@ -78,17 +78,17 @@ class FleetPlugin(WorkerPlugin):
         else:
             await self.scheduler.event_set(name=task.key)
 
-    async def _provision(self, account: Account, task: AccountTask, ledger: Ledger) -> None:
+    async def _provision(self, account: Account, task: AccountTask, tally: Tally) -> None:
         try:
             part = await asyncio.to_thread(_part, account, task)
             report = await self.clients.provision(part, **self.config.provision_options)
-            ledger.add_report(account.name, report)
+            tally.add_report(account.name, report)
         except asyncio.CancelledError as cancelled:
             if (known := partial_report(cancelled)) is not None:
-                ledger.add_report(account.name, known)
+                tally.add_report(account.name, known)
             raise
         except BitPeakError as error:
-            ledger.add_error(account.name, error)
+            tally.add_error(account.name, error)
 
 
 async def run_task(task: AccountTask) -> tuple[AccountReport, ...] | None:

@@ -14,8 +14,8 @@ from distributed import Client
 from bitpeak_async._checks import check_number
 from bitpeak_async._secret import hides
 from bitpeak_async.errors import ClosedError, ConfigurationError, TransportError
-from bitpeak_async.fleet._ledger import Ledger
 from bitpeak_async.fleet._resolve import Resolver, checked_accounts
+from bitpeak_async.fleet._tally import Tally
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.dask._cluster import connected
 from bitpeak_async.fleet.dask._planning import plan_tasks
@@ -137,7 +137,7 @@ class DaskFleet:
         """
         refuse_unknown("DaskFleet.provision", options, ProvisionOptions)
         prunes = ProvisionConfig(**options).prune is not None
-        ledger = Ledger(on_account=on_account)
+        tally = Tally(on_account=on_account)
         config = WorkerConfig(
             run=secrets.token_hex(8),
             in_flight=self._in_flight,
@@ -158,10 +158,10 @@ class DaskFleet:
                     shard_size=self._shard_size,
                     window=window,
                 )
-                await Submission(self._client, config.run, ledger).run_all(tasks, window)
+                await Submission(self._client, config.run, tally).run_all(tasks, window)
         except (FutureCancelledError, OSError) as error:
-            raise self._lost(ledger, error) from None
-        return ledger.report()
+            raise self._lost(tally, error) from None
+        return tally.report()
 
     @asynccontextmanager
     async def _plugins(self, config: WorkerConfig) -> AsyncGenerator[None, None]:
@@ -180,8 +180,8 @@ class DaskFleet:
             raise ClosedError("use it as 'async with DaskFleet(…) as fleet:'")
         return self._entered
 
-    def _lost(self, ledger: Ledger, error: Exception) -> TransportError:
-        ended = len(ledger.report().accounts)
+    def _lost(self, tally: Tally, error: Exception) -> TransportError:
+        ended = len(tally.report().accounts)
         reason = f": {error}" if isinstance(error, OSError) else ""
         return TransportError(
             f"the Dask scheduler was lost when {ended} of {len(self.accounts)} accounts had "

@@ -15,7 +15,7 @@ from bitpeak_async.provisioning.apply import Outcome, Report, Result
 
 
 @define(eq=False)
-class Ledger:
+class Tally:
     """What is known of the accounts of a run.
 
     Attributes:
