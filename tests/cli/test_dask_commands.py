@@ -77,5 +77,5 @@ def test_dask_needs_accounts(run: Run, arguments):
 def test_a_person_has_to_say_yes(arguments, server, threaded_sandbox):
     terminal = Terminal(*map(str, arguments), "--dask", **server)
     assert Exit.ERROR == terminal.end()
-    assert "then add --yes to --dask" in terminal.screen
+    assert "then add --yes" in terminal.screen
     assert 0 == threaded_sandbox.counts.total()
