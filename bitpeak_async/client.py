@@ -14,7 +14,6 @@ from bitpeak_async._checks import check_listener, check_number, check_type
 from bitpeak_async._http.factory import new_transport
 from bitpeak_async._http.lifecycle import Network
 from bitpeak_async._http.network import SessionNetwork
-from bitpeak_async._http.pagination import SeenIds
 from bitpeak_async._http.session import check_session
 from bitpeak_async._http.transport import CallOptions, Transport
 from bitpeak_async._secret import Secret, hides
@@ -102,7 +101,8 @@ class BitPeak:
         Args:
             timeout: how long one attempt may take.
             retry: when to try again. The budget stays the shared one.
-            deadline: seconds for each call with all its waits and tries; None keeps what is set.
+            deadline: seconds for each call with all its waits and tries; ``plan``, ``apply``,
+                ``provision`` and ``create_many`` are one call each. None keeps what is set.
         """
         if timeout is not None:
             check_type("timeout", timeout, Timeout)
@@ -134,7 +134,10 @@ class BitPeak:
             BitPeakError: a page of the listing failed.
         """
         refuse_unknown("BitPeak.plan", options, PlanOptions)
-        return await self._plan(specs, prune=ProvisionConfig(**options).prune)
+        config = ProvisionConfig(**options)
+        return await self._plan(
+            self._driver(), specs, prune=config.prune, resend_secrets=config.resend_secrets
+        )
 
     @takes(ApplyOptions, ProvisionConfig)
     async def apply(
@@ -172,10 +175,15 @@ class BitPeak:
         check_type("plan", plan, Plan)
         check_listener("on_outcome", on_outcome)
         driver = self._driver(verifies=config.verify)
-        existing = driver.ledger.existing
         specs = [change.spec for change in plan.changes if not isinstance(change, Delete)]
-        now = await self._plan(specs, existing, prune=plan.prune, salt=plan.salt)
-        left = still_valid(plan, now, existing)
+        now = await self._plan(
+            driver,
+            specs,
+            prune=plan.prune,
+            resend_secrets=plan.resend_secrets,
+            salt=plan.salt,
+        )
+        left = still_valid(plan, now, driver.ledger.existing)
         return await self._carry_out(left, driver, on_outcome, config)
 
     @takes(ProvisionOptions, ProvisionConfig)
@@ -199,7 +207,9 @@ class BitPeak:
         config = ProvisionConfig(**options)
         check_listener("on_outcome", on_outcome)
         driver = self._driver(verifies=config.verify)
-        plan = await self._plan(specs, driver.ledger.existing, prune=config.prune)
+        plan = await self._plan(
+            driver, specs, prune=config.prune, resend_secrets=config.resend_secrets
+        )
         return await self._carry_out(plan, driver, on_outcome, config)
 
     async def _carry_out(
@@ -216,13 +226,13 @@ class BitPeak:
 
     async def _plan(
         self,
+        driver: Driver,
         specs: Iterable[HandlerSpec],
-        seen: SeenIds | None = None,
         *,
         prune: str | None,
+        resend_secrets: str | None,
         salt: str | None = None,
     ) -> Plan:
-        server = self._transport.wire.base_url
         unreadable: list[UnreadableHandler] = []
 
         async def readable() -> AsyncGenerator[NotificationHandler, None]:
@@ -232,12 +242,20 @@ class BitPeak:
                     for handler in page:
                         yield handler
 
-        async with aclosing(readable()) as existing:
+        driver.start()
+        async with driver.in_time(), aclosing(readable()) as existing:
             return await make_plan(
-                specs, existing, seen, unreadable, prune=prune, server=server, salt=salt
+                specs,
+                existing,
+                driver.ledger.existing,
+                unreadable,
+                prune=prune,
+                resend_secrets=resend_secrets,
+                server=self._transport.wire.base_url,
+                salt=salt,
             )
 
-    def _driver(self, *, verifies: bool) -> Driver:
+    def _driver(self, *, verifies: bool = True) -> Driver:
         ledger = Ledger(self._options.retry, verifies=verifies)
         return Driver.over(self._transport, self._options, self.notification_handlers, ledger)
 

@@ -73,9 +73,12 @@ class PlanOptions(TypedDict, total=False):
     Attributes:
         prune: a shell-style pattern of names, such as ``"team-a *"`` or ``"*"``: delete the
             handlers that match it and are not desired. By default none is deleted.
+        resend_secrets: a pattern of names too: update handlers that match it and have secrets
+            which the server hides, since those cannot be compared.
     """
 
     prune: str | None
+    resend_secrets: str | None
 
 
 class ApplyOptions(TypedDict, total=False):
@@ -149,6 +152,7 @@ class ProvisionConfig:
     """
 
     prune: str | None = None
+    resend_secrets: str | None = None
     verify: bool = True
     max_deletes: int | None = None
     force: bool = False

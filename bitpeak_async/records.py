@@ -66,13 +66,17 @@ class HandlerSpec:
     Attributes:
         name: not empty.
         settings: an instance of the class for its type.
-        is_enabled: whether alerts are delivered. The API creates handlers enabled only, so a
-            disabled one is created and then updated.
+        is_enabled: whether alerts are delivered; None leaves that as people set it, and creates
+            the handler enabled. The API creates handlers enabled only, so a disabled one is
+            created and then updated.
+        renamed_from: its former name: a handler of that name is renamed, unless one of the new
+            name exists.
     """
 
     name: str
     settings: Settings = field(repr=_repr)
-    is_enabled: bool = True
+    is_enabled: bool | None = True
+    renamed_from: str | None = field(default=None, kw_only=True)
 
 
 @frozen

@@ -13,7 +13,7 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from itertools import takewhile
 from typing import Any, Protocol, TypeVar
 
@@ -51,7 +51,7 @@ class Handlers(Protocol):
     async def get(self, handler_id: int) -> NotificationHandler: ...
 
     async def update(
-        self, handler_id: int, *, name: str, settings: Settings, is_enabled: bool | None
+        self, handler_id: int, *, name: str, settings: Settings, is_enabled: bool
     ) -> None: ...
 
     async def delete(self, handler_id: int) -> None: ...
@@ -89,7 +89,7 @@ class Driver:
         ledger: decides.
         workers: requests at once.
         emit: told of each outcome.
-        deadline: seconds for the whole run, or None.
+        deadline: seconds for the whole run, from ``start()`` on, or None.
     """
 
     handlers: Handlers
@@ -98,6 +98,7 @@ class Driver:
     emit: Emitter
     deadline: float | None = None
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    _ends: float | None = field(init=False, default=None)
     _stopping: asyncio.Event = field(init=False, factory=asyncio.Event)
 
     @classmethod
@@ -107,6 +108,11 @@ class Driver:
         """Return a driver with as many workers as the transport has slots."""
         return cls(handlers, ledger, transport.slots, transport.emit, options.deadline)
 
+    def start(self) -> None:
+        """Let the deadline run from now."""
+        if self.deadline is not None:
+            self._ends = asyncio.get_running_loop().time() + self.deadline
+
     async def create_many(
         self, specs: Iterable[HandlerSpec] | AsyncIterable[HandlerSpec]
     ) -> AsyncGenerator[CreateOutcome, None]:
@@ -114,22 +120,60 @@ class Driver:
 
         An exception of ``specs`` itself is raised at the end, when what was begun is settled.
         """
-        async with aclosing(self.handlers.pages()) as pages:
-            async for page in pages:
-                self.ledger.existing.add_all(_ids(page))
+        self.start()
+        await self._list_existing()
         failure: Exception | None = None
         try:
-            async with aclosing(as_finished(self._create, specs, self.workers)) as created:
+            created = self._in_time(as_finished(self._create, specs, self.workers))
+            async with aclosing(created):
                 async for entry in created:
                     if entry.is_settled:
                         yield self._told(entry)
         except Exception as error:  # noqa: BLE001 - whatever a caller's iterator raises
             failure = error
-        async with aclosing(self.settle()) as settled:
-            async for entry in settled:
+        try:
+            settled = self._in_time(self.settle())
+            async with aclosing(settled):
+                async for entry in settled:
+                    yield self._told(entry)
+        except RequestTimeoutError as late:
+            for entry in self.ledger.interrupt():
                 yield self._told(entry)
+            raise failure or late from None
         if failure is not None:
             raise failure
+
+    async def _list_existing(self) -> None:
+        async with self.in_time(), aclosing(self.handlers.pages()) as pages:
+            async for page in pages:
+                self.ledger.existing.add_all(_ids(page))
+
+    def _in_time(self, items: AsyncGenerator[Entry, None]) -> AsyncGenerator[Entry, None]:
+        return items if self._ends is None else self._until_late(items)
+
+    async def _until_late(self, items: AsyncGenerator[Entry, None]) -> AsyncGenerator[Entry, None]:
+        async with aclosing(items):
+            while True:
+                async with self.in_time():
+                    item = await anext(items, None)
+                if item is None:
+                    return
+                yield item
+
+    @asynccontextmanager
+    async def in_time(self) -> AsyncGenerator[None, None]:
+        """Raise RequestTimeoutError when the deadline passes."""
+        scope = asyncio.timeout_at(self._ends)
+        try:
+            async with scope:
+                yield
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            raise self._late() from None
+
+    def _late(self) -> RequestTimeoutError:
+        return RequestTimeoutError(f"not done within the deadline of {self.deadline:g} s")
 
     def _told(self, entry: Entry) -> CreateOutcome:
         if self.emit.has_listeners:
@@ -164,8 +208,11 @@ class Driver:
             self.ledger.created(entry, handler_id)
         elif action.task is Task.WRITE:
             # Everything: what a server makes of omitted fields is not documented.
+            is_enabled = spec.is_enabled
+            if is_enabled is None:
+                is_enabled = (await self.handlers.get(handler_id)).is_enabled
             await self.handlers.update(
-                handler_id, name=spec.name, settings=spec.settings, is_enabled=spec.is_enabled
+                handler_id, name=spec.name, settings=spec.settings, is_enabled=is_enabled
             )
             self.ledger.written(entry)
         else:
@@ -253,8 +300,10 @@ class Driver:
             RequestTimeoutError: the deadline passed.
         """
         task = asyncio.ensure_future(run)
+        now = asyncio.get_running_loop().time()
         try:
-            done, _ = await asyncio.wait({task}, timeout=self.deadline)
+            left = None if self._ends is None else max(0.0, self._ends - now)
+            done, _ = await asyncio.wait({task}, timeout=left)
             if done:
                 return await task
         except asyncio.CancelledError:
@@ -265,7 +314,7 @@ class Driver:
             self._stopping.set()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        raise RequestTimeoutError(f"not done within the deadline of {self.deadline:g} s")
+        raise self._late()
 
 
 def _ids(page: Page[NotificationHandler]) -> Iterator[int]:

@@ -6,7 +6,7 @@ from enum import Enum, auto
 
 from attrs import define, frozen
 
-from bitpeak_async._bulk.identity import Comparison, compare, text_key
+from bitpeak_async._bulk.identity import Comparison, compare, switch_differs, text_key
 from bitpeak_async.errors import BitPeakError, OutcomeUnknownError
 from bitpeak_async.records import HandlerSpec, NotificationHandler
 
@@ -91,8 +91,7 @@ class Entry:
     def compare(self, handler: NotificationHandler) -> Comparison:
         """Compare the whole spec but for its name."""
         found = compare(self.spec.settings, handler.settings)
-        wanted = self.spec.is_enabled
-        if wanted is None or wanted == handler.is_enabled or handler.is_pending:
+        if not switch_differs(self.spec.is_enabled, handler):
             return found
         return Comparison((*found.differing, "is_enabled"), found.hidden)
 

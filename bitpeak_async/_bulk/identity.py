@@ -112,18 +112,22 @@ class Names:
 
     def add(self, handler: NotificationHandler) -> bool:
         """Note a handler; return whether its name comes into question for a desired one."""
-        group = self._equal.get(handler.name)
-        if group is None:
-            key = text_key(handler.name)
-            group = self._cleaned.get(key)
-            if group is None:
-                group = self._tagless.get(key)
-            if group is None and (stem := _stem(handler.name)) and self._count(stem):
-                group = self._cut.setdefault(stem, [])
+        group = self._group(handler.name)
         if group is None:
             return False
         group.append(handler)
         return True
+
+    def _group(self, kept: str) -> list[NotificationHandler] | None:
+        group = self._equal.get(kept)
+        if group is None:
+            key = text_key(kept)
+            group = self._cleaned.get(key)
+            if group is None:
+                group = self._tagless.get(key)
+            if group is None and (stem := _stem(kept)) and self._count(stem):
+                group = self._cut.setdefault(stem, [])
+        return group
 
     def of(self, name: str) -> Match:
         """Return the handlers of a desired name, the surest kind of match alone."""
@@ -230,6 +234,11 @@ def _may_be_hidden(name: str, sent: str, kept: str) -> bool:
     if masked is None or is_masked(sent):  # what looks masked itself is the same or another
         return False
     return sent.startswith(kept[: masked.start()]) and sent.endswith(kept[masked.end() :])
+
+
+def switch_differs(wanted: bool | None, handler: NotificationHandler) -> bool:  # noqa: FBT001 - a record's field
+    """Return whether an update can make the difference; a pending handler's switch is fixed."""
+    return wanted is not None and wanted != handler.is_enabled and not handler.is_pending
 
 
 def is_masked(secret: str) -> bool:

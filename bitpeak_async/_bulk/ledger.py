@@ -18,7 +18,7 @@ from bitpeak_async._bulk.entry import Action, Entry, Task
 from bitpeak_async._bulk.identity import Match, Names, text_key
 from bitpeak_async._http.pagination import SeenIds
 from bitpeak_async._http.retry import is_temporary
-from bitpeak_async.errors import BitPeakError, NotFoundError, OutcomeUnknownError
+from bitpeak_async.errors import BitPeakError, OutcomeUnknownError
 from bitpeak_async.options import Retry
 from bitpeak_async.records import NotificationHandler
 
@@ -106,6 +106,8 @@ class Ledger:
         self._has_progress = True
         self.is_verified = False
         self._gone.add(handler_id)
+        if handler_id not in entry.made:
+            entry.lost = max(0, entry.lost - 1)
         self.skipped(entry, handler_id)
 
     def skipped(self, entry: Entry, handler_id: int) -> None:
@@ -162,8 +164,8 @@ class Ledger:
         self._looks += 1
         self._has_progress = False
         self._fewest = min(self._fewest, len(left))
-        is_checked = self.is_verified and not self.undead
-        if not (left or self._looks == 1 or not is_checked) or self._fruitless >= retry.attempts:
+        is_needed = left or self.undead or (self.verifies and not self.is_verified)
+        if not is_needed or self._fruitless >= retry.attempts:
             return None
         doubts = [entry.lost_at for entry in left if entry.is_in_doubt]
         if doubts:
@@ -227,7 +229,7 @@ class Ledger:
         """Settle all that was begun: the run was cancelled."""
         begun = [entry for entry in self.open if entry.is_begun]
         for entry in begun:
-            is_done = entry.next_action() is None and not entry.lost
+            is_done = entry.next_action() is None and entry.target is not None
             self._settle(entry, entry.error if is_done or entry.error else verdicts.cut_off(entry))
         return begun
 
@@ -255,8 +257,11 @@ class Ledger:
         elif entry.target is None:
             late = entry.lost > 0
             self._settle(entry, verdicts.unchecked(entry, entry.error) if late else entry.error)
-        elif isinstance(entry.error, NotFoundError) and not here:
-            self._settle(entry, entry.error)
+        elif entry.error is not None and not here:
+            if is_temporary(entry.error):
+                self._await(entry, entry.error)
+            else:
+                self._settle(entry, entry.error)
         elif self._is_last and here:
             self._keep(entry, here)
         else:
@@ -281,10 +286,10 @@ class Ledger:
         entry.kept_name = keep.name
         strangers = [h for h in others if h.id not in entry.made]
         entry.copies = self._removable(entry, (i for i in entry.made if i != keep.id))
-        may_be_own = len(strangers) <= entry.lost and all(map(entry.is_as_made, strangers))
-        # Other runs first remove what they know to be theirs.
-        if may_be_own and (is_explained or 2 * self._fruitless >= self.retry.attempts - 1):
-            entry.copies += self._removable(entry, (h.id for h in strangers))
+        # What lost creates made may be among them. Other runs first remove what they made.
+        if is_explained or 2 * self._fruitless >= self.retry.attempts - 1:
+            twins = [h.id for h in strangers if entry.is_as_made(h)]
+            entry.copies += self._removable(entry, twins[max(0, len(twins) - entry.lost) :])
         self._check(entry, keep, others)
 
     def _removable(self, entry: Entry, ids: Iterable[int]) -> tuple[int, ...]:

@@ -125,6 +125,8 @@ def spec_problems(spec: HandlerSpec) -> list[Problem]:
     if not isinstance(spec.is_enabled, bool | None):
         kind = type(spec.is_enabled).__name__
         problems.append(("is_enabled", f"must be True, False or None, not {kind}"))
+    if spec.renamed_from is not None and (problem := _text_problem(spec.renamed_from)):
+        problems.append(("renamed_from", problem))
     return problems
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 from attrs import evolve
 
-from bitpeak_async import Pace, PlanError
+from bitpeak_async import Pace, PlanError, PlanOptions
 from bitpeak_async._secret import Secret
 from bitpeak_async.cli import _output
 from bitpeak_async.cli._connection import Connection, ask, is_interactive
@@ -46,13 +46,13 @@ async def plan(
     accounts: Path,
     connection: Connection,
     *,
-    prune: str | None,
+    planning: PlanOptions,
     exit_code: bool,
     as_json: bool,
 ) -> Exit:
     """Show what ``apply`` would change in each account."""
     async with _targets(connection, _read(files, accounts)) as targets, _fleet(*targets) as fleet:
-        planned = await fleet.plan(prune=prune)
+        planned = await fleet.plan(**planning)
     _show_plan(planned, as_json=as_json)
     if planned.errors:
         return _code_of_errors(planned)
@@ -64,7 +64,7 @@ async def apply(
     accounts: Path,
     connection: Connection,
     *,
-    prune: str | None,
+    planning: PlanOptions,
     max_deletes: int | None,
     force: bool,
     yes: bool,
@@ -86,12 +86,12 @@ async def apply(
         if must_ask and isinstance(fleet, Fleet):
             if as_json:
                 raise PlanError("--json cannot ask for confirmation: add --yes")
-            planned = await fleet.plan(prune=prune)
+            planned = await fleet.plan(**planning)
             _show_plan(planned, as_json=False)
             if not planned.is_empty and not ask(lambda: typer.confirm("Apply?", err=True)):
                 _output.print_error("nothing was changed")
                 return Exit.ERROR
-        write: Callable[..., Awaitable[FleetReport]] = partial(fleet.provision, prune=prune)
+        write: Callable[..., Awaitable[FleetReport]] = partial(fleet.provision, **planning)
         if planned is not None and isinstance(fleet, Fleet):
             write = partial(fleet.apply, planned)
         try:

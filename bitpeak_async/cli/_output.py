@@ -98,13 +98,23 @@ def show_report(report: Report, *, as_json: bool) -> None:
         return
     for outcome in (*report.failed, *report.unresolved):
         show(f"! {outcome.change.name!r}: {outcome.error}", "red")
+    for warning in report.warnings:
+        show(f"? {warning}", _STYLES["?"])
     show(report.summary, "bold")
+    if not report.is_verified:
+        show("Not verified: the outcomes are what the replies said.", _STYLES["?"])
 
 
 def report_json(report: Report) -> dict[str, object]:
     """Return a report as JSON data."""
     outcomes = [_outcome(outcome) for outcome in report.outcomes]
-    return {"summary": report.summary, "ok": report.ok, "outcomes": outcomes}
+    return {
+        "summary": report.summary,
+        "ok": report.ok,
+        "is_verified": report.is_verified,
+        "warnings": report.warnings,
+        "outcomes": outcomes,
+    }
 
 
 def error_json(error: BitPeakError) -> dict[str, str]:

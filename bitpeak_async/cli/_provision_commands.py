@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from bitpeak_async import BitPeak, HandlerSpec, Plan, PlanError
+from bitpeak_async import BitPeak, HandlerSpec, Plan, PlanError, PlanOptions
 from bitpeak_async._bulk.identity import is_masked
 from bitpeak_async.cli import _export, _fleet, _output
 from bitpeak_async.cli._app import Json, Yes, command
@@ -38,6 +38,13 @@ Prune = Annotated[
         help="Delete handlers whose name matches and that are in no FILE.", metavar="GLOB"
     ),
 ]
+ResendSecrets = Annotated[
+    str | None,
+    typer.Option(
+        help="Send secrets again that the server hides, of handlers whose name matches.",
+        metavar="GLOB",
+    ),
+]
 
 
 @command("plan", "plan handlers.yaml --prune 'team-a *'")
@@ -46,6 +53,7 @@ async def plan(
     *,
     accounts: Accounts = None,
     prune: Prune = None,
+    resend_secrets: ResendSecrets = None,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with 2 if anything would change.")
     ] = False,
@@ -53,13 +61,14 @@ async def plan(
     connection: Connection,
 ) -> Exit:
     """Show what apply would change. Reads only. Its JSON is the input of apply --plan."""
+    planning: PlanOptions = {"prune": prune, "resend_secrets": resend_secrets}
     if accounts is not None:
         return await _fleet.plan(
-            files, accounts, connection, prune=prune, exit_code=exit_code, as_json=as_json
+            files, accounts, connection, planning=planning, exit_code=exit_code, as_json=as_json
         )
     specs = read_specs(*files)
     async with connection.open() as bitpeak:
-        planned = await bitpeak.plan(specs, prune=prune)
+        planned = await bitpeak.plan(specs, **planning)
         _output.show_plan(planned, as_json=as_json)
     return Exit.HAS_CHANGES if exit_code and not planned.is_empty else Exit.DONE
 
@@ -70,6 +79,7 @@ async def apply(
     *,
     accounts: Accounts = None,
     prune: Prune = None,
+    resend_secrets: ResendSecrets = None,
     reviewed: Annotated[
         Path | None,
         typer.Option(
@@ -101,6 +111,7 @@ async def apply(
     connection: Connection,
 ) -> Exit:
     """Bring the server to the state that FILES describe. Repeated runs change only what differs."""
+    planning: PlanOptions = {"prune": prune, "resend_secrets": resend_secrets}
     where = Dask(is_wanted=dask, scheduler=scheduler, workers=workers, send_keys=send_keys)
     if dask and accounts is None:
         raise PlanError("--dask needs --accounts")
@@ -111,7 +122,7 @@ async def apply(
             files,
             accounts,
             connection,
-            prune=prune,
+            planning=planning,
             max_deletes=max_deletes,
             force=force,
             yes=yes,
@@ -120,7 +131,7 @@ async def apply(
         )
     specs = read_specs(*files)
     async with connection.open() as bitpeak:
-        planned = await _planned(bitpeak, specs, prune, reviewed)
+        planned = await _planned(bitpeak, specs, planning, reviewed)
         if not as_json:
             _output.show_plan(planned, as_json=False)
         if is_interactive() and not (planned.is_empty or yes or connection.sandbox):
@@ -146,12 +157,14 @@ async def apply(
 
 
 async def _planned(
-    bitpeak: BitPeak, specs: list[HandlerSpec], prune: str | None, reviewed: Path | None
+    bitpeak: BitPeak, specs: list[HandlerSpec], planning: PlanOptions, reviewed: Path | None
 ) -> Plan:
     if reviewed is None:
-        return await bitpeak.plan(specs, prune=prune)
-    if prune is not None:
-        raise PlanError("--prune is part of the plan: pass it to bitpeak plan")
+        return await bitpeak.plan(specs, **planning)
+    for option, value in planning.items():
+        if value is not None:
+            flag = "--" + option.replace("_", "-")
+            raise PlanError(f"{flag} is part of the plan already: give it to bitpeak plan")
     return Plan.from_json(_content(reviewed), specs)
 
 

@@ -197,6 +197,7 @@ class _Run:
     driver: Driver
     on_outcome: Callable[[Outcome], object] | None
     is_verified: bool = field(init=False, default=True)
+    _entries: list[Entry] = field(init=False, factory=list)
     _places: dict[int, int] = field(init=False, factory=dict)
     _outcomes: list[Outcome | None] = field(init=False, factory=list)
 
@@ -232,13 +233,16 @@ class _Run:
             if entry is None or not (entry.todo or ledger.verifies):
                 continue
             self._places[id(ledger.add(entry))] = place
+            self._entries.append(entry)
             if entry.todo:
                 writes.append(entry)
         return writes
 
     def interrupt(self) -> None:
-        for entry in self.driver.ledger.interrupt():
-            self._note(entry)
+        self.driver.ledger.interrupt()
+        for entry in self._entries:
+            if entry.is_begun:
+                self._note(entry)
         self.is_verified = False
 
     def _note(self, entry: Entry) -> None:
@@ -263,10 +267,9 @@ class _Run:
 
     def report(self) -> Report:
         outcomes = tuple([outcome for outcome in self._outcomes if outcome is not None])
-        entries = self.driver.ledger.entries.values()
         warnings = (
             kept_as(entry.spec.name, entry.kept_name)
-            for entry in entries
+            for entry in self._entries
             if entry.kept_name not in ("", entry.spec.name)
         )
         return Report(outcomes, self.is_verified, tuple(warnings))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import TypeAlias
 
 import attrs
 import msgspec
 from attrs import frozen
 
-from bitpeak_async._bulk.identity import Match, compare
+from bitpeak_async._bulk.identity import Match, Names, compare, switch_differs
 from bitpeak_async._http.form import settings_fields
 from bitpeak_async.records import HandlerSpec, NotificationHandler
 from bitpeak_async.settings import WIRE_FIELDS, Settings, mask
@@ -94,10 +95,17 @@ class Delete:
 
 @frozen
 class Unchanged:
-    """A handler of this name is as it should be."""
+    """A handler of this name is as it should be, as far as the server shows it.
+
+    Attributes:
+        spec: as it should be.
+        handler_id: the handler that has the name.
+        hidden: the secrets that the server does not show, as ``"settings.<wire name>"``.
+    """
 
     spec: HandlerSpec
     handler_id: int
+    hidden: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -126,7 +134,7 @@ class Conflict:
 Change: TypeAlias = Create | Update | Delete | Unchanged | Conflict
 
 
-def change_of(spec: HandlerSpec, match: Match, salt: str) -> Change:
+def change_of(spec: HandlerSpec, match: Match, salt: str, resend_secrets: str | None) -> Change:
     """Compare a spec with the handlers of its name."""
     handlers = match.handlers
     if not handlers:
@@ -134,12 +142,23 @@ def change_of(spec: HandlerSpec, match: Match, salt: str) -> Change:
     if match.is_shared or len(handlers) > 1:
         return Conflict(spec, tuple(handler.id for handler in handlers))
     handler = handlers[0]
-    if spec.settings == handler.settings and not _differs_in_switch(spec, handler):
-        return Unchanged(spec, handler.id)
-    changed = tuple(_differences(spec, handler))
-    if not changed:
-        return Unchanged(spec, handler.id)
-    return Update(spec, handler.id, handler.type, changed, digest(handler, salt))
+    found = compare(spec.settings, handler.settings)
+    names = [*found.differing]
+    if switch_differs(spec.is_enabled, handler):
+        names.append("is_enabled")
+    is_renamed = bool(spec.renamed_from) and _is_former(spec, handler)
+    resent = found.hidden if resend_secrets and fnmatchcase(spec.name, resend_secrets) else ()
+    if not (names or is_renamed or resent):
+        return Unchanged(spec, handler.id, found.hidden)
+    changed = [Difference("name", repr(handler.name), repr(spec.name))] if is_renamed else []
+    changed += _differences(names, spec, handler)
+    changed += (Difference(name, "hidden", "sent again") for name in resent)
+    return Update(spec, handler.id, handler.type, tuple(changed), digest(handler, salt))
+
+
+def _is_former(spec: HandlerSpec, handler: NotificationHandler) -> bool:
+    """Return whether a handler has the former name of a spec, and not its new one."""
+    return not Names([spec.name]).add(handler)
 
 
 def deletion(handler: NotificationHandler, salt: str) -> Delete:
@@ -155,20 +174,16 @@ def digest(of: HandlerSpec | NotificationHandler, salt: str) -> str:
     handler_id = of.id if isinstance(of, NotificationHandler) else 0
     # A handler that awaits confirmation is switched on by it.
     is_on = of.is_enabled or (isinstance(of, NotificationHandler) and of.is_pending)
-    content = (handler_id, of.name, of.settings.type, settings_fields(of.settings), is_on)
+    content = [handler_id, of.name, of.settings.type, settings_fields(of.settings), is_on]
+    if isinstance(of, HandlerSpec) and of.renamed_from is not None:
+        content.append(of.renamed_from)
     text = msgspec.json.encode(content, enc_hook=repr, order="deterministic")
     return hashlib.blake2b(text, key=salt.encode(), digest_size=16).hexdigest()
 
 
-def _differs_in_switch(spec: HandlerSpec, handler: NotificationHandler) -> bool:
-    """Return whether to change the switch; what awaits confirmation cannot be switched."""
-    return not handler.is_pending and spec.is_enabled not in (None, handler.is_enabled)
-
-
-def _differences(spec: HandlerSpec, handler: NotificationHandler) -> Iterator[Difference]:
-    names = [*compare(spec.settings, handler.settings).differing]
-    if _differs_in_switch(spec, handler):
-        names.append("is_enabled")
+def _differences(
+    names: list[str], spec: HandlerSpec, handler: NotificationHandler
+) -> Iterator[Difference]:
     if names:
         before, after = _states(handler), _states(spec)
         for name in names:
@@ -181,7 +196,7 @@ def describe(change: Change) -> Iterator[str]:
         case Create(spec):
             fields = ", ".join(shown_fields(spec.settings).values())
             yield f"+ {spec.name!r} ({_plain(spec.settings.type)}) {fields}".rstrip()
-            if not spec.is_enabled:
+            if spec.is_enabled is False:
                 yield "    is_enabled: false"
         case Update():
             yield f"~ {change.name!r} ({_plain(change.type)}, id {change.handler_id})"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterable, Collection, Iterable
+from collections.abc import AsyncIterable, Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Final, Self
 
 from attrs import evolve, field, frozen
 
-from bitpeak_async._bulk.identity import Names, kept_as_one_of
+from bitpeak_async._bulk.identity import Match, Names, kept_as_one_of, text_key
 from bitpeak_async._gc import gc_paused
 from bitpeak_async._http.form import name_problems, spec_problems
 from bitpeak_async._http.pagination import SeenIds
@@ -46,6 +46,7 @@ class Plan:
         warnings: what is allowed and looks like a mistake, one sentence each.
         prune: the pattern of names that pruning reaches, or None for no pruning.
         reached: how many existing handlers it reaches, desired or not.
+        resend_secrets: the pattern of names whose hidden secrets are sent again, or None.
         server: the base URL of the server that was looked at.
     """
 
@@ -54,6 +55,7 @@ class Plan:
     prune: str | None = None
     reached: int = 0
     server: str | None = None
+    resend_secrets: str | None = None
     salt: str = field(factory=lambda: secrets.token_hex(8), repr=False, eq=False)
 
     def __repr__(self) -> str:
@@ -70,6 +72,12 @@ class Plan:
         return tuple(change for change in self.changes if isinstance(change, Delete))
 
     @property
+    def uncompared(self) -> tuple[Unchanged, ...]:
+        """Changes that may be none: the server hides secrets of these handlers."""
+        unchanged = (change for change in self.changes if isinstance(change, Unchanged))
+        return tuple(change for change in unchanged if change.hidden)
+
+    @property
     def summary(self) -> str:
         """One line of counts, such as ``"2 to change (1 to create, 1 to update), 3 unchanged"``."""
         counts = Counter(type(change) for change in self.changes)
@@ -84,7 +92,18 @@ class Plan:
 
     def __str__(self) -> str:
         lines = [line for change in self.changes for line in describe(change)]
-        return "\n".join([*lines, *(f"? {each}" for each in self.warnings), self.summary])
+        warnings = [*self.warnings, *self._uncompared()]
+        return "\n".join([*lines, *(f"? {each}" for each in warnings), self.summary])
+
+    def _uncompared(self) -> Iterator[str]:
+        count = sum(len(change.hidden) for change in self.uncompared)
+        if count:
+            are = "secret is" if count == 1 else "secrets are"
+            were, them = ("was", "it") if count == 1 else ("were", "them")
+            yield (
+                f"{count} {are} hidden by the server and {were} not compared; "
+                f"--resend-secrets sends {them}"
+            )
 
     def to_json(self) -> str:
         """Return the plan as JSON, for review and to be applied later. It holds no secret.
@@ -100,6 +119,7 @@ class Plan:
             prune=self.prune,
             reached=self.reached,
             server=self.server,
+            resend_secrets=self.resend_secrets,
         )
 
     @classmethod
@@ -123,6 +143,7 @@ async def make_plan(
     unreadable: Collection[UnreadableHandler] = (),
     *,
     prune: str | None = None,
+    resend_secrets: str | None = None,
     server: str | None = None,
     salt: str | None = None,
 ) -> Plan:
@@ -139,36 +160,88 @@ async def make_plan(
         desired = usable(specs)
     if prune is not None:
         _refuse_to_prune(prune, desired)
-    salt = salt or secrets.token_hex(8)
     seen = SeenIds() if seen is None else seen
-    names = distinct(desired)
-    near = _Near(spec.name for spec in desired)
-    spared: list[str] = []
-    deletes: list[Delete] = []
-    reached = 0
+    survey = _Survey(desired, prune, salt or secrets.token_hex(8))
     async for handler in existing:
         seen.add(handler.id)
-        is_reached = prune is not None and fnmatchcase(handler.name, prune)
-        reached += is_reached
-        if names.add(handler):
-            if not names.has(handler.name):
-                spared.append(handler.name)
-        elif is_reached:
-            deletes.append(deletion(handler, salt))
-        else:
-            near.compare(handler.name)
+        survey.add(handler)
     seen.add_all(each.id for each in unreadable if each.id is not None)
     with gc_paused():
-        changes = [change_of(spec, names.of(spec.name), salt) for spec in desired]
+        changes = [
+            change_of(spec, survey.match(spec), survey.salt, resend_secrets) for spec in desired
+        ]
     creates = [change.name for change in changes if isinstance(change, Create)]
     _refuse_unreadable(unreadable, creates, prune)
-    kept = _kept_names(desired, names)
-    for name in spared:
-        if name not in kept:
-            near.compare(name)
-    deletes.sort(key=lambda change: change.handler_id)
-    warnings = (*near.warnings, *kept.values())
-    return Plan((*changes, *deletes), warnings, prune, reached, server, salt)
+    return Plan(
+        (*changes, *survey.deletes()),
+        survey.warnings(),
+        prune,
+        survey.reached,
+        server,
+        resend_secrets,
+        survey.salt,
+    )
+
+
+class _Survey:
+    """What exists, beside what is desired."""
+
+    def __init__(self, desired: list[HandlerSpec], prune: str | None, salt: str) -> None:
+        self.salt = salt
+        self.reached = 0
+        self._desired = desired
+        self._prune = prune
+        self._names = distinct(desired)
+        self._former = Names(_former_names(desired))
+        self._near = _Near(spec.name for spec in desired)
+        self._changed: list[str] = []  # names that may stand for desired ones
+        self._leftovers: list[Delete] = []
+
+    def add(self, handler: NotificationHandler) -> None:
+        """Note an existing handler."""
+        is_reached = self._prune is not None and fnmatchcase(handler.name, self._prune)
+        self.reached += is_reached
+        if self._names.add(handler):
+            if not self._names.has(handler.name):
+                self._changed.append(handler.name)
+        elif not self._former.add(handler):
+            if is_reached:
+                self._leftovers.append(deletion(handler, self.salt))
+            else:
+                self._near.compare(handler.name)
+
+    def match(self, spec: HandlerSpec) -> Match:
+        """Return the handlers of the name and of the former one; both existing is a conflict."""
+        match = self._names.of(spec.name)
+        if (name := spec.renamed_from) is None or not self._former.has(name):
+            return match
+        old = self._former.of(name)
+        return Match([*match.handlers, *old.handlers], match.is_shared or old.is_shared)
+
+    def deletes(self) -> list[Delete]:
+        return sorted(self._leftovers, key=lambda change: change.handler_id)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Tell of names that the server changed, and of those that nearly are desired ones."""
+        if not self._changed:
+            return tuple(self._near.warnings)
+        kept = {
+            found[0].name: kept_as(spec.name, found[0].name)
+            for spec in self._desired
+            if len(found := self._names.of(spec.name).handlers) == 1 and found[0].name != spec.name
+        }
+        for name in self._changed:
+            if name not in kept:
+                self._near.compare(name)
+        return (*self._near.warnings, *kept.values())
+
+
+def _former_names(desired: Iterable[HandlerSpec]) -> Iterator[str]:
+    """Yield the names that handlers are renamed from, but for those of one identity with theirs."""
+    for spec in desired:
+        name = spec.renamed_from
+        if name is not None and text_key(name) != text_key(spec.name):
+            yield name
 
 
 def _refuse_to_prune(prune: str, desired: list[HandlerSpec]) -> None:
@@ -193,16 +266,6 @@ def _refuse_unreadable(
         raise PlanError("; ".join(problems), problems=tuple(problems))
 
 
-def _kept_names(desired: list[HandlerSpec], names: Names) -> dict[str, str]:
-    """Return the names that the server changed on the way in → a warning."""
-    matches = ((spec.name, names.of(spec.name).handlers) for spec in desired)
-    return {
-        handlers[0].name: kept_as(name, handlers[0].name)
-        for name, handlers in matches
-        if len(handlers) == 1 and handlers[0].name != name
-    }
-
-
 class _Near:
     """Finds names that differ in case or white space only: rather one handler than two."""
 
@@ -222,7 +285,7 @@ class _Near:
 
 
 def _folded(name: str) -> str:
-    return " ".join(name.casefold().split())
+    return text_key(name).casefold()
 
 
 def listed(specs: Iterable[HandlerSpec]) -> list[HandlerSpec]:
@@ -248,9 +311,22 @@ def usable(specs: Iterable[HandlerSpec]) -> list[HandlerSpec]:
             first = seen.setdefault(spec.name, place)
             if first != place:
                 problems.append(f"specs {first} and {place} share the name {spec.name!r}")
+    problems += _former_problems(desired, seen)
     if problems:
         raise PlanError("; ".join(problems), problems=tuple(problems))
     return desired
+
+
+def _former_problems(desired: list[HandlerSpec], seen: dict[str, int]) -> Iterator[str]:
+    firsts: dict[str, int] = {}
+    for place, spec in enumerate(desired, 1):
+        name = spec.renamed_from if isinstance(spec, HandlerSpec) else None
+        if not isinstance(name, str) or name == spec.name:
+            continue
+        if name in seen:
+            yield f"spec {place} is renamed from {name!r}, the name of spec {seen[name]}"
+        elif (first := firsts.setdefault(name, place)) != place:
+            yield f"specs {first} and {place} are both renamed from {name!r}"
 
 
 def distinct(desired: Iterable[HandlerSpec]) -> Names:

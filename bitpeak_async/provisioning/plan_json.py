@@ -47,6 +47,8 @@ def _entry(change: Change, salt: str) -> dict[str, Any]:
             entry |= {"type": change.spec.settings.type}
         case Unchanged():
             entry |= {"handler_id": change.handler_id}
+            if change.hidden:
+                entry["hidden"] = change.hidden
         case Conflict():
             entry |= {"handler_ids": change.handler_ids}
     if isinstance(change, Update):
@@ -73,6 +75,7 @@ class _Document:
     prune: str | None
     reached: int
     server: str | None
+    resend_secrets: str | None
     salt: str
     changes: tuple[Change, ...]
 
@@ -103,7 +106,7 @@ def load(text: str | bytes, specs: Iterable[HandlerSpec]) -> dict[str, Any]:
     deleted = {change.handler_id for change in document.changes if isinstance(change, Delete)}
     if len(desired) + len(deleted) < len(document.changes):
         raise PlanError("the plan's JSON has several changes of one handler")
-    names = ("changes", "warnings", "prune", "reached", "server", "salt")
+    names = ("changes", "warnings", "prune", "reached", "server", "resend_secrets", "salt")
     return {name: getattr(document, name) for name in names}
 
 

@@ -256,6 +256,111 @@ async def test_names_that_are_nearly_the_same_are_warned_about():
     assert "? 'a' is desired and 'A' exists; is one meant?" in str(made).splitlines()
 
 
+async def test_a_name_that_the_server_changed_is_recognised_and_told_once():
+    specs = [HandlerSpec("R&D", MAIL), HandlerSpec(" padded ", OLD_MAIL)]
+    made = await plan(specs, handler(1, "R&amp;D"), handler(2, "padded"), prune="*")
+    assert [Unchanged(specs[0], 1), ("settings.email",)] == [
+        made.changes[0],
+        made.changes[1].fields,
+    ]
+    assert (
+        "'R&D' is kept by the server as 'R&amp;D'",
+        "' padded ' is kept by the server as 'padded'",
+    ) == made.warnings
+    assert () == made.deletes
+
+
+async def test_a_changed_name_beside_an_equal_one_is_left_alone():
+    made = await plan(
+        [HandlerSpec("R&D", MAIL)], handler(1, "R&amp;D"), handler(2, "R&D"), prune="*"
+    )
+    assert (Unchanged(HandlerSpec("R&D", MAIL), 2),) == made.changes
+    assert ("'R&D' is desired and 'R&amp;D' exists; is one meant?",) == made.warnings
+
+
+async def test_names_that_a_server_may_keep_as_one_are_refused():
+    with pytest.raises(PlanError, match="specs 1 and 3 have names that a server may keep as one"):
+        await plan([HandlerSpec("a b", MAIL), HandlerSpec("c", MAIL), HandlerSpec("a  b", MAIL)])
+
+
+async def test_a_name_that_several_specs_may_have_become_is_a_conflict():
+    specs = [HandlerSpec("x" * 64 + end, MAIL) for end in (" one", " two")]
+    made = await plan(specs, handler(1, "x" * 64))
+    assert [Conflict(spec, (1,)) for spec in specs] == [*made.changes]
+    assert "may be that of several specs" in str(made)
+
+
+# Hidden secrets
+
+
+async def test_hidden_secrets_are_counted_and_sent_on_demand():
+    specs = [HandlerSpec("a", BOT), HandlerSpec("b", SLACK), HandlerSpec("c", MAIL)]
+    there = (
+        handler(1, "a", TelegramSettings("", "-1")),
+        handler(2, "b", SlackSettings("https://hooks.slack.com/*****1")),
+        handler(3, "c"),
+    )
+    made = await plan(specs, *there)
+    assert ["a", "b"] == [change.name for change in made.uncompared]
+    assert made.is_empty
+    hidden = "2 secrets are hidden by the server and were not compared; --resend-secrets sends them"
+    assert f"? {hidden}" in str(made).splitlines()
+    assert made == Plan.from_json(made.to_json(), specs)
+    sent = await plan(specs, *there, resend_secrets="a")
+    assert ("settings.telegram",) == sent.changes[0].fields
+    assert "    settings.telegram: hidden → sent again" in str(sent).splitlines()
+    assert ["b"] == [change.name for change in sent.uncompared]
+    assert "1 secret is hidden by the server and was not compared" in str(sent)
+    assert sent == Plan.from_json(sent.to_json(), specs)
+
+
+# The switch
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+async def test_a_switch_may_stay_as_people_set_it(is_enabled: bool):
+    spec = HandlerSpec("a", MAIL, is_enabled=None)
+    [change] = (await plan([spec], handler(1, "a", is_enabled=is_enabled))).changes
+    assert isinstance(change, Unchanged)
+
+
+async def test_a_pending_handlers_switch_is_not_fought_over():
+    pending = evolve(handler(1, "a", is_enabled=False), is_pending=True)
+    [change] = (await plan([HandlerSpec("a", MAIL)], pending)).changes
+    assert isinstance(change, Unchanged)
+
+
+# Renaming
+
+RENAMED = HandlerSpec("new", MAIL, renamed_from="old")
+
+
+async def test_a_rename_is_an_update_of_the_same_handler():
+    made = await plan([RENAMED], handler(1, "old"), prune="*")
+    [change] = made.changes
+    assert (1, ("name",)) == (change.handler_id, change.fields)
+    assert "    name: 'old' → 'new'" in str(made).splitlines()
+    assert made == Plan.from_json(made.to_json(), [RENAMED])
+
+
+async def test_what_is_renamed_already_or_was_never_there_is_fine():
+    assert (Unchanged(RENAMED, 1),) == (await plan([RENAMED], handler(1, "new"))).changes
+    assert (Create(RENAMED),) == (await plan([RENAMED])).changes
+
+
+async def test_both_names_existing_is_a_conflict():
+    made = await plan([RENAMED], handler(1, "new"), handler(2, "old"), prune="*")
+    assert (Conflict(RENAMED, (1, 2)),) == made.changes
+
+
+async def test_a_former_name_that_is_also_desired_is_refused():
+    with pytest.raises(PlanError, match="spec 1 is renamed from 'old', the name of spec 2"):
+        await plan([RENAMED, HandlerSpec("old", MAIL)])
+    again = evolve(RENAMED, name="newer")
+    with pytest.raises(PlanError, match="specs 1 and 2 are both renamed from 'old'"):
+        await plan([RENAMED, again])
+
+
 # Staleness
 
 

@@ -11,7 +11,7 @@ from bitpeak_async._structure import did_you_mean
 from bitpeak_async.provisioning.spec_files.document import UNUSABLE, Document
 from bitpeak_async.settings import CLASSES, WIRE_FIELDS
 
-COLUMNS: Final[tuple[str, ...]] = ("name", "type", "is_enabled")
+COLUMNS: Final[tuple[str, ...]] = ("name", "type", "is_enabled", "renamed_from")
 
 
 def read_csv(text: str, document: Document) -> Any:

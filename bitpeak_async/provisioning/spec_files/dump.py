@@ -53,11 +53,13 @@ def _csv(entries: Sequence[Entry]) -> str:
     fields = [key for key in WIRE_FIELDS if key in used]
     fields += [key for key in used if key not in WIRE_FIELDS]
     text = StringIO(newline="")
-    writer = csv.DictWriter(text, [*COLUMNS, *fields])
+    is_renamed = any("renamed_from" in entry for entry in entries)
+    columns = [key for key in COLUMNS if key != "renamed_from" or is_renamed]
+    writer = csv.DictWriter(text, [*columns, *fields])
     writer.writeheader()
     for entry in entries:
-        is_enabled = "true" if entry.get("is_enabled", True) else "false"
-        own = {"name": entry["name"], "type": entry["type"], "is_enabled": is_enabled}
+        own = {key: value for key, value in entry.items() if key != "settings"}
+        own["is_enabled"] = str(entry.get("is_enabled", True)).lower()
         writer.writerow({**entry.get("settings", {}), **own})
     return text.getvalue()
 

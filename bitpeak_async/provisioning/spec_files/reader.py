@@ -15,9 +15,9 @@ from bitpeak_async.provisioning.spec_files.environment import expand_value
 from bitpeak_async.records import HandlerSpec
 from bitpeak_async.settings import CLASSES, FIELDS, KnownSettings, Settings, UnknownSettings
 
-_KEYS: Final = ("name", "type", "settings", "is_enabled")
+_KEYS: Final = ("name", "type", "settings", "is_enabled", "renamed_from")
 _NO_TYPE: Final = object()
-_BOOLEANS: Final = {"true": True, "false": False}
+_SWITCHES: Final = {"true": True, "false": False, "keep": None}
 _TYPE_OF_FIELD: Final = {
     wire.name: str(cls.type) for cls, wires in FIELDS.items() for wire in wires.values()
 }
@@ -72,10 +72,17 @@ class SpecReader:
         settings = self._settings(
             type_keys, item.get("type", _NO_TYPE), settings_keys, item.get("settings", {})
         )
-        is_enabled = self._boolean((*keys, "is_enabled"), item.get("is_enabled", "true"))
+        is_enabled = self._switch((*keys, "is_enabled"), item.get("is_enabled", "true"))
+        former = self._former((*keys, "renamed_from"), item.get("renamed_from"))
         if name is None or settings is None:
             return None
-        return HandlerSpec(name, settings, is_enabled)
+        return HandlerSpec(name, settings, is_enabled, renamed_from=former)
+
+    def _former(self, keys: Keys, data: Any) -> str | None:
+        name = None if data is None else self._text(keys, data)
+        for _, problem in name_problems(name) if name is not None else ():
+            self.document.add(keys, problem)
+        return name
 
     def _name(self, keys: Keys, data: Any) -> str | None:
         name = self._text((*keys, "name"), data)
@@ -133,11 +140,11 @@ class SpecReader:
                 self.document.add(arguments[argument], problem)
         return settings
 
-    def _boolean(self, keys: Keys, data: Any) -> bool:
+    def _switch(self, keys: Keys, data: Any) -> bool | None:
         text = self._text(keys, data)
-        if text is not None and text.lower() not in _BOOLEANS:
-            self.document.add(keys, "must be true or false")
-        return _BOOLEANS.get((text or "").lower(), True)
+        if text is not None and text.lower() not in _SWITCHES:
+            self.document.add(keys, "must be true, false or keep")
+        return _SWITCHES.get((text or "").lower(), True)
 
     def _text(self, keys: Keys, data: Any) -> str | None:
         try:

@@ -49,8 +49,10 @@ def _entry(spec: HandlerSpec, position: int, variables: Variables | None) -> Ent
         for field, value in settings_fields(spec.settings).items()
     }
     entry: Entry = {"name": _escaped(spec.name), "type": str(spec.settings.type)}
-    if not spec.is_enabled:
-        entry["is_enabled"] = False
+    if spec.is_enabled is not True:
+        entry["is_enabled"] = "keep" if spec.is_enabled is None else False
+    if spec.renamed_from is not None:
+        entry["renamed_from"] = _escaped(spec.renamed_from)
     return {**entry, "settings": settings} if settings else entry
 
 

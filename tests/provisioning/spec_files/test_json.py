@@ -49,7 +49,10 @@ def test_numbers_keep_their_text(number: str, tmp_path: Path):
                 ": [1].name: the key is there twice; keep one of them",
                 ": [0].name: must be a string, not null",
                 ": [0].settings.email: must be an email address",
-                ": [1][''] ('a'): is no known key; known: name, type, settings, is_enabled",
+                (
+                    ": [1][''] ('a'): is no known key; "
+                    "known: name, type, settings, is_enabled, renamed_from"
+                ),
                 ": [1].settings ('a'): must be a mapping, not a list",
                 ": [2].name ('\\ud800'): must be valid Unicode",
                 ": [2].settings.slac ('\\ud800'): is no known key; did you mean 'slack'?",

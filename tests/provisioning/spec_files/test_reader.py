@@ -166,7 +166,7 @@ def test_everything_wrong_is_told_at_once_in_the_order_of_lines(file: Path):
         ":12: [3]: must be a mapping, not a string",
     ] == found[5:9]
     assert found[9].startswith(":15: [4].settings.webhook: must be an absolute http(s) URL")
-    assert ":16: [4].is_enabled: must be true or false" == found[10]
+    assert ":16: [4].is_enabled: must be true, false or keep" == found[10]
     assert ":17: [4].enabled: is no known key; did you mean 'is_enabled'?" == found[11]
 
 

@@ -55,7 +55,7 @@ KNOWN = st.sampled_from(sorted(FIELDS, key=str)).flatmap(
     )
 )
 FIELD_NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_]*", fullmatch=True).filter(
-    lambda name: name not in {*WIRE_FIELDS, "name", "type", "is_enabled"}
+    lambda name: name not in {*WIRE_FIELDS, "name", "type", "is_enabled", "renamed_from"}
 )
 UNKNOWN = st.builds(
     UnknownSettings,
