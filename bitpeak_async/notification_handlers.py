@@ -71,13 +71,13 @@ class NotificationHandlers:
     ) -> AsyncGenerator[Page[NotificationHandler], None]:
         """Iterate over all pages in order, fetching a few ahead.
 
-        Each handler comes in one page only, even where the list changes meanwhile. Close the
-        iterator (``contextlib.aclosing``; ``with`` in the synchronous client) to stop the
-        fetching at once.
+        Each handler comes in one page only, also while the list changes: it is read again until
+        all that was there throughout has been shown. Close the iterator (``contextlib.aclosing``;
+        ``with`` in the synchronous client) to stop the fetching at once.
 
         Raises:
             InvalidRequestError: another page size than the API allows.
-            ReplyError: a page repeats an earlier one.
+            ReplyError: the server answers with other pages, or never shows all it promises.
             BitPeakError: a request failed.
         """
         _check_page(1, results_per_page)

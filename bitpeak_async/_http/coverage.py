@@ -61,7 +61,6 @@ class Coverage:
     """What is known of a list from the pages read so far.
 
     Attributes:
-        is_oldest_first: whether ids rise along the list.
         last: the number of the last page that this pass has to read.
         passes: passes begun.
     """
@@ -158,7 +157,7 @@ class Coverage:
         counted = fresh if self._in_pass is self._seen else self._in_pass.add_all(ids)
         newest = self._newest
         self._counted += unnamed + sum(newest is None or each <= newest for each in counted)
-        if len(fresh) + unnamed == rows:
+        if len(fresh) == rows:
             return page
         return _only(page, fresh, is_first_pass=self.passes == 1)
 
@@ -167,11 +166,8 @@ class Coverage:
         return number not in self._read and (self._beside is None or number in self._beside)
 
     def follow(self, page: HandlerPage) -> None:
-        """Read as many pages as there are by now: new handlers push the others to later ones.
-
-        Not where ids rise: new ones are at the end, and following them might never end.
-        """
-        if not self._end:
+        """Read as many pages as there are by now: new handlers push the others to later ones."""
+        if not self._end:  # else they are at the end, and following them might never end
             self.last = max(self.last, self._pages(page))
 
     @property
@@ -226,24 +222,17 @@ class Coverage:
         total, order = page.meta.total, self._order
         is_full = _rows(page) >= self._size
         is_end = number >= self.last if order == 1 else number * self._size >= (total or math.inf)
-        first = order * page.data[0].id if page.data else math.inf
-        last = order * page.data[-1].id if page.data else math.inf
-        before, after = (self._stretches.get(each, ())[-1:] for each in (number - 1, number + 1))
-        if any(last < read.last for read in before if read.moment >= self._begun) or any(
-            first > read.first for read in after if read.moment >= self._begun
-        ):
+        keys = [order * handler.id for handler in (*page.data[:1], *page.data[-1:])]
+        first, last = keys or (math.inf, math.inf)
+        first = -math.inf if number == 1 else first
+        last = math.inf if is_end else last
+        wrong = [read for read in self._stretches.get(number - 1, ())[-1:] if last < read.last]
+        wrong += [read for read in self._stretches.get(number + 1, ())[-1:] if first > read.first]
+        if any(read.moment >= self._begun for read in wrong):
             self._order = None  # it rises or falls within pages only
             return
-        self._stretches[number].append(
-            _Stretch(
-                -math.inf if number == 1 else first,
-                math.inf if is_end else last,
-                self._moment,
-                is_full,
-                total,
-                self._newest,
-            )
-        )
+        stretch = _Stretch(first, last, self._moment, is_full, total, self._newest)
+        self._stretches[number].append(stretch)
 
     def _beside_gaps(self) -> set[int]:
         gaps = self._gaps()
@@ -301,13 +290,9 @@ def _rows(page: HandlerPage) -> int:
 
 def _only(page: HandlerPage, ids: list[int], *, is_first_pass: bool) -> HandlerPage:
     """Return a page with these handlers, each once."""
-    left = set(ids)
-    data: list[NotificationHandler] = []
-    for handler in page.data:
-        if handler.id in left:
-            left.remove(handler.id)
-            data.append(handler)
+    left: dict[int | None, bool] = dict.fromkeys(ids, True)
+    data = tuple([handler for handler in page.data if left.pop(handler.id, False)])
     unreadable = [
-        each for each in page.unreadable if each.id in left or (each.id is None and is_first_pass)
+        each for each in page.unreadable if left.pop(each.id, is_first_pass and each.id is None)
     ]
-    return evolve(page, data=tuple(data), unreadable=tuple(unreadable))
+    return evolve(page, data=data, unreadable=tuple(unreadable))
