@@ -140,7 +140,9 @@ def test_the_synchronous_client_shares_too_and_so_does_a_forked_child(
         "BITPEAK_API_KEY": threaded_sandbox.api_key,
         "BITPEAK_BASE_URL": threaded_sandbox.base_url,
     }
-    arguments = ("-P", "-c", textwrap.dedent(code), redis_server.url)
+    # From 3.12 on, Python warns of any fork in a process with threads.
+    quiet = ("-W", "ignore:This process:DeprecationWarning")
+    arguments = ("-P", *quiet, "-c", textwrap.dedent(code), redis_server.url)
 
     async def scene():
         process = await asyncio.create_subprocess_exec(

@@ -97,6 +97,10 @@ class Lifecycle:
         limiter = self._new_limiter(loop.time, slots)
         self._binding = Binding(self._connections.open(slots), limiter, loop.time)
 
+    def abandon(self) -> None:
+        """Forget the connections: a forked child has lost their loop."""
+        self._connections.abandon()
+
     async def close(self) -> None:
         """Close the connections that are the client's own. Closing twice is fine."""
         self._closed = True

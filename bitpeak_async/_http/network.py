@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bitpeak_async._http.lean import LeanExchange
 from bitpeak_async._http.lifecycle import NewLimiter
 from bitpeak_async._http.protocol import Connections, SessionOptions
-from bitpeak_async._http.session import SessionExchange, open_session
+from bitpeak_async._http.session import SessionExchange, abandon_session, open_session
 from bitpeak_async._rate.factory import LimiterFactory
 from bitpeak_async._secret import Secret
 from bitpeak_async.errors import ClosedError
@@ -131,3 +131,8 @@ class SessionConnections:
             self._exchange.close()
         if self._lender is None and self._session is not None:
             await self._session.close()
+
+    def abandon(self) -> None:
+        """Forget the client's own session, whose loop will not run again."""
+        if self._lender is None and self._session is not None:
+            abandon_session(self._session)

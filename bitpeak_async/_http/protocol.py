@@ -128,6 +128,10 @@ class Connections(Protocol):
         """Close what ``open()`` made. Closing twice is fine."""
         ...
 
+    def abandon(self) -> None:
+        """Forget what ``open()`` made, in a loop that will not run again."""
+        ...
+
 
 @frozen
 class Wire:

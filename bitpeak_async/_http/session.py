@@ -7,6 +7,7 @@ import math
 import os
 import ssl as tls
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import aiohttp
@@ -70,6 +71,17 @@ def open_session(
         connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=_KEEPALIVE),
         cookie_jar=aiohttp.DummyCookieJar(),
     )
+
+
+def abandon_session(session: aiohttp.ClientSession) -> None:
+    """Mark a session as closed whose loop will not run again; else it would warn when collected.
+
+    aiohttp sends nothing and closes no connection on a loop that reports that it is closed.
+    """
+    closing = session.close()
+    with suppress(StopIteration):
+        closing.send(None)
+    closing.close()
 
 
 class SessionExchange:

@@ -22,6 +22,7 @@ from bitpeak_async.sync.mailbox import CallerMailbox
 T = TypeVar("T")
 
 Close = Callable[[], Coroutine[Any, Any, None]]
+Abandon = Callable[[], None]
 
 _EXIT_PATIENCE: Final = 2.0  # seconds that calls have to clean up while the interpreter exits
 
@@ -34,7 +35,7 @@ class Portal:
         self._at_exit = False
         self._is_over = False
         self._calls: set[PendingCall[Any]] = set()
-        self._clients: set[Close] = set()
+        self._clients: dict[Close, Abandon] = {}
         try:
             self._selector = selectors.DefaultSelector()
             self._loop = _Loop(self._selector)
@@ -127,9 +128,9 @@ class Portal:
         if not self._at_exit:
             call.end()
 
-    def adopt(self, close: Close) -> None:
-        """Await ``close`` when the thread stops."""
-        self._clients.add(close)
+    def adopt(self, close: Close, abandon: Abandon) -> None:
+        """Await ``close`` when the thread stops; call ``abandon`` where a fork lost it."""
+        self._clients[close] = abandon
 
     def has_adopted(self, close: Close) -> bool:
         """Return whether ``close`` is to be awaited when the thread stops."""
@@ -137,7 +138,7 @@ class Portal:
 
     def disown(self, close: Close) -> None:
         """Forget an adopted ``close``."""
-        self._clients.discard(close)
+        self._clients.pop(close, None)
 
     def stop(self, patience: float | None = None, *, at_exit: bool = False) -> None:
         """Cancel all calls, close all clients and end the thread; wait ``patience`` seconds."""
@@ -173,6 +174,8 @@ class Portal:
         for descriptor in shared:
             os.dup2(null, descriptor, inheritable=False)
         os.close(null)
+        for abandon in self._clients.values():
+            abandon()
 
 
 class _Loop(asyncio.SelectorEventLoop):

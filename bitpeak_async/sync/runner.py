@@ -26,6 +26,7 @@ class SyncRunner:
 
     def __init__(self, bitpeak: BitPeak) -> None:
         self._close = bitpeak.close
+        self._abandon = bitpeak._transport.lifecycle.abandon  # noqa: SLF001 - not for users
         self._is_closed = False
         self._unattended = weakref.finalize(self, _close_unattended, self._close)
         self._unattended.atexit = False  # the end of the thread closes all clients
@@ -39,7 +40,7 @@ class SyncRunner:
         """Return the portal, which closes the client when it ends."""
         self.check()
         portal = ensure_portal()
-        portal.adopt(self._close)
+        portal.adopt(self._close, self._abandon)
         return portal
 
     def run(

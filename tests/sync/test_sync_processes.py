@@ -435,6 +435,17 @@ else:
     assert (0, "0\n") == running.ends()
 
 
+def test_a_child_warns_of_no_session_of_its_parent(script: Callable[..., Script]):
+    running = script("""
+bitpeak = SyncBitPeak()
+bitpeak.notification_handlers.list()
+if child := os.fork():
+    assert os.waitpid(child, 0)[1] == 0
+bitpeak.notification_handlers.list()
+""")
+    assert (0, "") == running.ends()
+
+
 def test_a_fork_after_a_shutdown_is_quiet(script: Callable[..., Script]):
     running = script("""
 SyncBitPeak().notification_handlers.list()
