@@ -57,7 +57,10 @@ async def deliver(request: web.BaseRequest, raw: RawResponse, fault: Fault) -> w
 class _SentResponse(web.StreamResponse):
     """A response that has been written to the connection without aiohttp."""
 
-    keep_alive = True
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection stays open."""
+        return True
 
     async def prepare(self, request: web.BaseRequest) -> None:
         """Send no head."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Literal
 
-from attrs import define, field
+from attrs import Factory, define, field
 
 from bitpeak_async.sandbox.store import Draft, Selection, Store
 
@@ -35,13 +35,13 @@ class SecondWriter:
     inserted: set[int] = field(factory=set, init=False)
     edited: set[int] = field(factory=set, init=False)
     deleted: set[int] = field(factory=set, init=False)
-    _random: Random = field(init=False, repr=False)
+    _random: Random = field(
+        default=Factory(lambda self: Random(self.seed), takes_self=True),  # noqa: S311 - no secret
+        init=False,
+        repr=False,
+    )
     _last: float | None = field(default=None, init=False, repr=False)
     _due: float = field(default=0.0, init=False, repr=False)
-
-    @_random.default
-    def _seeded(self) -> Random:
-        return Random(self.seed)  # noqa: S311 - it picks handlers, not keys
 
     def catch_up(self, store: Store, now: float) -> None:
         """Do what is due at `now`, in seconds of the sandbox's clock."""

@@ -21,8 +21,8 @@ from bitpeak_async.provisioning.spec_files.document import (
 
 try:
     import yaml
-except ModuleNotFoundError as error:
-    raise ConfigurationError("YAML needs PyYAML: install bitpeak_async[cli]") from error
+except ModuleNotFoundError as _missing:
+    raise ConfigurationError("YAML needs PyYAML: install bitpeak_async[cli]") from _missing
 
 # libyaml takes a tenth of the time of the loader in Python.
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
