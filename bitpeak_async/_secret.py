@@ -7,7 +7,6 @@ import inspect
 import sys
 from collections.abc import Callable
 from functools import wraps
-from itertools import chain, repeat
 from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, cast
 
 from attrs import field, frozen
@@ -50,16 +49,21 @@ def hides(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         parameters = inspect.signature(function).parameters.values()
         in_order = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
-
-        def hide(name: str, value: object) -> object:
-            return Secret.of(value) if name in names else value
+        places = [in_order.index(name) for name in names if name in in_order]
 
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> R:
-            positional = Secret(tuple(map(hide, chain(in_order, repeat("")), args)))
-            named = Secret({name: hide(name, value) for name, value in kwargs.items()})
-            args, kwargs = (), {}  # this frame shows too, also where an argument is refused
-            return cast("Callable[..., R]", function)(*positional.value, **named.value)
+            positional = [*args]
+            for place in places:
+                if place < len(args):
+                    positional[place] = Secret.of(args[place])
+            for name in names:
+                if name in kwargs:
+                    kwargs[name] = Secret.of(kwargs[name])
+            given = Secret((positional, kwargs))
+            # This frame shows too, also where an argument is misplaced or misspelt.
+            args, positional, kwargs = (), [], {}
+            return cast("Callable[..., R]", function)(*given.value[0], **given.value[1])
 
         if inspect.iscoroutinefunction(function):
             _mark_coroutine_function(call)
