@@ -8,7 +8,7 @@ from bitpeak_async.sandbox.cleaning import Cleaning
 from bitpeak_async.sandbox.content import NewHandler
 from bitpeak_async.sandbox.dialect import Dialect
 from bitpeak_async.sandbox.faults import Fault
-from bitpeak_async.sandbox.injection import Injection
+from bitpeak_async.sandbox.injection import Conditions, Injection
 from bitpeak_async.sandbox.limits import FixedWindow, Limit, TokenBucket
 from bitpeak_async.sandbox.second_writer import SecondWriter
 from bitpeak_async.sandbox.server import Sandbox
@@ -16,6 +16,7 @@ from bitpeak_async.sandbox.traffic import RequestRecord
 
 __all__ = [
     "Cleaning",
+    "Conditions",
     "Dialect",
     "Fault",
     "FixedWindow",

@@ -133,6 +133,7 @@ def plans(plan: Plan, report: Report, specs: list[HandlerSpec]) -> None:
     assert_type(plan.warnings, tuple[str, ...])
     assert_type(plan.is_empty, bool)
     assert_type(plan.summary, str)
+    assert_type(plan.uncompared, tuple[Unchanged, ...])
     assert_type(plan.to_json(), str)
     assert_type(Plan.from_json(plan.to_json(), specs), Plan)
     assert_type(report.created, tuple[Outcome, ...])
