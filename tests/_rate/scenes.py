@@ -1,7 +1,8 @@
 """What the law of the rate has to achieve, scene by scene, in virtual time.
 
 ``python tests/_rate/scenes.py`` prints the table of ``docs/shared-limits.md`` and draws its
-picture; ``test_scenes.py`` holds each scene to its bounds.
+picture; ``test_scenes.py`` holds each scene to its bounds. It is over 300 lines because a scene,
+the table and the picture are to stay in step.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ from bitpeak_async.sandbox import FixedWindow, TokenBucket
 from bitpeak_async.sandbox.limits import Limit, Verdict
 
 SLOTS = 16
+DOCS = Path(__file__).parents[2] / "docs"
 ADMITTED = Verdict(admitted=True, headers={})
 
 
@@ -289,20 +291,84 @@ SCENES = [
 
 
 def table() -> str:
-    """Return the table of the docs, in Markdown."""
-    lines = [
-        "| scene | creates | time | of the best | answered 429 |",
-        "|---|---|---|---|---|",
-    ]
+    """Return the table of the docs, in Markdown: of the latencies, the middle one."""
+    lines = ["| server | creates | time | of the best | answered 429 |", "|---|---|---|---|---|"]
     for scene in SCENES:
+        if "replies after" in scene.name and "after 0.1 s" not in scene.name:
+            continue
         played = scene.play()
         best = f"{scene.best / played.seconds:.0%}" if scene.best else ""
+        time = f"{played.seconds:,.1f} s"
         lines.append(
-            f"| {scene.name} | {scene.creates:,} | {played.seconds:,.1f} s | {best} "
-            f"| {played.refused:.1%} |"
+            f"| {scene.name} | {scene.creates:,} | {time} | {best} | {played.refused:.1%} |"
         )
     return "\n".join(lines)
 
 
+WIDTH, HEIGHT, LEFT, TOP = 220, 120, 36, 30
+PANELS: list[tuple[str, Callable[[], Limit], float | None, float, float]] = [
+    ("100/s, then 200/s", lambda: Changing(40.0, bucket_of(100), bucket_of(200)), None, 100, 1),
+    ("60 in each minute", lambda: FixedWindow(60, 60.0), 1.0, 300, 10),
+    ("no limit, a 429 for 30 s", lambda: NoLimit(stray=3000, retry_after=30), None, 50, 1),
+]
+
+
+def bucket_of(rate: float) -> TokenBucket:
+    return TokenBucket(rate, burst=round(rate / 4))
+
+
+def picture() -> str:
+    """Return the picture of the docs: requests let through per second, and those refused."""
+    panels = [_panel(number, *panel) for number, panel in enumerate(PANELS)]
+    width = (WIDTH + LEFT) * len(PANELS)
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {HEIGHT + 60}">',
+            '<g font-family="sans-serif" font-size="11" fill="#808080">',
+            "  <title>Requests let through per second (line) and refused (ticks) over time</title>",
+            *panels,
+            "</g></svg>",
+            "",
+        ]
+    )
+
+
+def _panel(  # noqa: PLR0917 - one for each column of the list
+    number: int,
+    title: str,
+    limit: Callable[[], Limit],
+    known: float | None,
+    seconds: float,
+    step: float,
+) -> str:
+    played = play(limit(), 10**9, seconds=seconds)
+    rates = [played.let_through(at, at + step) / step for at in _range(0, seconds, step)]
+    highest = max(rates) if known is None else 3 * known
+    left = LEFT + number * (WIDTH + LEFT)
+    bottom = TOP + HEIGHT
+
+    def x(at: float) -> float:
+        return round(left + WIDTH * at / seconds, 1)
+
+    def y(rate: float) -> float:
+        return round(bottom - HEIGHT * min(rate, highest) / highest, 1)
+
+    points = " ".join(f"{x((n + 0.5) * step)},{y(rate)}" for n, rate in enumerate(rates))
+    refused = sorted({x(at) for at, admitted in played.answers if not admitted and at < seconds})
+    ticks = "".join(f"M{at} {bottom}v6" for at in refused)
+    return f"""  <text x="{left}" y="{TOP - 10}">{title}</text>
+  <path d="M{left} {TOP}V{bottom}H{left + WIDTH}" fill="none" stroke="#808080"/>
+  <polyline points="{points}" fill="none" stroke="#2f81f7" stroke-width="1.5"/>
+  <path d="{ticks}" stroke="#e5534b"/>
+  <text x="{left - 4}" y="{TOP + 10}" text-anchor="end">{highest:g}</text>
+  <text x="{left - 4}" y="{bottom}" text-anchor="end">0</text>
+  <text x="{left + WIDTH}" y="{bottom + 20}" text-anchor="end">{seconds:g} s</text>"""
+
+
+def _range(begin: float, end: float, step: float) -> list[float]:
+    return [begin + n * step for n in range(round((end - begin) / step))]
+
+
 if __name__ == "__main__":
     print(table())  # noqa: T201 - what it is for
+    (DOCS / "rates.svg").write_text(picture(), encoding="utf-8")

@@ -1,7 +1,7 @@
 """The law of the rate keeps to the bounds of every scene, and to some promises over time."""
 
 import pytest
-from _rate.scenes import SCENES, SLOTS, Changing, NoLimit, Scene, play
+from _rate.scenes import DOCS, SCENES, SLOTS, Changing, NoLimit, Scene, picture, play, table
 
 from bitpeak_async.sandbox import TokenBucket
 
@@ -61,3 +61,9 @@ def test_429_for_ever_ends_in_one_clear_error():
     told = str(played.errors[0])
     assert told.startswith("the server has refused every request for 6")
     assert "Retry(give_up_after=600)" in told
+
+
+def test_the_table_and_the_picture_of_the_docs_are_these():
+    """``python tests/_rate/scenes.py`` makes both."""
+    assert table() in (DOCS / "shared-limits.md").read_text(encoding="utf-8")
+    assert picture() == (DOCS / "rates.svg").read_text(encoding="utf-8")
