@@ -53,6 +53,7 @@ from bitpeak_async import (
     Timeout,
     Unchanged,
     UnknownSettings,
+    UnreadableHandler,
     Update,
     WebhookSettings,
     XSettings,
@@ -105,6 +106,11 @@ async def calls(bitpeak: BitPeak, specs: list[HandlerSpec]) -> None:
     assert_type(await handlers.update(1, settings={"telegram_chat_id": "-1"}), None)
     assert_type(await handlers.delete(1), None)
     assert_type(handlers.iterate(), AsyncGenerator[NotificationHandler, None])
+    assert_type(handlers.iterate(strict=True), AsyncGenerator[NotificationHandler, None])
+    page = await handlers.list()
+    assert_type(page.meta.total, int | None)
+    assert_type(page.unreadable, tuple[UnreadableHandler, ...])
+    assert_type(page.data[0].is_pending, bool)
     assert_type(handlers.pages(), AsyncGenerator[Page[NotificationHandler], None])
     assert_type(handlers.create_many(specs), AsyncGenerator[CreateOutcome, None])
     assert_type(bitpeak.with_options(deadline=1), BitPeak)
