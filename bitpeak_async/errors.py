@@ -26,6 +26,8 @@ No error holds an aiohttp object, a header or a secret, so errors are safe to lo
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 __all__ = [
     "APIError",
     "AuthenticationError",
@@ -56,6 +58,11 @@ class BitPeakError(Exception):
     In subclasses every argument except the message is optional, because pickle and copy rebuild
     an error from its message and then restore its attributes.
     """
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...], dict[str, Any]]:
+        # A partial report holds specs, and so secrets; see ``partial_report()``.
+        state = {name: value for name, value in vars(self).items() if name != "report"}
+        return type(self), self.args, state
 
 
 class ConfigurationError(BitPeakError):

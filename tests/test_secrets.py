@@ -43,6 +43,7 @@ from bitpeak_async import (
     TransportError,
     UnknownSettings,
     ValidationError,
+    partial_report,
 )
 from bitpeak_async.fleet import Account, EnvironmentKey, Fleet, read_accounts
 from bitpeak_async.provisioning.files import read_settings, read_specs
@@ -441,6 +442,16 @@ async def test_a_plan_and_its_report_show_no_secret(
             Plan.from_json(plan.to_json(), specs[:-1])
         check(stale.value)
     assert CANARY not in log.text
+
+
+async def test_a_run_past_its_deadline_shows_no_secret_of_its_report(sandbox: Sandbox):
+    specs = [HandlerSpec(f"Ops {n}", each) for n, each in enumerate(SETTINGS[:-1])]
+    async with BitPeak(CANARY, base_url=sandbox.base_url, **OPTIONS) as bitpeak:
+        sandbox.inject(Fault.stall(), method="POST", after=2, times=None)
+        with pytest.raises(RequestTimeoutError) as caught:
+            await bitpeak.with_options(deadline=0.15).provision(specs)
+    assert partial_report(caught.value) is not None
+    check(caught.value)
 
 
 @pytest.mark.parametrize("suffix", ["yaml", "toml", "json", "csv"])
