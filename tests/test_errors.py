@@ -88,14 +88,14 @@ def test_an_error_survives_pickle_and_copy(cls, duplicate):
 
 
 def test_every_attribute_has_an_example():
-    """Else the test above would compare nothing."""
+    """Otherwise the test above would compare nothing."""
     without = {cls for cls in CLASSES if not vars(example(cls))}
     documented = {cls for cls in CLASSES if "Attributes:" in cls.__doc__}
     assert not documented & without - {ProvisionError}
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-def test_a_message_is_all_an_error_needs(cls):
+def test_every_argument_but_the_message_is_optional(cls):
     assert "message" == str(cls("message"))
 
 
@@ -113,6 +113,6 @@ def test_a_timeout_is_also_the_builtin_one():
 
 @pytest.mark.parametrize("cls", CLASSES)
 def test_str_shows_the_message_alone(cls):
-    """Attributes may hold what a server said; whoever logs an error logs its message."""
+    """Attributes may hold what a server sent; logging an error logs only its message."""
     assert "what went wrong" == str(example(cls))
     assert f"{cls.__name__}('what went wrong')" == repr(example(cls))

@@ -17,7 +17,7 @@ MAIL = EmailSettings("hey@example.com")
 
 @pytest.fixture(autouse=True)
 def _without_other_plugins(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out those of this suite that take seconds to load; ``pytester`` would clear that."""
+    """Disable plugins of this suite that are slow to load; ``pytester`` would clear that."""
     monkeypatch.setenv("PYTEST_ADDOPTS", "-pno:schemathesis -pno:hypothesispytest -pno:faker")
 
 
@@ -64,7 +64,7 @@ def anyio_backend():
 
 @pytest.fixture
 def run(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
-    """Run tests in a session of their own: with the plugin, and nothing said but by the tests."""
+    """Run tests in their own session, with the plugin and without any other output."""
 
     def run(source: str, *args: str) -> pytest.RunResult:
         pytester.makepyfile(HEAD + source)
@@ -98,7 +98,7 @@ def test_the_client_works_under_each_plugin_for_asynchronous_tests(
     run(head + tests, *options).assert_outcomes(passed=6)
 
 
-def test_the_client_may_end_before_its_loop(run: Callable[..., pytest.RunResult]):
+def test_the_client_may_be_closed_before_its_loop(run: Callable[..., pytest.RunResult]):
     run(
         LOOP_OF_THE_MODULE
         + """
@@ -143,7 +143,7 @@ def portal():
 def test_a_loop_that_runs_in_a_thread(portal, bitpeak):
     portal.call(bitpeak.notification_handlers.list)
 
-def test_both_clients_have_one_server(bitpeak, sync_bitpeak):
+def test_both_clients_use_the_same_server(bitpeak, sync_bitpeak):
     sync_bitpeak.notification_handlers.create("a", MAIL)
     assert 1 == len(asyncio.run(bitpeak.notification_handlers.list()))
 """,
@@ -152,7 +152,7 @@ def test_both_clients_have_one_server(bitpeak, sync_bitpeak):
     ).assert_outcomes(passed=5)
 
 
-def test_each_test_has_a_sandbox_of_its_own(run: Callable[..., pytest.RunResult]):
+def test_each_test_has_its_own_sandbox(run: Callable[..., pytest.RunResult]):
     run(
         """
 @pytest.mark.parametrize("n", range(3))
@@ -163,8 +163,8 @@ def test_starts_empty(n, sync_bitpeak, bitpeak_sandbox):
     ).assert_outcomes(passed=3)
 
 
-def test_the_marks_of_test_class_and_module_add_up(run: Callable[..., pytest.RunResult]):
-    """And retries do not wait, so that a test of an outage takes no time."""
+def test_marks_of_test_class_and_module_stack(run: Callable[..., pytest.RunResult]):
+    """Retries do not wait, so a test of an outage is fast."""
     run(
         """
 pytestmark = pytest.mark.bitpeak_fault(Fault.gateway_error(503), method="GET", after=1)
@@ -207,7 +207,7 @@ WRONG = {
 }
 
 
-def test_wrong_arguments_of_the_mark_are_named(run: Callable[..., pytest.RunResult]):
+def test_the_error_names_wrong_arguments_of_the_mark(run: Callable[..., pytest.RunResult]):
     result = run(
         "".join(
             f"@pytest.mark.bitpeak_fault({arguments})\ndef test_{n}(bitpeak_sandbox): ...\n"
@@ -226,7 +226,7 @@ def test_the_mark_is_listed(pytester: pytest.Pytester):
     result.stdout.fnmatch_lines(["@pytest.mark.bitpeak_fault(fault, [*], method=None*"])
 
 
-def test_a_run_that_uses_no_fixture_imports_nothing_of_the_sdk(
+def test_a_run_without_the_fixtures_does_not_import_the_sdk(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ):
     for name in [name for name in os.environ if name.startswith("COVERAGE")]:

@@ -63,15 +63,15 @@ def test_a_record_shows_no_secret(make):
     assert "canary" not in shown
 
 
-def test_a_spec_is_enabled_unless_told_otherwise():
+def test_a_spec_is_enabled_by_default():
     assert HandlerSpec("Ops", UnknownSettings("twilio")).is_enabled
 
 
-def test_a_handler_awaits_nothing_unless_told_otherwise():
+def test_a_handler_awaits_no_confirmation_by_default():
     assert not handler(UnknownSettings("twilio")).is_pending
 
 
-def test_a_page_iterates_its_data():
+def test_iterating_over_a_page_iterates_over_its_data():
     page = Page(("a", "b"), META)
     assert ["a", "b"] == list(page)
     assert 2 == len(page)

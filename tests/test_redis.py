@@ -27,7 +27,7 @@ CANARY = "canary-4711"
 EMAIL = EmailSettings("a@example.com")
 
 
-async def test_a_redis_out_of_reach_at_the_start_is_an_error_before_any_request(redis_server):
+async def test_an_unreachable_redis_is_an_error_before_any_request(redis_server):
     redis_server.kill()
     store = RedisPaceStore(redis_server.url)
     specs = [HandlerSpec(f"n{i}", EMAIL) for i in range(5)]
@@ -44,7 +44,7 @@ async def test_a_redis_out_of_reach_at_the_start_is_an_error_before_any_request(
         assert (await bitpeak.provision(specs)).ok
 
 
-async def test_a_redis_that_wants_a_password_is_an_error_without_it(redis_server):
+async def test_a_redis_password_that_is_missing_is_an_error(redis_server):
     redis_server.ask("config", "set", "requirepass", CANARY)
     with_password = redis_server.url.replace("//", f"//:{CANARY}@")
     async with Sandbox() as sandbox:
@@ -63,7 +63,7 @@ async def test_a_redis_that_wants_a_password_is_an_error_without_it(redis_server
 async def test_no_key_and_no_password_is_shown(
     redis_server, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ):
-    """In no repr, log line, event, error, and in nothing that Redis is told."""
+    """In no repr, log line, event or error, and in nothing that Redis receives."""
     caplog.set_level(logging.DEBUG)
     key, events = f"key-{CANARY}", []
     redis_server.ask("config", "set", "requirepass", CANARY)
@@ -121,9 +121,7 @@ async def one_call_and_close_the_session(bitpeak):
     await bitpeak._transport.lifecycle._connections.close()
 
 
-def test_the_synchronous_client_shares_too_and_so_does_a_forked_child(
-    redis_server, threaded_sandbox
-):
+def test_the_synchronous_client_and_a_forked_child_share_the_pace(redis_server, threaded_sandbox):
     code = """
         import os, sys
         from bitpeak_async import SyncBitPeak
@@ -156,8 +154,8 @@ def test_the_synchronous_client_shares_too_and_so_does_a_forked_child(
     assert 3 == len(threaded_sandbox.requests)
 
 
-async def test_a_stopped_redis_holds_no_request(redis_server, sandbox):
-    """It accepts, and never answers."""
+async def test_a_redis_that_does_not_answer_blocks_no_request(redis_server, sandbox):
+    """It accepts connections and never answers."""
     store = RedisPaceStore(redis_server.url)
     async with BitPeak(
         sandbox.api_key,
@@ -177,7 +175,7 @@ async def test_a_stopped_redis_holds_no_request(redis_server, sandbox):
     "url",
     ["", "localhost:6379", "http://localhost", "redis://localhost:port", 42, None, f"x://{CANARY}"],
 )
-def test_an_unusable_url_is_refused(url):
+def test_an_invalid_url_is_refused(url):
     with pytest.raises(ConfigurationError, match="redis://localhost:6379/0") as caught:
         RedisPaceStore(url)
     assert CANARY not in str(caught.value)
@@ -185,12 +183,12 @@ def test_an_unusable_url_is_refused(url):
 
 @pytest.mark.parametrize("client", [BitPeak, SyncBitPeak])
 @pytest.mark.parametrize("store", ["redis://localhost", RedisPaceStore, 42])
-def test_what_is_no_store_is_refused(client, store):
+def test_an_object_that_is_no_store_is_refused(client, store):
     with pytest.raises(ConfigurationError, match="pace_store must be a store"):
         client("key", pace_store=store, retry=Retry())
 
 
-def test_without_the_extra_the_error_says_what_to_install(monkeypatch):
+def test_without_the_extra_the_error_names_it(monkeypatch):
     monkeypatch.delitem(sys.modules, "bitpeak_async.redis")
     monkeypatch.setitem(sys.modules, "limits.aio.storage", None)
     with pytest.raises(ConfigurationError, match=r"install bitpeak_async\[redis\]"):

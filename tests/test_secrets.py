@@ -1,4 +1,4 @@
-"""A canary in place of every secret: nothing that is shown of the SDK shows it."""
+"""Every secret is a canary; nothing that the SDK prints or logs contains it."""
 
 import asyncio
 import copy
@@ -70,7 +70,7 @@ OPS = next(each for each in SETTINGS if each.type == "slack")
 
 
 def frames(error: BaseException) -> Iterator[tuple[str, str]]:
-    """File and locals of each frame of an error and of what it is chained to."""
+    """File and locals of each frame of an error and of its chained errors."""
     shown = traceback.TracebackException.from_exception(error, capture_locals=True)
     for frame in shown.stack:
         yield frame.filename, f"{frame.name}: {frame.locals}"
@@ -79,7 +79,7 @@ def frames(error: BaseException) -> Iterator[tuple[str, str]]:
 
 
 def by_rich(error: BaseException, hidden: str) -> str:
-    """What rich prints, whole; the frames below ``hidden`` without their locals."""
+    """The traceback of rich, untruncated; without the locals of frames below ``hidden``."""
     page = io.StringIO()
     whole = {"locals_max_length": 10_000, "locals_max_string": 100_000}
     trace = Traceback.from_exception(
@@ -96,7 +96,7 @@ def by_rich(error: BaseException, hidden: str) -> str:
 
 
 def walked(value: object, depth: int = 4) -> str:
-    """What an error tracker makes of a variable: mappings and sequences are walked."""
+    """A variable as error trackers serialise it: they walk mappings and sequences."""
     if depth and isinstance(value, Mapping):
         return str([(str(key), walked(each, depth - 1)) for key, each in value.items()])
     if depth and isinstance(value, Sequence | AbstractSet) and not isinstance(value, str | bytes):
@@ -105,7 +105,7 @@ def walked(value: object, depth: int = 4) -> str:
 
 
 def by_trackers(error: BaseException, hidden: str) -> Iterator[str]:
-    """The variables of each frame, but of those below ``hidden``."""
+    """The variables of each frame, except those below ``hidden``."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         if not frame.f_code.co_filename.startswith(hidden):
             yield f"{frame.f_code.co_qualname}: {walked(frame.f_locals)}"
@@ -114,10 +114,10 @@ def by_trackers(error: BaseException, hidden: str) -> Iterator[str]:
 
 
 def everything_shown(error: BaseException) -> str:
-    """All that log handlers and reporters make of an error.
+    """Everything that log handlers and error trackers print of an error.
 
-    The frames of this folder are the caller's: there its own variables stand, also those that
-    hold the key. They alone are left out, and of theirs the locals only.
+    Only the locals of frames in this folder are left out: they are the caller's own variables,
+    which hold the key.
     """
     pieces = [str(error), repr(error), f"{error!s:>5}", repr(error.args), repr(vars(error))]
     pieces += [
@@ -166,7 +166,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """A BitPeak whose key is the canary."""
+    """A server whose key is the canary."""
     with Sandbox(api_key=CANARY) as sandbox:
         yield sandbox
 
@@ -190,7 +190,7 @@ def test_no_text_of_settings_or_records_shows_a_secret(settings: Any):
         assert CANARY not in f"{each} {each!r} {each!s:>3}" + page.getvalue()
 
 
-def test_every_secret_field_is_held_by_a_canary():
+def test_every_secret_field_holds_a_canary():
     for settings in SETTINGS[:-1]:
         for python, wire in FIELDS[type(settings)].items():
             assert wire.secret is (CANARY in getattr(settings, python))
@@ -232,10 +232,10 @@ async def test_a_failed_call_shows_no_secret(
         ("HTML", "create"),
     ],
 )
-async def test_a_handlers_own_secret_is_not_shown_either(
+async def test_a_handlers_own_secret_is_not_shown(
     name: str, call: str, log: pytest.LogCaptureFixture
 ):
-    """The key holds no part of it here: else masking the one would hide the other."""
+    """The key does not contain the canary here, or masking the key would hide it."""
     fault, _ = FAULTS[name]
     events: list[Event] = []
     async with Sandbox(api_key="unlike") as sandbox:
@@ -279,7 +279,7 @@ async def test_a_cancelled_call_shows_no_secret(sandbox: Sandbox):
     check(caught.value)
 
 
-async def test_a_call_cancelled_before_it_begins_shows_no_secret():
+async def test_a_call_cancelled_before_it_starts_shows_no_secret():
     bitpeak = BitPeak(CANARY)
     for call in ("create", "update of single fields"):
         task = asyncio.create_task(CALLS[call](bitpeak.notification_handlers))
@@ -298,14 +298,14 @@ async def test_a_call_past_its_deadline_shows_no_secret(sandbox: Sandbox):
     check(caught.value)
 
 
-async def test_a_server_that_nobody_reaches_shows_no_secret():
+async def test_an_unreachable_server_shows_no_secret():
     async with BitPeak(CANARY, base_url="http://127.0.0.1:1", **OPTIONS) as bitpeak:
         with pytest.raises(TransportError) as caught:
             await bitpeak.notification_handlers.create("Ops", OPS)
     check(caught.value)
 
 
-async def test_a_proxy_that_nobody_reaches_shows_no_password(monkeypatch: pytest.MonkeyPatch):
+async def test_an_unreachable_proxy_shows_no_password(monkeypatch: pytest.MonkeyPatch):
     proxy = f"http://user:{CANARY}@127.0.0.1:1"
     monkeypatch.setenv("https_proxy", proxy)
     for options in ({"proxy": proxy}, {}):
@@ -322,7 +322,7 @@ def test_a_refused_proxy_of_the_environment_is_not_shown(monkeypatch: pytest.Mon
     check(caught.value)
 
 
-async def test_a_given_session_to_a_server_that_nobody_reaches_shows_no_secret():
+async def test_a_given_session_and_an_unreachable_server_show_no_secret():
     async with (
         aiohttp.ClientSession() as session,
         BitPeak(CANARY, base_url="http://127.0.0.1:1", session=session, **OPTIONS) as bitpeak,
@@ -351,7 +351,7 @@ MISTAKEN: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("call", MISTAKEN.values(), ids=MISTAKEN)
-async def test_an_argument_that_no_call_takes_is_not_shown(call: Callable[[Any], Any]):
+async def test_an_unexpected_argument_is_not_shown(call: Callable[[Any], Any]):
     with pytest.raises(TypeError) as caught:
         await call(BitPeak(CANARY).notification_handlers)
     check(caught.value)
@@ -463,7 +463,7 @@ def test_a_refused_spec_file_shows_no_value_of_the_environment(suffix: str, tmp_
     check(caught.value)
 
 
-def test_refused_settings_in_words_show_no_value(monkeypatch: pytest.MonkeyPatch):
+def test_refused_settings_texts_show_no_value(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(os.environ, "HOOK", HOOK)
     for fields in ({"slack": HOOK, "email": CANARY}, {"slack": "${HOOK} "}):
         with pytest.raises(PlanError) as caught:
@@ -472,7 +472,7 @@ def test_refused_settings_in_words_show_no_value(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_check_sees_what_a_frame_of_the_sdk_shows(tmp_path: Path):
-    """Else 0 hits would mean nothing."""
+    """Otherwise 0 hits would prove nothing."""
     elsewhere = tmp_path / "leak.py"
     elsewhere.write_text("def leak(secret):\n    raise BitPeakError")
     space: dict[str, Any] = {"BitPeakError": BitPeakError}

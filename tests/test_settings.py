@@ -45,7 +45,7 @@ NOT_SECRET = {"email", "telegram_chat_id"}
 
 
 def filled(cls):
-    """Settings whose every value can be told apart."""
+    """Settings in which every value is different."""
     return cls(*(f"canary-{index}-{name}" for index, name in enumerate(FIELDS[cls])))
 
 
@@ -76,7 +76,7 @@ def test_the_update_mapping_has_every_wire_name():
     assert sum(map(len, DOCUMENTED.values())) == len(WIRE_FIELDS)
 
 
-def test_all_but_addresses_is_secret():
+def test_all_fields_except_addresses_are_secret():
     assert set(WIRE_FIELDS) - NOT_SECRET == {n for n, wire in WIRE_FIELDS.items() if wire.secret}
 
 
@@ -87,14 +87,14 @@ def test_wire_fields_are_the_attributes_in_their_order(cls):
 
 @pytest.mark.parametrize("show", [repr, str, "{}".format, "{!r}".format])
 @pytest.mark.parametrize("cls", FIELDS)
-def test_a_secret_is_masked_wherever_it_stands(cls, show):
+def test_a_secret_is_masked_in_every_repr(cls, show):
     settings = filled(cls)
     shown = show(settings) + show(HandlerSpec("name", settings)) + show([settings])
     secret = [getattr(settings, name) for name, wire in FIELDS[cls].items() if wire.secret]
     assert [] == [value for value in secret if value in shown]
 
 
-def test_what_is_not_secret_is_shown():
+def test_fields_that_are_not_secret_are_shown():
     assert "EmailSettings(email='hey@example.com')" == repr(EmailSettings("hey@example.com"))
     assert "TelegramSettings(api_token=***, chat_id='-100')" == repr(
         TelegramSettings("1:token", "-100")
@@ -121,7 +121,7 @@ def test_what_is_not_secret_is_shown():
         (None, "''"),
     ],
 )
-def test_mask_shows_an_origin_at_most(value, expected):
+def test_mask_shows_at_most_scheme_and_host(value, expected):
     assert expected == mask(value)
 
 
@@ -142,7 +142,7 @@ def test_unknown_settings_keep_their_own_copy():
 
 @pytest.mark.parametrize("cls", FIELDS)
 def test_settings_are_values(cls):
-    """Equal, hashable, frozen, and the same again after pickle and copy."""
+    """Equal, hashable, frozen, and equal after pickle and copy."""
     settings = filled(cls)
     assert {settings} == {filled(cls), pickle.loads(pickle.dumps(settings)), copy.copy(settings)}
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
@@ -163,7 +163,7 @@ def test_settings_of_different_types_differ():
 
 
 @pytest.mark.parametrize("fields", [None, "telegram", 7, [("a", "b")]], ids=repr)
-def test_fields_that_are_no_mapping_are_refused(fields):
+def test_fields_must_be_a_mapping(fields):
     with pytest.raises(InvalidRequestError, match="fields must be a mapping") as caught:
         UnknownSettings("twilio", fields)
     assert "settings.fields" == caught.value.argument

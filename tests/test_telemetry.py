@@ -52,7 +52,7 @@ def under(parent: Span, spans: list[ReadableSpan]) -> list[ReadableSpan]:
 
 @frozen
 class Watch:
-    """A hook, and what OpenTelemetry was told by it."""
+    """A hook and what it reported to OpenTelemetry."""
 
     hook: Telemetry
     tracer: Tracer
@@ -158,10 +158,10 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-async def test_a_failure_is_named_in_the_span(
+async def test_the_span_names_the_failure(
     failure: str, sandbox: Sandbox, connect: Connect, watch: Watch
 ):
-    """By its kind alone: messages name handlers."""
+    """Only by its class: messages name handlers."""
     fault, status, kind = FAILURES[failure]
     sandbox.inject(fault, times=None)
     options = {"retry": ONCE, "timeout": Timeout(total=0.3), "max_reply_bytes": 2_000}
@@ -184,7 +184,9 @@ async def test_a_refused_connection_is_a_span_too(watch: Watch):
     assert ["NotSentError"] == watch.attributes("error.type")
 
 
-async def test_a_redirect_is_no_error_of_its_span(sandbox: Sandbox, connect: Connect, watch: Watch):
+async def test_a_redirect_is_not_an_error_of_its_span(
+    sandbox: Sandbox, connect: Connect, watch: Watch
+):
     """The conventions leave the status unset below 400."""
     sandbox.inject(Fault.redirect("https://elsewhere.example"), times=None)
     async with connect(sandbox, hooks=[watch.hook], retry=ONCE) as bitpeak:
@@ -200,7 +202,7 @@ async def test_a_redirect_is_no_error_of_its_span(sandbox: Sandbox, connect: Con
 async def test_concurrent_spans_stay_below_their_own_callers(
     sandbox: Sandbox, connect: Connect, watch: Watch
 ):
-    """Each operation twice at once, and some of them again and again."""
+    """Each operation runs twice at once, and some are retried."""
     sandbox.seed_handlers(25)
     sandbox.inject(Fault(status=502), times=30)
     retry = Retry(attempts=30, base_delay=0, budget=100)
@@ -274,7 +276,7 @@ async def test_a_cancelled_attempt_ends_its_span(sandbox: Sandbox, connect: Conn
     assert 0 == watch.active
 
 
-async def test_a_deadline_ends_the_span_of_the_attempt_under_way(
+async def test_a_deadline_ends_the_span_of_the_running_attempt(
     sandbox: Sandbox, connect: Connect, watch: Watch
 ):
     sandbox.inject(Fault.stall(), times=None)
@@ -338,7 +340,7 @@ async def test_retries_and_pauses_are_counted(sandbox: Sandbox, connect: Connect
 
 @pytest.fixture
 async def guarded_sandbox() -> AsyncIterator[Sandbox]:
-    """One whose key is easily found again."""
+    """A sandbox with a key that is easy to find."""
     async with Sandbox(api_key=f"key-{CANARY}") as sandbox:
         yield sandbox
 
@@ -370,16 +372,16 @@ async def test_no_secret_reaches_a_span_or_a_metric(
 
 
 @pytest.mark.parametrize("argument", ["tracer_provider", "meter_provider"])
-def test_a_provider_must_be_one(argument: str):
+def test_a_provider_must_be_of_opentelemetry(argument: str):
     with pytest.raises(ConfigurationError, match=f"{argument} must be a opentelemetry"):
         Telemetry(**{argument: object()})
 
 
-def test_by_default_the_global_providers_are_told():
+def test_the_global_providers_are_the_default():
     Telemetry()
 
 
-def test_without_opentelemetry_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+def test_without_opentelemetry_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delitem(sys.modules, "bitpeak_async.telemetry")
     monkeypatch.setitem(sys.modules, "opentelemetry.metrics", None)
     with pytest.raises(ConfigurationError, match=r"install bitpeak_async\[otel\]"):

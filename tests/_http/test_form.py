@@ -81,12 +81,12 @@ def test_an_update_sends_settings_with_their_type(settings, fields):
     assert fields == update_form(None, settings, None)
 
 
-def test_every_type_is_among_them():
+def test_every_type_is_tested():
     assert set(HandlerType) <= {settings.type for settings, _ in DOCUMENTED}
 
 
 @pytest.mark.parametrize(("settings", "fields"), DOCUMENTED, ids=kind)
-def test_settings_read_back_as_they_stand_in_a_reply(settings, fields):
+def test_settings_fields_are_those_of_a_reply(settings, fields):
     assert {"type": settings.type, **settings_fields(settings)} == fields
 
 
@@ -143,7 +143,7 @@ def test_a_bad_new_name_is_refused(value, problem):
 
 
 def good(cls, **changes):
-    """Sendable settings of a class, changed."""
+    """Valid settings of a class, changed."""
     values = {"URL": URL, "EMAIL": "hey@example.com", "TEXT": "text"}
     return cls(**{n: values[wire.format.name] for n, wire in FIELDS[cls].items()} | changes)
 
@@ -154,7 +154,7 @@ ALL_FIELDS = [(cls, name, wire) for cls, wires in FIELDS.items() for name, wire 
 @pytest.mark.parametrize(("value", "problem"), BAD_TEXTS)
 @pytest.mark.parametrize(("cls", "name", "wire"), ALL_FIELDS)
 def test_a_bad_settings_field_is_refused(cls, name, wire, value, problem):
-    """Alone in a mapping just as in its class."""
+    """In a mapping as well as in its class."""
     error = refusal(create_form, "Ops", good(cls, **{name: value}))
     assert f"settings.{name}" == error.argument
     assert f"settings.{name} {problem}" == str(error)
@@ -176,7 +176,7 @@ BAD_FORMATS = {
     ("cls", "name", "wire", "value"),
     [(*row, value) for row in ALL_FIELDS for value in BAD_FORMATS.get(row[2].format.name, ())],
 )
-def test_a_field_of_the_wrong_form_is_refused(cls, name, wire, value):
+def test_a_field_of_the_wrong_format_is_refused(cls, name, wire, value):
     expected = f"settings.{name} must be {wire.format.value}"
     assert expected == str(refusal(create_form, "Ops", good(cls, **{name: value})))
 
@@ -186,7 +186,7 @@ def test_a_field_of_the_wrong_form_is_refused(cls, name, wire, value):
     ["http://localhost:8080/x", "https://[::1]/x", "https://пример.рф/x", "HTTPS://EXAMPLE.COM",
      "https://user:pass@example.com/x?y=%20#z"],
 )  # fmt: skip
-def test_any_absolute_http_url_is_sent_as_it_is(url):
+def test_any_absolute_http_url_is_sent_unchanged(url):
     assert url == create_form("Ops", WebhookSettings(url))["webhook"]
 
 
@@ -219,7 +219,7 @@ def test_a_create_needs_a_settings_object(value):
     ],
 )
 def test_bad_unknown_settings_are_refused(settings, argument):
-    """PHP would rewrite such names, or take the field for another."""
+    """PHP would rewrite such names or confuse the field with another."""
     assert argument == refusal(create_form, "Ops", settings).argument
 
 

@@ -33,7 +33,7 @@ def test_the_bytes_are_those_of_rfc_7578():
     )
 
 
-def test_a_form_without_fields_is_closed_at_once():
+def test_a_form_without_fields_has_only_the_closing_boundary():
     assert ("multipart/form-data; boundary=mark", b"--mark--\r\n") == encode_multipart(
         {}, lambda: "mark"
     )
@@ -50,7 +50,7 @@ def test_a_boundary_is_fresh_and_long():
     "value",
     ["collides", "--collides", "\r\n--collides--\r\n", "x" * 70_000 + "collides", "collides again"],
 )
-def test_a_boundary_that_stands_in_a_value_is_drawn_again(value):
+def test_a_boundary_contained_in_a_value_is_replaced(value):
     marks = iter(["collides", "collides", "free"])
     content_type, body = encode_multipart({"a": "1", "b": value}, lambda: next(marks))
     assert "multipart/form-data; boundary=free" == content_type
@@ -58,7 +58,7 @@ def test_a_boundary_that_stands_in_a_value_is_drawn_again(value):
 
 
 @pytest.mark.parametrize("name", ["имя", "na\u00efve"])
-def test_a_name_that_is_not_ascii_is_a_bug_of_ours(name):
+def test_a_name_that_is_not_ascii_is_an_error(name):
     with pytest.raises(UnicodeEncodeError):
         encode_multipart({name: "value"})
 
@@ -85,7 +85,7 @@ FORM = {"name": "first", "type": "webhook", "webhook": "last"}
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 @pytest.mark.parametrize("name", FORM)
 def test_php_reads_what_was_sent(php, name, value):
-    """At the start, in the middle, and at the end of a form."""
+    """At the start, in the middle and at the end of a form."""
     form = {**FORM, name: value}
     assert {name: text.encode() for name, text in form.items()} == php(*encode_multipart(form))
 
@@ -102,7 +102,7 @@ def test_php_reads_whatever_was_sent(php, form):
 @given(form=st.fixed_dictionaries(dict.fromkeys(FORM, texts)))
 @settings(max_examples=50, deadline=None, derandomize=True)
 def test_php_reads_values_built_around_a_known_boundary(php, form):
-    """Even a boundary somebody foresaw is drawn again as long as it stands in a value."""
+    """Even a predicted boundary is replaced if a value contains it."""
     marks = iter(["mark", "-", "a", *(random_boundary() for _ in range(5))])
     assert {name: text.encode() for name, text in form.items()} == php(
         *encode_multipart(form, lambda: next(marks))

@@ -20,7 +20,7 @@ def specs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(threaded_sandbox: Sandbox) -> dict[str, str]:
-    """The environment that leads to ``threaded_sandbox``."""
+    """The environment variables for ``threaded_sandbox``."""
     return {
         "BITPEAK_BASE_URL": threaded_sandbox.base_url,
         "BITPEAK_API_KEY": threaded_sandbox.api_key,

@@ -16,7 +16,7 @@ from bitpeak_async.cli._app import app
 from bitpeak_async.sandbox import Fault, Sandbox
 
 
-def test_the_example_is_provisioned_into_the_sandbox_and_then_nothing_is_left_to_do():
+def test_the_example_is_provisioned_and_a_second_plan_is_empty():
     done = piped("apply", EXAMPLE, "--sandbox")
     assert 0 == done.returncode, done.stderr
     lines = done.stdout.splitlines()
@@ -40,7 +40,7 @@ def test_apply_writes_once_and_plan_writes_nothing(run: Run, specs: Path):
     )
 
 
-def test_a_plan_into_the_sandbox_is_all_new(run: Run, specs: Path):
+def test_a_plan_for_a_new_sandbox_only_creates(run: Run, specs: Path):
     assert "2 to create" in run("plan", specs, "--sandbox").stdout
 
 
@@ -56,7 +56,7 @@ def test_list_shows_handlers_without_their_secrets(run: Run, specs: Path):
 
 
 @pytest.mark.parametrize("command", ["plan", "apply", "list"])
-def test_secrets_never_show(command: str, run: Run, specs: Path):
+def test_commands_print_no_secret(command: str, run: Run, specs: Path):
     run("apply", specs)
     specs.write_text(TWO.replace("canary", "canary-changed"))
     shown = run(command, *([] if command == "list" else [specs]), "--base-url", "")
@@ -74,14 +74,14 @@ def test_a_missing_variable_is_named_with_file_line_and_path(run: Run, tmp_path:
     assert "" == refused.stdout
 
 
-def test_a_file_that_is_not_there_is_one_line_on_stderr(run: Run, tmp_path: Path):
+def test_a_missing_file_is_reported_in_one_line_on_stderr(run: Run, tmp_path: Path):
     refused = run("plan", tmp_path / "none.yaml")
     assert 1 == refused.exit_code
     assert "cannot be read: No such file or directory" in refused.stderr
     assert 1 == len(refused.stderr.splitlines())
 
 
-def test_a_missing_key_says_where_it_comes_from(run: Run, specs: Path):
+def test_the_error_for_a_missing_key_names_its_sources(run: Run, specs: Path):
     refused = run("plan", specs, BITPEAK_API_KEY=None)
     assert (1, "Error: api_key is missing: pass it or set BITPEAK_API_KEY\n") == (
         refused.exit_code,
@@ -97,7 +97,7 @@ def test_a_refused_key_has_its_own_exit_code(run: Run):
 
 
 @pytest.mark.parametrize("flags", [(), ("--json",)])
-def test_a_sandbox_serves_until_ctrl_c_and_keeps_its_handlers(
+def test_the_sandbox_serves_until_ctrl_c_and_stores_its_handlers(
     flags: tuple[str, ...], tmp_path: Path, specs: Path, run: Run
 ):
     command = [*BITPEAK, "sandbox", "--database", str(tmp_path / "handlers.db"), *flags]
@@ -118,20 +118,20 @@ def test_a_sandbox_serves_until_ctrl_c_and_keeps_its_handlers(
         assert (0, said_besides) == (process.returncode, errors.decode())
 
 
-def test_a_taken_port_is_an_error(server: dict[str, str]):
+def test_a_port_in_use_is_an_error(server: dict[str, str]):
     port = server["BITPEAK_BASE_URL"].split(":")[2].split("/")[0]
     refused = piped("sandbox", "--port", port)
     assert 1 == refused.returncode
     assert refused.stderr.startswith("Error: ")
 
 
-def test_a_locale_without_unicode_gets_escapes():
+def test_output_is_escaped_in_a_locale_without_unicode():
     done = piped("apply", EXAMPLE, "--sandbox", LC_ALL="C", PYTHONIOENCODING="ascii")
     assert 0 == done.returncode, done.stderr
     assert "+ '\\u041d\\u0430\\u0432" in done.stdout
 
 
-def test_a_closed_pipe_is_no_traceback():
+def test_a_closed_pipe_causes_no_traceback():
     command = f"{' '.join(BITPEAK)} plan {EXAMPLE} --sandbox | head -1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, timeout=60, check=False)
     assert b"Traceback" not in done.stderr
@@ -151,7 +151,7 @@ def test_version_and_help():
         (Fault(status=403), 4, "1 created, 0 updated, 0 unchanged, 1 failed"),
     ],
 )
-async def test_failed_changes_have_their_exit_codes(
+async def test_failed_changes_have_their_own_exit_codes(
     fault: Fault, code: int, summary: str, specs: Path, sandbox: Sandbox
 ):
     sandbox.inject(fault, when=lambda request: request.fields.get("name") == "Mail")
@@ -169,7 +169,7 @@ async def test_failed_changes_have_their_exit_codes(
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1)])
-def test_on_a_terminal_apply_asks_first(
+def test_apply_asks_first_on_a_terminal(
     answer: str, code: int, server: dict[str, str], specs: Path, run: Run
 ):
     terminal = Terminal("apply", specs, **server)
@@ -198,7 +198,7 @@ async def test_ctrl_c_prints_the_partial_report(sandbox: Sandbox, specs: Path):
     assert "interrupted" in terminal.screen
 
 
-def test_without_its_extra_the_command_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+def test_without_its_extra_the_command_names_the_extra(monkeypatch: pytest.MonkeyPatch):
     for name in [name for name in sys.modules if name.startswith("bitpeak_async.cli._")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "typer", None)

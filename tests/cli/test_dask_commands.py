@@ -30,7 +30,7 @@ def arguments(tmp_path: Path) -> list[object]:
     return ["apply", folder, "--accounts", accounts]
 
 
-def test_apply_on_processes_of_its_own(arguments, server, threaded_sandbox):
+def test_apply_starts_its_own_processes(arguments, server, threaded_sandbox):
     result = piped(*arguments, "--dask", "--workers", 1, "--json", **server, ACME_KEY=CANARY)
     assert Exit.DONE == result.returncode, result.stderr
     done = json.loads(result.stdout)
@@ -41,14 +41,14 @@ def test_apply_on_processes_of_its_own(arguments, server, threaded_sandbox):
     assert ["Mail"] == [each["name"] for each in threaded_sandbox.handlers_of(CANARY)]
 
 
-def test_keys_that_the_workers_lack_are_told(arguments, server, threaded_sandbox):
+def test_keys_that_the_workers_lack_are_reported(arguments, server, threaded_sandbox):
     result = piped(*arguments, "--dask", "--workers", 1, **server)
     assert Exit.ERROR == result.returncode
     assert "account 'acme': the environment variable ACME_KEY is not set" in result.stderr
     assert 0 == threaded_sandbox.counts.total()
 
 
-def test_a_scheduler_that_cannot_be_is_told(run: Run, arguments):
+def test_an_unreachable_scheduler_is_reported(run: Run, arguments):
     result = run(*arguments, "--dask", "--scheduler", "nonsense://x", ACME_KEY=CANARY)
     assert Exit.ERROR == result.exit_code
     assert "no Dask scheduler answers at nonsense://x" in result.output
@@ -62,7 +62,7 @@ def test_a_scheduler_that_cannot_be_is_told(run: Run, arguments):
         (["--dask", "--workers", 2, "--scheduler", "tcp://x"], "leave out workers"),
     ],
 )
-def test_what_does_not_go_together_says_so(run: Run, arguments, more, problem):
+def test_options_that_exclude_each_other_are_refused(run: Run, arguments, more, problem):
     result = run(*arguments, *more)
     assert Exit.ERROR == result.exit_code
     assert problem in result.output
@@ -74,7 +74,7 @@ def test_dask_needs_accounts(run: Run, arguments):
     assert "--dask needs --accounts" in result.output
 
 
-def test_a_person_has_to_say_yes(arguments, server, threaded_sandbox):
+def test_a_terminal_requires_yes(arguments, server, threaded_sandbox):
     terminal = Terminal(*map(str, arguments), "--dask", **server)
     assert Exit.ERROR == terminal.end()
     assert "then add --yes" in terminal.screen

@@ -41,7 +41,7 @@ def accounts(tmp_path: Path) -> Path:
     return path
 
 
-def test_apply_does_all_accounts_and_nothing_a_second_time(
+def test_apply_provisions_all_accounts_and_a_second_run_writes_nothing(
     run: Run, folder, accounts, threaded_sandbox
 ):
     result = run("apply", folder, "--accounts", accounts)
@@ -53,7 +53,7 @@ def test_apply_does_all_accounts_and_nothing_a_second_time(
     assert CANARY not in result.output + again.output
 
 
-def test_each_key_shares_its_pace_through_a_redis_or_nothing_is_begun(
+def test_each_key_shares_its_pace_through_a_redis_or_nothing_is_sent(
     run: Run, folder, accounts, threaded_sandbox, redis_server
 ):
     arguments = ("apply", folder, "--accounts", accounts, "--redis", redis_server.url)
@@ -90,7 +90,7 @@ def test_json_is_by_account(run: Run, folder, accounts):
     [(["ACME_KEY"], Exit.CHANGES_FAILED), (["ACME_KEY", "GLOBEX_KEY"], Exit.KEY_REFUSED)],
     ids=["one", "all"],
 )
-def test_a_bad_key_is_told_by_account(run: Run, folder, accounts, bad, code):
+def test_a_bad_key_is_reported_with_its_account(run: Run, folder, accounts, bad, code):
     keys = {name: f"{CANARY}-bad-{name}" for name in bad}
     result = run("apply", folder, "--accounts", accounts, **keys)
     assert code == result.exit_code
@@ -102,7 +102,7 @@ def test_a_bad_key_is_told_by_account(run: Run, folder, accounts, bad, code):
     assert "! account 'acme': list notification handlers, page 1: 401" in result.output
 
 
-def test_a_handler_that_failed_is_told(run: Run, folder, accounts, threaded_sandbox):
+def test_a_failed_handler_is_reported(run: Run, folder, accounts, threaded_sandbox):
     threaded_sandbox.inject(Fault(status=422), method="POST", api_key=KEYS["GLOBEX_KEY"])
     result = run("apply", folder, "--accounts", accounts)
     assert Exit.CHANGES_FAILED == result.exit_code
@@ -110,9 +110,7 @@ def test_a_handler_that_failed_is_told(run: Run, folder, accounts, threaded_sand
 
 
 @pytest.mark.parametrize("command", ["plan", "apply"])
-def test_nothing_is_sent_where_a_key_is_missing(
-    run: Run, folder, accounts, threaded_sandbox, command
-):
+def test_nothing_is_sent_if_a_key_is_missing(run: Run, folder, accounts, threaded_sandbox, command):
     result = run(command, folder, "--accounts", accounts, GLOBEX_KEY=None)
     assert Exit.ERROR == result.exit_code
     problem = "account 'globex': the environment variable GLOBEX_KEY is not set"
@@ -130,7 +128,7 @@ def test_check_needs_no_keys(run: Run, folder, accounts):
     assert problem.startswith(f"account 'acme': {folder / 'acme.yaml'}:1: [0].type: 'emial'")
 
 
-def test_a_sandbox_needs_no_keys_either(run: Run, folder, accounts, threaded_sandbox):
+def test_a_sandbox_needs_no_keys(run: Run, folder, accounts, threaded_sandbox):
     result = run("apply", folder, "--accounts", accounts, "--sandbox", ACME_KEY=None)
     assert Exit.DONE == result.exit_code, result.output
     assert "2 of 2 accounts ok: 2 created" in result.output
@@ -146,14 +144,14 @@ def test_a_sandbox_needs_no_keys_either(run: Run, folder, accounts, threaded_san
         (["apply", "{folder}", "--deadline", "5"], "--deadline does not work with --accounts"),
     ],
 )
-def test_what_does_not_go_with_accounts_says_so(run: Run, folder, accounts, arguments, problem):
+def test_options_that_exclude_accounts_are_refused(run: Run, folder, accounts, arguments, problem):
     given = [argument.format(folder=folder) for argument in arguments]
     result = run(*given, "--accounts", accounts)
     assert Exit.ERROR == result.exit_code
     assert problem in result.output
 
 
-def test_a_person_is_asked(folder, accounts, server, threaded_sandbox):
+def test_apply_asks_on_a_terminal(folder, accounts, server, threaded_sandbox):
     terminal = Terminal("apply", folder, "--accounts", accounts, **server)
     terminal.until("Apply?")
     terminal.type("n\n")
@@ -167,7 +165,7 @@ def test_a_person_is_asked(folder, accounts, server, threaded_sandbox):
     assert 2 == len(threaded_sandbox.handlers)
 
 
-async def test_ctrl_c_tells_what_was_done(folder, accounts, server, threaded_sandbox):
+async def test_ctrl_c_prints_what_was_done(folder, accounts, server, threaded_sandbox):
     threaded_sandbox.inject(Fault.stall(), method="POST", api_key=KEYS["GLOBEX_KEY"], times=None)
     terminal = Terminal("apply", folder, "--accounts", accounts, "--yes", **server)
     counts = threaded_sandbox.counts

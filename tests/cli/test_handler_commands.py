@@ -40,7 +40,7 @@ def test_a_handler_is_created_shown_changed_and_deleted(run: Run):
     assert "404" in run("get", 1).stderr
 
 
-def test_single_settings_fields_can_be_changed(run: Run):
+def test_single_settings_fields_can_be_updated(run: Run):
     run("create", "Bot", "--type=telegram", "--set=telegram=1:a", "--set=telegram_chat_id=-100")
     assert 0 == run("update", 1, "--set", "telegram_chat_id=-200").exit_code
     handler = json.loads(run("get", 1, "--json").stdout)
@@ -63,13 +63,15 @@ def test_single_settings_fields_can_be_changed(run: Run):
         (("get", 0), "must be a positive whole number"),
     ],
 )
-def test_what_cannot_be_sent_is_refused(arguments: tuple[object, ...], problem: str, run: Run):
+def test_arguments_that_cannot_be_sent_are_refused(
+    arguments: tuple[object, ...], problem: str, run: Run
+):
     refused = run(*arguments)
     assert (1, "") == (refused.exit_code, refused.stdout)
     assert problem in refused.stderr
 
 
-def test_no_handlers_are_an_empty_list(run: Run):
+def test_without_handlers_the_list_is_empty(run: Run):
     assert [] == json.loads(run("list", "--json").stdout)
 
 
@@ -82,7 +84,7 @@ def test_a_list_is_json_that_streams_with_secrets_masked(run: Run, specs: Path):
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1)])
-def test_on_a_terminal_delete_asks_first(
+def test_delete_asks_first_on_a_terminal(
     answer: str, code: int, server: dict[str, str], specs: Path, run: Run
 ):
     run("apply", specs)

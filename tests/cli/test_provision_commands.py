@@ -29,14 +29,14 @@ def names(run: Run) -> list[str]:
     return [each["name"] for each in json.loads(run("list", "--json").stdout)]
 
 
-def test_a_plan_can_tell_by_its_exit_code_that_something_would_change(run: Run, specs: Path):
+def test_the_exit_code_of_plan_can_report_changes(run: Run, specs: Path):
     assert 0 == run("plan", specs).exit_code
     assert 2 == run("plan", specs, "--exit-code").exit_code
     run("apply", specs)
     assert 0 == run("plan", specs, "--exit-code").exit_code
 
 
-def test_a_reviewed_plan_is_carried_out_or_nothing(run: Run, specs: Path, tmp_path: Path):
+def test_a_reviewed_plan_is_applied_exactly_or_not_at_all(run: Run, specs: Path, tmp_path: Path):
     planned = run("plan", specs, "--json")
     reviewed = tmp_path / "plan.json"
     reviewed.write_text(planned.stdout)
@@ -72,7 +72,7 @@ def test_pruning_deletes_leftovers_within_limits(run: Run, specs: Path, mail: Pa
     assert ["Mail"] == names(run)
 
 
-def test_deleting_many_needs_force(run: Run, mail: Path, tmp_path: Path):
+def test_deleting_many_handlers_requires_force(run: Run, mail: Path, tmp_path: Path):
     many = tmp_path / "many.csv"
     many.write_text("name,type,email\n" + "".join(f"n{n},email,a@example.com\n" for n in range(9)))
     run("apply", many, mail)
@@ -83,7 +83,7 @@ def test_deleting_many_needs_force(run: Run, mail: Path, tmp_path: Path):
     assert "9 deleted" in run("apply", mail, "--prune", "*", "--force").stdout
 
 
-async def test_a_page_that_fails_deletes_nothing(sandbox: Sandbox, mail: Path):
+async def test_nothing_is_deleted_if_a_page_fails(sandbox: Sandbox, mail: Path):
     sandbox.seed_handlers(2500)
     sandbox.inject(Fault(status=501), method="GET", after=1, times=None)
     done = await asyncio.to_thread(
@@ -120,7 +120,7 @@ def test_check_needs_no_server(run: Run, specs: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize("suffix", ["yaml", "toml", "json", "csv"])
-def test_what_is_exported_can_be_applied_and_changes_nothing(suffix: str, run: Run, tmp_path: Path):
+def test_an_export_can_be_applied_and_changes_nothing(suffix: str, run: Run, tmp_path: Path):
     run("apply", EXAMPLE)
     output, env_file = tmp_path / f"handlers.{suffix}", tmp_path / "handlers.env"
     done = run("export", "--output", output, "--env-file", env_file)
@@ -154,7 +154,9 @@ def test_a_plans_limit_of_handlers_is_no_refused_key(
     assert "Your plan allows no more handlers." in done.output
 
 
-def test_an_export_goes_to_stdout_and_overwrites_nothing(run: Run, specs: Path, tmp_path: Path):
+def test_an_export_goes_to_stdout_and_does_not_overwrite_files(
+    run: Run, specs: Path, tmp_path: Path
+):
     run("apply", specs)
     exported = run("export", "--match", "M*")
     assert MAIL.strip() in exported.stdout or "name: Mail" in exported.stdout
@@ -174,8 +176,8 @@ def test_an_export_goes_to_stdout_and_overwrites_nothing(run: Run, specs: Path, 
     assert 0o600 == stat.S_IMODE(taken.stat().st_mode)
 
 
-def test_a_secret_shows_nowhere_but_in_the_file_made_for_it(run: Run, tmp_path: Path):
-    """Every settings field of every type holds a canary; each command says all it can."""
+def test_a_secret_appears_only_in_the_env_file(run: Run, tmp_path: Path):
+    """Every settings field of every type holds a canary, and each command prints all it can."""
     texts = {Format.URL: f"https://example.com/{CANARY}", Format.EMAIL: "open@example.com"}
     specs = [
         {
@@ -206,7 +208,7 @@ def test_a_secret_shows_nowhere_but_in_the_file_made_for_it(run: Run, tmp_path: 
 # Configuration
 
 
-def test_flags_go_before_the_environment_and_that_before_the_file(
+def test_flags_precede_the_environment_and_that_precedes_the_file(
     run: Run, server: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     key, wrong = tmp_path / "key", tmp_path / "wrong"
@@ -246,9 +248,7 @@ def test_flags_go_before_the_environment_and_that_before_the_file(
         ("[profiles.prof]\nx = 1", "profiles.prof.x: is no known key; known: base_url"),
     ],
 )
-def test_a_config_file_that_cannot_be_used_says_why(
-    content: str, problem: str, run: Run, tmp_path: Path
-):
+def test_an_invalid_config_file_is_explained(content: str, problem: str, run: Run, tmp_path: Path):
     config = tmp_path / "bitpeak.toml"
     config.write_text(content)
     refused = run("--config", config, "--profile", "prof", "list")
@@ -256,7 +256,7 @@ def test_a_config_file_that_cannot_be_used_says_why(
     assert problem in refused.stderr
 
 
-def test_a_profile_or_key_that_is_not_there_is_said(
+def test_a_missing_profile_or_key_file_is_reported(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
@@ -275,7 +275,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-def test_without_a_key_a_terminal_asks_and_shows_nothing(server: dict[str, str], specs: Path):
+def test_without_a_key_a_terminal_prompts_without_echo(server: dict[str, str], specs: Path):
     terminal = Terminal("list", BITPEAK_BASE_URL=server["BITPEAK_BASE_URL"], BITPEAK_API_KEY="")
     terminal.until("API key: ")
     terminal.type(server["BITPEAK_API_KEY"] + "\n")
@@ -284,7 +284,7 @@ def test_without_a_key_a_terminal_asks_and_shows_nothing(server: dict[str, str],
 
 
 @pytest.mark.parametrize("command", ["list", "delete", "apply"])
-def test_ctrl_c_at_a_question_ends_it(command: str, server: dict[str, str], specs: Path, run: Run):
+def test_ctrl_c_ends_a_question(command: str, server: dict[str, str], specs: Path, run: Run):
     run("apply", EXAMPLE)
     env = {**server, "BITPEAK_API_KEY": ""} if command == "list" else server
     arguments = {"list": [], "delete": ["1"], "apply": [str(specs)]}[command]
@@ -294,7 +294,7 @@ def test_ctrl_c_at_a_question_ends_it(command: str, server: dict[str, str], spec
     assert 44 == len(names(run))
 
 
-async def test_a_second_ctrl_c_stops_at_once(sandbox: Sandbox, specs: Path):
+async def test_a_second_ctrl_c_stops_immediately(sandbox: Sandbox, specs: Path):
     sandbox.inject(Fault.stall(), method="POST", times=None)
     terminal = Terminal(
         "apply",
@@ -312,7 +312,7 @@ async def test_a_second_ctrl_c_stops_at_once(sandbox: Sandbox, specs: Path):
     assert asyncio.get_running_loop().time() - began < 4
 
 
-def test_json_on_a_terminal_needs_a_yes(server: dict[str, str], specs: Path):
+def test_json_on_a_terminal_requires_yes(server: dict[str, str], specs: Path):
     terminal = Terminal("apply", specs, "--json", **server)
     assert 1 == terminal.end()
     assert "--json cannot ask for confirmation: add --yes" in terminal.screen
@@ -338,7 +338,7 @@ def test_names_survive_an_export_in_any_locale(server: dict[str, str], run: Run,
         assert "0 to change" in run("plan", path).stdout
 
 
-def test_a_secret_that_the_server_masks_is_not_taken_for_the_real_one(tmp_path: Path):
+def test_a_masked_secret_is_exported_as_an_empty_variable(tmp_path: Path):
     with Sandbox(dialect=Dialect(secrets="masked")) as sandbox:
         sandbox.add(
             name="Bot", type="telegram", settings={"telegram": "1:a", "telegram_chat_id": "1"}
@@ -351,7 +351,7 @@ def test_a_secret_that_the_server_masks_is_not_taken_for_the_real_one(tmp_path: 
     assert "BOT_TELEGRAM=''\n" == (tmp_path / "a.env").read_text()
 
 
-def test_an_export_tells_what_it_leaves_out(run: Run, threaded_sandbox: Sandbox):
+def test_an_export_reports_the_handlers_it_skips(run: Run, threaded_sandbox: Sandbox):
     for name in ("Twin", "Twin", "Good"):
         threaded_sandbox.add(name=name, type="email", settings={"email": "a@example.com"})
     threaded_sandbox.add(name=" ", type="email", settings={"email": "a@example.com"})
@@ -380,14 +380,14 @@ def test_an_export_that_would_lose_something_is_refused(
     assert [] == list(tmp_path.iterdir())
 
 
-def test_an_export_to_a_file_tells_its_counts_as_json(run: Run, specs: Path, tmp_path: Path):
+def test_an_export_to_a_file_prints_its_counts_as_json(run: Run, specs: Path, tmp_path: Path):
     run("apply", specs)
     done = run("export", "--json", "--output", tmp_path / "out.toml")
     assert {"handlers": 2, "secrets": 1, "secrets_not_returned": 0} == json.loads(done.stdout)
     assert 2 == len(read_specs(tmp_path / "out.toml", environ={"RED_HOOK_WEBHOOK": "https://a.b"}))
 
 
-def test_the_environments_key_goes_before_the_config_files(
+def test_the_environments_key_precedes_the_config_files(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     (tmp_path / "wrong").write_text("wrong")
@@ -398,7 +398,7 @@ def test_the_environments_key_goes_before_the_config_files(
 
 
 @pytest.mark.parametrize("flags", ["", "--json"])
-def test_a_pipe_that_closes_early_is_no_traceback(
+def test_a_pipe_that_closes_early_causes_no_traceback(
     flags: str, server: dict[str, str], threaded_sandbox: Sandbox
 ):
     threaded_sandbox.seed_handlers(3000)
@@ -409,13 +409,13 @@ def test_a_pipe_that_closes_early_is_no_traceback(
     assert (b"", 1) == (done.stderr, len(done.stdout))
 
 
-def test_closed_streams_are_no_traceback(server: dict[str, str]):
+def test_closed_streams_cause_no_traceback(server: dict[str, str]):
     command = f"{' '.join(BITPEAK)} list >&- 2>&-"
     done = subprocess.run(["bash", "-c", command], env={**os.environ, **server}, check=False)
     assert 0 == done.returncode
 
 
-def test_a_reviewed_plan_is_held_against_the_server_even_if_it_is_empty(
+def test_even_an_empty_reviewed_plan_is_checked_against_the_server(
     run: Run, mail: Path, tmp_path: Path
 ):
     run("apply", mail)
@@ -438,7 +438,7 @@ def test_a_reviewed_plan_is_for_one_server(run: Run, mail: Path, tmp_path: Path)
     assert [] == names(run)
 
 
-def test_a_plan_that_was_tampered_with_is_refused(run: Run, mail: Path, tmp_path: Path):
+def test_a_tampered_plan_is_refused(run: Run, mail: Path, tmp_path: Path):
     many = tmp_path / "many.csv"
     many.write_text("name,type,email\n" + "".join(f"n{n},email,a@example.com\n" for n in range(12)))
     run("apply", many)
@@ -460,13 +460,13 @@ def test_a_plan_that_was_tampered_with_is_refused(run: Run, mail: Path, tmp_path
     assert 13 == len(names(run))
 
 
-def test_a_pattern_that_is_no_text_is_refused(run: Run, mail: Path):
+def test_a_pattern_that_is_not_valid_unicode_is_refused(run: Run, mail: Path):
     refused = run("plan", mail, "--prune", "\udcff*")
     assert 1 == refused.exit_code
     assert "prune must be valid Unicode" in refused.stderr
 
 
-def test_a_name_of_the_server_forges_no_line(run: Run, threaded_sandbox: Sandbox):
+def test_a_servers_name_cannot_forge_a_line(run: Run, threaded_sandbox: Sandbox):
     threaded_sandbox.add(
         name="a\nsettings:       forged", type="email", settings={"email": "a@example.com"}
     )
@@ -485,7 +485,7 @@ def test_the_pace_is_shared_through_a_redis(way: str, run: Run, specs: Path, red
     assert "cannot be reached" in refused.stderr
 
 
-def test_a_redis_url_that_cannot_be_used_is_refused_without_showing_it(run: Run, specs: Path):
+def test_an_invalid_redis_url_is_refused_without_showing_it(run: Run, specs: Path):
     refused = run("apply", specs, BITPEAK_REDIS_URL=f"redis://:{CANARY}@x:port")
     assert 1 == refused.exit_code
     assert "redis://localhost:6379/0" in refused.stderr

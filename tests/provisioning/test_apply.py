@@ -263,7 +263,7 @@ async def test_pruning_deletes_the_leftovers_and_nothing_else(sandbox: Sandbox, 
     assert 32 == len(sandbox.handlers)
 
 
-async def test_a_page_that_fails_deletes_nothing(sandbox: Sandbox, connect: Connect):
+async def test_nothing_is_deleted_if_a_page_fails(sandbox: Sandbox, connect: Connect):
     sandbox.seed_handlers(2500)
     sandbox.inject(Fault(status=500), method="GET", after=1, times=None)
     async with connect(sandbox) as bitpeak:
