@@ -12,7 +12,7 @@ import pytest
 
 from bitpeak_async import BitPeak, SyncBitPeak
 from bitpeak_async._secret import Secret, hides
-from bitpeak_async.fleet import Account, read_accounts
+from bitpeak_async.fleet import Account, Fleet, read_accounts
 from bitpeak_async.notification_handlers import NotificationHandlers
 from bitpeak_async.provisioning.files import read_settings, read_specs
 from bitpeak_async.redis import RedisPaceStore
@@ -24,6 +24,7 @@ PUBLIC = {
     BitPeak: "api_key",
     SyncBitPeak: "api_key",
     Account: "api_key",
+    Fleet: "proxy",
     RedisPaceStore: "url",
     NotificationHandlers.create: "settings",
     NotificationHandlers.update: "settings",
