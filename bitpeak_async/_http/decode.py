@@ -1,7 +1,7 @@
 """The bytes of a reply → records, or the place and the reason why not.
 
 msgspec decodes the documented shape. Whatever is written otherwise, as servers do, goes through
-the lenient ``converter``, which also explains what cannot be read at all. A handler in a page that
+the lenient ``lenient``, which also explains what cannot be read at all. A handler in a page that
 cannot be read leaves the others readable.
 """
 
@@ -290,13 +290,13 @@ class Decoder:
     @cached_property
     def _converter(self) -> Converter:
         # Only what is not of the documented shape needs cattrs: a tenth of the import's time.
-        from bitpeak_async._http.converter import converter_of  # noqa: PLC0415
+        from bitpeak_async._http.lenient import converter_of  # noqa: PLC0415
 
         return converter_of(self._timezone, detailed=False)
 
     @cached_property
     def _detailed_converter(self) -> Converter:
-        from bitpeak_async._http.converter import converter_of  # noqa: PLC0415 - as above
+        from bitpeak_async._http.lenient import converter_of  # noqa: PLC0415 - as above
 
         return converter_of(self._timezone, detailed=True)
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from typing import Any, Final, TypeAlias
 
-from bitpeak_async._http.coverage import Coverage, HandlerPage
+from bitpeak_async._http.completeness import Coverage, HandlerPage
 from bitpeak_async._http.seen_ids import SeenIds
 from bitpeak_async.errors import NotFoundError
 from bitpeak_async.records import Page, PageMeta

@@ -16,8 +16,8 @@ from contextlib import ExitStack, suppress
 from typing import Any, Final, TypeVar
 
 from bitpeak_async.errors import ClosedError
-from bitpeak_async.sync.call import Begin, PendingCall
 from bitpeak_async.sync.mailbox import CallerMailbox
+from bitpeak_async.sync.pending_call import Begin, PendingCall
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from bitpeak_async.errors import ClosedError
-from bitpeak_async.sync.call import PendingCall
 from bitpeak_async.sync.mailbox import END, CallerMailbox
+from bitpeak_async.sync.pending_call import PendingCall
 from bitpeak_async.sync.portal import Portal
 
 S = TypeVar("S")
