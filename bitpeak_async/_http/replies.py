@@ -14,7 +14,8 @@ from typing import Any, Final, TypeVar
 
 from attrs import field, frozen
 
-from bitpeak_async._http.decode import Decoder, ShapeError, parse_json
+from bitpeak_async._http.decode import Decoder
+from bitpeak_async._http.json_body import ShapeError, parse_json
 from bitpeak_async._http.protocol import Call, Reply, RetrySafety
 from bitpeak_async._secret import Secret
 from bitpeak_async.errors import (

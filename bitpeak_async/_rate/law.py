@@ -16,6 +16,8 @@ memory for one process, in a store for many.
    makes the climb slower, until it takes a minute, or 700 requests, to double the rate.
 
 Requests are spaced evenly, so that the smallest burst which a server admits is enough.
+
+It is over 300 lines because the rules only make sense together.
 """
 
 from __future__ import annotations

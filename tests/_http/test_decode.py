@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bitpeak_async._http.decode import Decoder, ShapeError, decoder, parse_json
+from bitpeak_async._http.decode import Decoder, decoder
+from bitpeak_async._http.json_body import ShapeError, parse_json
 from bitpeak_async._http.lenient import converter_of
 from bitpeak_async.records import (
     NotificationHandler,
