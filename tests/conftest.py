@@ -5,17 +5,29 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from builders import AT_ONCE, Connect
 
 from bitpeak_async import BitPeak, SyncBitPeak
 from bitpeak_async.sandbox import Sandbox
+
+# A busy machine is no failure.
+hypothesis.settings.register_profile(
+    "bitpeak", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("bitpeak")
+
+# A shell starts jobs in the background with Ctrl-C ignored, and every process would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -68,8 +68,13 @@ def run(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
 
     def run(source: str, *args: str) -> pytest.RunResult:
         pytester.makepyfile(HEAD + source)
-        # The one exception is what pytest-asyncio says of each run without that option.
-        warnings = ("-Werror", "-Wignore:The configuration option:pytest.PytestDeprecationWarning")
+        # Except what pytest-asyncio says of each run without that option.
+        warnings = (
+            "-Werror",
+            "-Wignore:The configuration option:pytest.PytestDeprecationWarning",
+            # pytest cannot rewrite the assertions of what this process has imported already.
+            "-Wignore:Module already imported:pytest.PytestAssertRewriteWarning",
+        )
         result = pytester.runpytest_inprocess(
             *warnings, "--strict-markers", "-pno:cacheprovider", *args
         )

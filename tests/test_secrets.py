@@ -79,20 +79,14 @@ def frames(error: BaseException) -> Iterator[tuple[str, str]]:
 
 
 def by_rich(error: BaseException, hidden: str) -> str:
-    """The traceback of rich, untruncated; without the locals of frames below ``hidden``."""
-    page = io.StringIO()
+    """The traceback of rich before its layout; no locals of frames below ``hidden``."""
     whole = {"locals_max_length": 10_000, "locals_max_string": 100_000}
-    trace = Traceback.from_exception(
-        type(error), error, error.__traceback__, show_locals=True, **whole
-    )
-    for stack in trace.trace.stacks:
+    trace = Traceback.extract(type(error), error, error.__traceback__, show_locals=True, **whole)
+    for stack in trace.stacks:
         for frame in stack.frames:
             if frame.filename.startswith(hidden):
                 frame.locals = None
-            # So rich shows the locals without the source, whose colouring is nearly all it does.
-            frame.filename = f"<{frame.filename}>"
-    Console(file=page, width=10_000, color_system=None).print(trace)
-    return page.getvalue()
+    return repr(trace)
 
 
 def walked(value: object, depth: int = 4) -> str:

@@ -304,12 +304,12 @@ async def test_a_second_ctrl_c_stops_immediately(sandbox: Sandbox, specs: Path):
         BITPEAK_API_KEY=sandbox.api_key,
     )
     await terminal.sees(lambda: sandbox.in_flight >= 2)
+    terminal.type("\x03")
+    await asyncio.sleep(1)  # Python merges signals that come before it has handled the first
     began = asyncio.get_running_loop().time()
     terminal.type("\x03")
-    await asyncio.sleep(0.2)
-    terminal.type("\x03")
     assert 130 == await asyncio.to_thread(terminal.end)
-    assert asyncio.get_running_loop().time() - began < 4
+    assert asyncio.get_running_loop().time() - began < 3  # the first alone would wait 4 more
 
 
 def test_json_on_a_terminal_requires_yes(server: dict[str, str], specs: Path):
@@ -338,13 +338,13 @@ def test_names_survive_an_export_in_any_locale(server: dict[str, str], run: Run,
         assert "0 to change" in run("plan", path).stdout
 
 
-def test_a_masked_secret_is_exported_as_an_empty_variable(tmp_path: Path):
+def test_a_masked_secret_is_exported_as_an_empty_variable(run: Run, tmp_path: Path):
     with Sandbox(dialect=Dialect(secrets="masked")) as sandbox:
         sandbox.add(
             name="Bot", type="telegram", settings={"telegram": "1:a", "telegram_chat_id": "1"}
         )
         env = {"BITPEAK_BASE_URL": sandbox.base_url, "BITPEAK_API_KEY": sandbox.api_key}
-        done = piped(
+        done = run(
             "export", f"--output={tmp_path / 'a.json'}", f"--env-file={tmp_path / 'a.env'}", **env
         )
     assert "1 handlers, 1 secrets, 1 secrets not returned\n" == done.stderr

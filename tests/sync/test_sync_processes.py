@@ -197,7 +197,6 @@ with SyncBitPeak(pace=Pace(in_flight=4)) as bitpeak:
         "iterator = bitpeak.notification_handlers.iterate(results_per_page=10); next(iterator)",
         """
 threading.Thread(target=bitpeak.notification_handlers.get, args=[404], daemon=True).start()
-sys.stdin.readline()
 """,
         """
 def at_exit():
@@ -229,7 +228,8 @@ def test_exit_needs_no_close(code: str, script: Callable[..., Script], threaded_
     """An exit handler registered before the import runs last: the thread has gone by then."""
     threaded_sandbox.seed_handlers(100)
     threaded_sandbox.inject(Fault.stall(), path="*/404", times=None)
-    running = script(f"bitpeak = SyncBitPeak()\n{code}\nbegan = time.monotonic()")
+    running = script(f"bitpeak = SyncBitPeak()\n{code}\ntell('ready')\nsys.stdin.readline()")
+    assert "ready" == running.says()
     if "404" in code:
         wait_for(lambda: threaded_sandbox.in_flight)
     began = time.monotonic()
