@@ -6,7 +6,7 @@ import asyncio
 import math
 import weakref
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from attrs import define, field
 
@@ -132,14 +132,14 @@ class Lease:
         if permit.is_probe:
             self._advance(self.clock(), is_probe_lost=True)
 
-    def _advance(self, now: float, *, wish: int = 0, **report: object) -> Grant:
+    def _advance(self, now: float, *, wish: int = 0, **report: Any) -> Grant:
         unused = self._grant.count if self._grant.interval else 0
         counted = Report(
             let_through=self._let_through,
             latest=self._latest,
             unused=unused,
             is_idle=not self._under_way,
-            **report,  # type: ignore[arg-type]
+            **report,
         )
         self._let_through = 0
         self._state.value, self._grant = advance(

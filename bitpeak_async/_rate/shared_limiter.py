@@ -51,7 +51,9 @@ class SharedLimiter:
         gate: Callable[[Lease | RateController, int], Limiter] = Limiter,
     ) -> None:
         self._news = asyncio.Event()
-        self.pacer = SharedRateController(pace, clock, max_pause, slots, on_turn=self._news.set)
+        self.pacer: SharedRateController = SharedRateController(
+            pace, clock, max_pause, slots, on_turn=self._news.set
+        )
         self._gate = gate(self.pacer, slots)
         self._link = link
         self._place = place
