@@ -149,7 +149,7 @@ class SharedRateController(RateController):
         if not (self._is_alone and self._probing):
             if cycle.blocked_at < now:
                 self._come_back(now - cycle.blocked_at)
-            self.paused_until = min(self.paused_until, now)
+            self.paused_until: float = min(self.paused_until, now)
             self._probe, self._probing = None, False
             self._cycle = _Cycle(now)
         self.resumed = self._is_alone = False
@@ -169,7 +169,8 @@ class SharedRateController(RateController):
         self.group_rate = self.rate * self.parts
         last = self.rate if self.rate < math.inf else used
         if last:
-            self.rate = self._base_rate = last * _ALONE
+            self._base_rate = last * _ALONE
+            self.rate: float = self._base_rate
         self._climbed, self.resumed = 0, False
         if self.is_held:
             self._stop_holding()
