@@ -106,6 +106,16 @@ def gunicorn(session: nox.Session) -> None:
 
 
 @nox.session
+def simulate(session: nox.Session) -> None:
+    """Simulate 100,000 seeds, then mutations; ``-- 1..1000`` takes other seeds."""
+    install(session, "tests")
+    env = {"PYTHONPATH": "tests"}
+    seeds = session.posargs or ["1..100000"]
+    session.run("python", "-P", "-m", "simulation", *seeds, env=env)
+    session.run("python", "-P", "-m", "simulation.mutations", env=env)
+
+
+@nox.session
 def notebooks(session: nox.Session) -> None:
     """Test the synchronous client in a real Jupyter kernel."""
     install(session, "notebooks")

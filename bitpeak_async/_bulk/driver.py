@@ -21,10 +21,9 @@ from attrs import define, field, frozen
 
 from bitpeak_async._bulk import verdicts
 from bitpeak_async._bulk.entry import Action, Entry, Task
-from bitpeak_async._bulk.ledger import Ledger, Look
+from bitpeak_async._bulk.ledger import Ledger, Look, may_pass
 from bitpeak_async._bulk.workers import as_finished
 from bitpeak_async._http.form import spec_problems
-from bitpeak_async._http.retry import is_temporary
 from bitpeak_async._http.transport import CallOptions, Transport
 from bitpeak_async.errors import (
     BitPeakError,
@@ -241,7 +240,7 @@ class Driver:
                 seen = await self._look()
             except BitPeakError as error:
                 cause = error
-                if _may_pass(error):
+                if may_pass(error):
                     continue
                 break
             async with aclosing(self.each(self.ledger.resolve(seen))) as done:
@@ -324,11 +323,6 @@ def _ids(page: Page[NotificationHandler]) -> Iterator[int]:
     for each in page.unreadable:
         if each.id is not None:
             yield each.id
-
-
-def _may_pass(error: BitPeakError) -> bool:
-    """Whether another listing may succeed; a page may have been cut off on its way."""
-    return is_temporary(error) or isinstance(error, ReplyError)
 
 
 def _problems(spec: object) -> list[tuple[str, str]]:

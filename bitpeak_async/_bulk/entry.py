@@ -48,7 +48,8 @@ class Entry:
         is_adopted: whether somebody else made the target during the run.
         is_settled: whether the outcome is known.
         verdict: the error it ends with if no further listing shows better.
-        error: why it is not as its spec says, or why that is unknown.
+        failure: why its last request failed.
+        error: once it is settled: why it is not as its spec says, or why that is unknown.
     """
 
     spec: HandlerSpec
@@ -67,12 +68,17 @@ class Entry:
     is_adopted: bool = False
     is_settled: bool = False
     verdict: BitPeakError | None = None
+    failure: BitPeakError | None = None
     error: BitPeakError | None = None
 
     @property
     def is_in_doubt(self) -> bool:
         """Whether nothing is known but that a create may have happened."""
-        return bool(self.lost) and self.target is None and _is_unknown(self.error)
+        return (
+            bool(self.lost)
+            and self.target is None
+            and isinstance(self.failure, OutcomeUnknownError)
+        )
 
     def next_action(self) -> Action | None:
         if self.is_settled:
@@ -112,7 +118,3 @@ class Entry:
             and not found.differing
             and (handler.id in self.made or not found.hidden)
         )
-
-
-def _is_unknown(error: BitPeakError | None) -> bool:
-    return isinstance(error, OutcomeUnknownError)

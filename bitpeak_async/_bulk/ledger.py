@@ -18,9 +18,14 @@ from bitpeak_async._bulk.entry import Action, Entry, Task
 from bitpeak_async._bulk.identity import Match, Names, text_key
 from bitpeak_async._http.pagination import SeenIds
 from bitpeak_async._http.retry import is_temporary
-from bitpeak_async.errors import BitPeakError, OutcomeUnknownError
+from bitpeak_async.errors import BitPeakError, OutcomeUnknownError, ReplyError
 from bitpeak_async.options import Retry
 from bitpeak_async.records import NotificationHandler
+
+
+def may_pass(error: BitPeakError) -> bool:
+    """Whether the same request may succeed later; a 2xx may have been cut off on its way."""
+    return is_temporary(error) or isinstance(error, ReplyError)
 
 
 class Look:
@@ -100,7 +105,7 @@ class Ledger:
         self._has_progress = True
         self.is_verified = False
         entry.sent_to = entry.target
-        entry.todo = entry.error = None
+        entry.todo = entry.failure = None
 
     def removed(self, entry: Entry, handler_id: int) -> None:
         self._has_progress = True
@@ -120,7 +125,7 @@ class Ledger:
             (self.skipped if again else self.left)(entry, action.handler_id)
             return
         self.is_verified = False
-        entry.error = error
+        entry.failure = error
         entry.todo = None
         if action.task is Task.WRITE:
             entry.sent_to = entry.target
@@ -137,7 +142,7 @@ class Ledger:
         """All that an entry needed was done; settle it unless a listing is to tell more."""
         if entry.is_settled or entry.lost or self.verifies:
             return
-        error = verdicts.duplicate(entry, entry.left) if entry.left else entry.error
+        error = verdicts.duplicate(entry, entry.left) if entry.left else entry.failure
         self._settle(entry, error)
 
     def _settle(self, entry: Entry, error: BitPeakError | None) -> None:
@@ -219,7 +224,7 @@ class Ledger:
         """Settle all by what is known; no listing will tell more."""
         left = self.open
         for entry in left:
-            verdict = entry.verdict or entry.error
+            verdict = entry.verdict or entry.failure
             if entry.lost and not (entry.is_in_doubt or entry.is_checked):
                 verdict = verdicts.unchecked(entry, cause or verdict)
             self._settle(entry, verdict)
@@ -230,7 +235,9 @@ class Ledger:
         begun = [entry for entry in self.open if entry.is_begun]
         for entry in begun:
             is_done = entry.next_action() is None and entry.target is not None
-            self._settle(entry, entry.error if is_done or entry.error else verdicts.cut_off(entry))
+            self._settle(
+                entry, entry.failure if is_done or entry.failure else verdicts.cut_off(entry)
+            )
         return begun
 
     # Where a name is a key
@@ -256,12 +263,12 @@ class Ledger:
             entry.todo = Task.CREATE
         elif entry.target is None:
             late = entry.lost > 0
-            self._settle(entry, verdicts.unchecked(entry, entry.error) if late else entry.error)
-        elif entry.error is not None and not here:
-            if is_temporary(entry.error):
-                self._await(entry, entry.error)
+            self._settle(entry, verdicts.unchecked(entry, entry.failure) if late else entry.failure)
+        elif entry.failure is not None and not here:
+            if may_pass(entry.failure):
+                self._await(entry, entry.failure)
             else:
-                self._settle(entry, entry.error)
+                self._settle(entry, entry.failure)
         elif self._is_last and here:
             self._keep(entry, here)
         else:
@@ -279,7 +286,7 @@ class Ledger:
         is_explained = len(here) <= entry.lost + own
         if keep.id != entry.target:
             entry.target = keep.id
-            entry.error = None
+            entry.failure = None
             may_be_own = is_explained and entry.may_have_made(keep)
             entry.is_adopted = not (keep.id in entry.made or may_be_own)
         entry.is_checked = True
@@ -304,11 +311,14 @@ class Ledger:
         if not is_sent and (found.differing or found.hidden):
             entry.todo = Task.WRITE
         elif found.differing:
-            verdict = entry.error or verdicts.kept_otherwise(entry, found.differing)
-            if is_temporary(verdict) or entry.error is None:
-                self._await(entry, verdict)
+            if entry.failure is None:
+                self._await(entry, verdicts.kept_otherwise(entry, found.differing))
+            elif may_pass(entry.failure):
+                self._await(entry, entry.failure)
+                if not entry.is_settled:
+                    entry.todo = Task.WRITE
             else:
-                self._settle(entry, verdict)
+                self._settle(entry, entry.failure)
         elif others:
             verdict = verdicts.duplicate(entry, [h.id for h in others])
             if entry.copies:
@@ -319,7 +329,7 @@ class Ledger:
             pass  # made, and not listed: perhaps not yet
         else:
             # Of a secret that is hidden, the listing cannot say whether a failed write arrived.
-            self._settle(entry, entry.error if found.hidden else None)
+            self._settle(entry, entry.failure if found.hidden else None)
 
     # Where names may repeat
 
@@ -339,7 +349,7 @@ class Ledger:
             return
         for entry in entries:
             if entry.target is None and not self._take(entry, own):
-                self._settle(entry, verdicts.unchecked(entry, entry.error))
+                self._settle(entry, verdicts.unchecked(entry, entry.failure))
                 continue
             late = sorted((h for h in own if entry.may_have_made(h)), key=lambda h: h.id)
             copies = tuple(h.id for h in late[: entry.lost])
@@ -362,7 +372,7 @@ class Ledger:
         self._own.add(taken.id)
         entry.lost -= 1
         entry.target = entry.sent_to = taken.id
-        entry.error = None
+        entry.failure = None
         if entry.spec.is_enabled is False:
             entry.todo = Task.WRITE
         else:

@@ -359,7 +359,8 @@ def _entry(change: Change) -> Entry | None:
 def _outcome_of(change: Change, entry: Entry) -> Outcome:
     results = {Create: Result.CREATED, Update: Result.UPDATED, Unchanged: Result.UNCHANGED}
     result = Result.ADOPTED if entry.is_adopted else results[type(change)]
-    return _outcome(change, result, entry.target, entry.error)
+    error = entry.error if entry.is_settled else entry.failure
+    return _outcome(change, result, entry.target, error)
 
 
 def _outcome(

@@ -110,6 +110,7 @@ class ModelServer:
         history: (time, state) after each write.
         deletions: (time, who, handler) of each.
         unanswered: (who, name as sent) of creates whose reply was lost.
+        looked_at: (who, id) of handlers that were read by their id.
         writes: requests that changed something, or tried to.
         written: who → when they last sent such a request.
         pending: commits that are still to come.
@@ -121,6 +122,7 @@ class ModelServer:
     history: list[tuple[float, State]] = field(factory=lambda: [(-1e9, {})])
     deletions: list[tuple[float, str, Kept]] = field(factory=list)
     unanswered: set[tuple[str, str]] = field(factory=set)
+    looked_at: set[tuple[str, int]] = field(factory=set)
     trace: list[str] = field(factory=list)
     writes: int = 0
     written: dict[str, float] = field(factory=dict)
@@ -199,7 +201,7 @@ class ModelServer:
             page, size = (int(query[key][0]) for key in ("page", "results_per_page"))
             return lambda: self._list(page, min(size, self.dialect.page_size))
         if request.method == "GET":
-            return lambda: self._get(handler_id or 0)
+            return lambda: self._get(who, handler_id or 0)
         if request.method == "DELETE":
             return lambda: _ok({}) if self.delete(who, handler_id or 0) else _error(404)
         form = _form(request)
@@ -229,7 +231,8 @@ class ModelServer:
         links = {"first": "", "last": "", "next": None, "prev": None, "self": ""}
         return _ok({"data": [self._json(each) for each in shown], "meta": meta, "links": links})
 
-    def _get(self, handler_id: int) -> Reply:
+    def _get(self, who: str, handler_id: int) -> Reply:
+        self.looked_at.add((who, handler_id))
         kept = self._seen().get(handler_id)
         return _error(404) if kept is None else _ok({"data": self._json(kept)})
 

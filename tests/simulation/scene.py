@@ -171,7 +171,7 @@ class Scene:
         self.server = ModelServer(self.story.dialect, self.rng, self.story.weather)
 
     def client(self, who: str) -> BitPeak:
-        retry = Retry(unknown_outcome_delay=TOTAL, duplicate_check_delay=0)
+        retry = Retry(duplicate_check_delay=0)
         exchange = ModelExchange(self.server, who)
         pace = Pace(in_flight=self.rng.choice((1, 3, 16)))
         return client_over(
@@ -365,6 +365,8 @@ class Scene:
     def _check_deletions(self, who: str) -> None:
         """A run deletes what it made; and twins of what it may have made, its reply being lost."""
         for moment, actor, kept in self.server.deletions:
+            if actor == who and (who, kept.id) not in self.server.looked_at:
+                raise ViolationError(f"{who} deleted {kept.id} without looking at it again")
             before = self._states(moment - LAG - 2 * TOTAL)  # no request deletes on a condition
             names = [state[kept.id].name for state in before if kept.id in state]
             is_pruned = any(name.startswith("old") for name in names)
