@@ -47,6 +47,7 @@ class Entry:
         is_checked: whether a listing was searched for what the lost creates made.
         is_adopted: whether somebody else made the target during the run.
         is_settled: whether the outcome is known.
+        conflict: the error it ends with if several handlers had its name and still have.
         verdict: the error it ends with if no further listing shows better.
         failure: why its last request failed.
         error: once it is settled: why it is not as its spec says, or why that is unknown.
@@ -67,6 +68,7 @@ class Entry:
     is_checked: bool = False
     is_adopted: bool = False
     is_settled: bool = False
+    conflict: BitPeakError | None = None
     verdict: BitPeakError | None = None
     failure: BitPeakError | None = None
     error: BitPeakError | None = None

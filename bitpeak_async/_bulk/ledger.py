@@ -262,8 +262,8 @@ class Ledger:
         if entry.is_in_doubt:
             entry.todo = Task.CREATE
         elif entry.target is None:
-            late = entry.lost > 0
-            self._settle(entry, verdicts.unchecked(entry, entry.failure) if late else entry.failure)
+            error = entry.failure or entry.conflict
+            self._settle(entry, verdicts.unchecked(entry, error) if entry.lost else error)
         elif entry.failure is not None and not here:
             if may_pass(entry.failure):
                 self._await(entry, entry.failure)
@@ -282,6 +282,9 @@ class Ledger:
 
     def _keep(self, entry: Entry, here: list[NotificationHandler]) -> None:
         keep, *others = here
+        if entry.conflict and others:  # perhaps runs that overlap have not cleaned up yet
+            self._await(entry, entry.conflict)
+            return
         own = sum(h.id in entry.made for h in here)
         is_explained = len(here) <= entry.lost + own
         if keep.id != entry.target:

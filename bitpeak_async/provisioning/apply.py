@@ -203,7 +203,7 @@ class _Run:
 
     async def carry_out(self) -> None:
         writes = self._begin()
-        if writes:
+        if writes or any(entry.conflict for entry in self._entries):
             async with aclosing(self.driver.each(writes)) as done:
                 async for entry in done:
                     self._note(entry)
@@ -224,7 +224,7 @@ class _Run:
         for outcome in self._outcomes:
             if outcome is not None:
                 self._tell(outcome)
-        if not any(isinstance(change, Create | Update | Delete) for change in self.plan.changes):
+        if all(isinstance(change, Unchanged) for change in self.plan.changes):
             return []
         writes: list[Entry] = []
         ledger = self.driver.ledger
@@ -232,6 +232,8 @@ class _Run:
             entry = _entry(change)
             if entry is None or not (entry.todo or ledger.verifies):
                 continue
+            if (known := self._outcomes[place]) is not None:
+                entry.conflict = known.error
             self._places[id(ledger.add(entry))] = place
             self._entries.append(entry)
             if entry.todo:
@@ -353,13 +355,20 @@ def _entry(change: Change) -> Entry | None:
             return Entry(spec, change.handler_id, is_listed=True, todo=Task.WRITE)
         case Unchanged(spec):
             return Entry(spec, change.handler_id, is_listed=True, sent_to=change.handler_id)
+        case Conflict(spec) if len(change.handler_ids) > 1 and spec.renamed_from is None:
+            # Perhaps runs that overlap have not cleaned up yet.
+            return Entry(spec)
     return None
 
 
 def _outcome_of(change: Change, entry: Entry) -> Outcome:
-    results = {Create: Result.CREATED, Update: Result.UPDATED, Unchanged: Result.UNCHANGED}
-    result = Result.ADOPTED if entry.is_adopted else results[type(change)]
+    results = {Create: Result.CREATED, Update: Result.UPDATED}
+    result = results.get(type(change), Result.UNCHANGED)
+    if entry.is_adopted:
+        result = Result.ADOPTED
     error = entry.error if entry.is_settled else entry.failure
+    if error is not None and error is entry.conflict:
+        return Outcome(change, Result.FAILED, error=error)
     return _outcome(change, result, entry.target, error)
 
 

@@ -145,7 +145,7 @@ async def test_an_update_whose_reply_was_lost_is_what_the_listing_shows(
 async def test_runs_that_overlap_end_with_each_name_once(
     runs: int, lost: float, sandbox: Sandbox, connect: Connect
 ):
-    retry = Retry(base_delay=0.01, unknown_outcome_delay=0.2, duplicate_check_delay=0)
+    retry = Retry(base_delay=0.2, unknown_outcome_delay=0.5, duplicate_check_delay=0)
     for fault in (Fault.disconnect_after_commit(), Fault.disconnect_before_commit()):
         sandbox.inject(fault, method="POST", times=None, probability=lost)
     wanted = [HandlerSpec(f"n{n}", TelegramSettings(f"{n}:a", "-1"), n % 3 > 0) for n in range(60)]
