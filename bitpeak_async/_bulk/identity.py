@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Final
 
-from attrs import frozen
+from attrs import define, frozen
 
 from bitpeak_async._http.form import settings_fields
 from bitpeak_async.records import NotificationHandler
@@ -62,7 +62,7 @@ def _decomposed(key: str) -> str:
     return unicodedata.normalize("NFD", key)  # so that a letter begins what it is with an accent
 
 
-@frozen
+@define(eq=False)  # one for each spec: cheaper to make than a frozen one
 class Match:
     """The handlers that may be the one of a desired name; several, or shared: a conflict.
 
@@ -80,6 +80,7 @@ class Names:
 
     Attributes:
         clashes: pairs of desired names that a server may keep as one.
+        keyed: what stays of each desired name however it is cleaned → the name.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -91,14 +92,15 @@ class Names:
         firsts: dict[str, str] = {}
         for name in self._equal:
             key = text_key(name)
-            self._cleaned[key] = []
             if (first := firsts.setdefault(key, name)) != name:
                 self.clashes.append((first, name))
         tagless = [_tagless(key) for key in firsts if "<" in key]
         self._rivals = Counter(tagless)
         self._tagless = {key: [] for key in tagless if key not in firsts}
-        self._names = firsts
+        self.keyed = firsts
         for key, name in firsts.items():
+            if len(name) + 1 < _NARROWEST:
+                continue
             if (stem := _stem(name)) and self._count(stem) > 1:
                 start = bisect_left(self._sorted, stem)
                 longer = next(
@@ -122,9 +124,9 @@ class Names:
         group = self._equal.get(kept)
         if group is None:
             key = text_key(kept)
-            group = self._cleaned.get(key)
-            if group is None:
-                group = self._tagless.get(key)
+            if key in self.keyed:
+                return self._cleaned.setdefault(key, [])
+            group = self._tagless.get(key)
             if group is None and (stem := _stem(kept)) and self._count(stem):
                 group = self._cut.setdefault(stem, [])
         return group
@@ -134,7 +136,7 @@ class Names:
         if found := self._equal[name]:
             return Match(found)
         key = text_key(name)
-        if found := self._cleaned[key]:
+        if found := self._cleaned.get(key, []):
             return Match(found)
         if "<" in key and (found := self._tagless.get(tagless := _tagless(key), [])):
             return Match(found[:_ENOUGH], self._rivals[tagless] > 1)
@@ -148,11 +150,11 @@ class Names:
 
     @cached_property
     def _originals(self) -> dict[str, str]:
-        return {_decomposed(key): name for key, name in self._names.items()}
+        return {_decomposed(key): name for key, name in self.keyed.items()}
 
     @cached_property
     def _sorted(self) -> list[str]:
-        return sorted(map(_decomposed, self._names))
+        return sorted(map(_decomposed, self.keyed))
 
     def _count(self, stem: str) -> int:
         """Return how many desired names begin so."""

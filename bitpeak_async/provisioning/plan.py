@@ -193,7 +193,7 @@ class _Survey:
         self._prune = prune
         self._names = distinct(desired)
         self._former = Names(_former_names(desired))
-        self._near = _Near(spec.name for spec in desired)
+        self._near = _Near(self._names)
         self._changed: list[str] = []  # names that may stand for desired ones
         self._leftovers: list[Delete] = []
 
@@ -213,7 +213,8 @@ class _Survey:
     def match(self, spec: HandlerSpec) -> Match:
         """Return the handlers of the name and of the former one; both existing is a conflict."""
         match = self._names.of(spec.name)
-        if (name := spec.renamed_from) is None or not self._former.has(name):
+        name = spec.renamed_from
+        if name is None or not self._former.has(name):
             return match
         old = self._former.of(name)
         return Match([*match.handlers, *old.handlers], match.is_shared or old.is_shared)
@@ -239,8 +240,7 @@ class _Survey:
 def _former_names(desired: Iterable[HandlerSpec]) -> Iterator[str]:
     """Yield the names that handlers are renamed from, but for those of one identity with theirs."""
     for spec in desired:
-        name = spec.renamed_from
-        if name is not None and text_key(name) != text_key(spec.name):
+        if (name := spec.renamed_from) is not None and text_key(name) != text_key(spec.name):
             yield name
 
 
@@ -269,23 +269,19 @@ def _refuse_unreadable(
 class _Near:
     """Finds names that differ in case or white space only: rather one handler than two."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Names) -> None:
         self._names: dict[str, str] = {}
         self.warnings: list[str] = []
-        for name in names:
-            first = self._names.setdefault(_folded(name), name)
+        for key, name in names.keyed.items():
+            first = self._names.setdefault(key.casefold(), name)
             if first != name:
                 self.warnings.append(f"{name!r} and {first!r} are two handlers; is one meant?")
 
     def compare(self, existing: str) -> None:
         """Warn if an existing handler that is not desired is nearly a desired one."""
-        name = self._names.get(_folded(existing))
+        name = self._names.get(text_key(existing).casefold())
         if name is not None:
             self.warnings.append(f"{name!r} is desired and {existing!r} exists; is one meant?")
-
-
-def _folded(name: str) -> str:
-    return text_key(name).casefold()
 
 
 def listed(specs: Iterable[HandlerSpec]) -> list[HandlerSpec]:
@@ -301,6 +297,7 @@ def usable(specs: Iterable[HandlerSpec]) -> list[HandlerSpec]:
     desired = listed(specs)
     problems: list[str] = []
     seen: dict[str, int] = {}
+    renamed: list[tuple[int, str]] = []
     for place, spec in enumerate(desired, 1):
         if not isinstance(spec, HandlerSpec):
             problems.append(f"spec {place}: must be a HandlerSpec, not {type(spec).__name__}")
@@ -311,18 +308,17 @@ def usable(specs: Iterable[HandlerSpec]) -> list[HandlerSpec]:
             first = seen.setdefault(spec.name, place)
             if first != place:
                 problems.append(f"specs {first} and {place} share the name {spec.name!r}")
-    problems += _former_problems(desired, seen)
+            if spec.renamed_from is not None and spec.renamed_from != spec.name:
+                renamed.append((place, spec.renamed_from))
+    problems += _former_problems(renamed, seen)
     if problems:
         raise PlanError("; ".join(problems), problems=tuple(problems))
     return desired
 
 
-def _former_problems(desired: list[HandlerSpec], seen: dict[str, int]) -> Iterator[str]:
+def _former_problems(renamed: list[tuple[int, str]], seen: dict[str, int]) -> Iterator[str]:
     firsts: dict[str, int] = {}
-    for place, spec in enumerate(desired, 1):
-        name = spec.renamed_from if isinstance(spec, HandlerSpec) else None
-        if not isinstance(name, str) or name == spec.name:
-            continue
+    for place, name in renamed:
         if name in seen:
             yield f"spec {place} is renamed from {name!r}, the name of spec {seen[name]}"
         elif (first := firsts.setdefault(name, place)) != place:
