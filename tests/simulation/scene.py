@@ -68,6 +68,7 @@ class Draw:
 def draw(rng: random.Random) -> Draw:
     """Draw a story."""
     width = rng.choice((None, None, None, 64, 255))
+    lag = rng.choice((0.0, 0.0, 0.0, LAG))
     dialect = Dialect(
         trims=rng.random() < 0.5,
         squeezes=rng.random() < 0.3,
@@ -76,9 +77,10 @@ def draw(rng: random.Random) -> Draw:
         width=width,
         lowers_emails=rng.random() < 0.3,
         secrets=rng.choice(("clear", "clear", "masked", "hidden")),
-        lag=rng.choice((0.0, 0.0, 0.0, LAG)),
+        lag=lag,
         newest_first=rng.random() < 0.3,
-        page_size=rng.choice((1000, 1000, 3)),
+        # Pages of replicas that disagree may miss a handler while others are deleted: a bound.
+        page_size=1000 if lag else rng.choice((1000, 1000, 3)),
         omitted_switches_off=rng.random() < 0.3,
     )
     bad = rng.choice((0.0, 0.02, 0.05, 0.1))
@@ -346,8 +348,6 @@ class Scene:
         self, spec: HandlerSpec, handler_id: int | None, state: State, *, shown: bool
     ) -> bool:
         same = [kept for kept in state.values() if self._stands_for(spec, kept)]
-        if self.server.dialect.lag:  # the pages of a listing may come from several replicas
-            same = [kept for kept in same if kept.id == handler_id]
         return [handler_id] == [kept.id for kept in same] and self._is_as(
             spec, same[0], shown=shown
         )
