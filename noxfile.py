@@ -50,6 +50,15 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def platform(session: nox.Session) -> None:
+    """Test provisioning, bulk creates and the command line on a server like the platform's."""
+    install(session, "tests")
+    folders = [] if session.posargs else ["tests/provisioning", "tests/cli", "tests/_bulk"]
+    env = {"BITPEAK_DIALECT": "platform"}
+    session.run("pytest", *PARALLEL, *folders, *session.posargs, env=env)
+
+
+@nox.session
 def coverage(session: nox.Session) -> None:
     """Run every test, the marked groups included, and report the branch coverage of all."""
     install(session, "notebooks", "browser")

@@ -14,7 +14,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from builders import AT_ONCE, Connect
+from builders import AT_ONCE, DIALECT, Connect
 
 from bitpeak_async import BitPeak, SyncBitPeak
 from bitpeak_async.sandbox import Sandbox
@@ -42,8 +42,8 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    """A BitPeak that speaks as documented."""
-    async with Sandbox() as sandbox:
+    """A BitPeak that speaks as documented, or as ``BITPEAK_DIALECT`` says."""
+    async with Sandbox(dialect=DIALECT) as sandbox:
         yield sandbox
 
 
@@ -156,7 +156,7 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
 @pytest.fixture
 def threaded_sandbox() -> Iterator[Sandbox]:
     """A BitPeak in a thread, for tests that block their own."""
-    with Sandbox() as sandbox:
+    with Sandbox(dialect=DIALECT) as sandbox:
         yield sandbox
 
 

@@ -4,7 +4,8 @@ import asyncio
 from collections import Counter
 
 import pytest
-from builders import Connect, specs
+from attrs import evolve
+from builders import DIALECT, Connect, specs
 
 from bitpeak_async import (
     BitPeak,
@@ -19,7 +20,7 @@ from bitpeak_async import (
     Timeout,
     ValidationError,
 )
-from bitpeak_async.sandbox import Dialect, Fault, Sandbox
+from bitpeak_async.sandbox import Fault, Sandbox
 
 MAIL = EmailSettings("a@example.com")
 LIMITS = {"base_delay": 0, "unknown_outcome_delay": 0, "duplicate_check_delay": 0}
@@ -35,7 +36,8 @@ def posts(sandbox: Sandbox) -> int:
 
 @pytest.mark.parametrize("secrets", ["clear", "masked", "hidden"])
 async def test_a_create_that_happened_is_adopted(secrets: str, connect: Connect):
-    async with Sandbox(dialect=Dialect(secrets=secrets)) as sandbox, connect(sandbox) as bitpeak:
+    dialect = evolve(DIALECT, secrets=secrets)
+    async with Sandbox(dialect=dialect) as sandbox, connect(sandbox) as bitpeak:
         sandbox.inject(Fault.disconnect_after_commit(), method="POST")
         spec = HandlerSpec("a", SlackSettings("https://hooks.slack.com/abc"), is_enabled=False)
         [outcome] = [o async for o in bitpeak.notification_handlers.create_many([spec])]
@@ -82,7 +84,7 @@ async def test_one_listing_serves_all_that_are_in_doubt(sandbox: Sandbox, bitpea
 async def test_nothing_is_lost_and_nothing_twice_under_mixed_faults(seed: int, connect: Connect):
     retry = Retry(**LIMITS)
     async with (
-        Sandbox(seed=seed) as sandbox,
+        Sandbox(dialect=DIALECT, seed=seed) as sandbox,
         connect(sandbox, retry=retry, timeout=Timeout(total=0.5)) as bitpeak,
     ):
         for fault, probability in [

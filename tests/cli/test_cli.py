@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from builders import as_listed
 from command_line import BITPEAK, CANARY, EXAMPLE, TWO, Run, Terminal, piped
 from typer.testing import CliRunner
 
@@ -50,8 +51,10 @@ def test_list_shows_handlers_without_their_secrets(run: Run, specs: Path):
     assert 0 == shown.exit_code
     assert [
         "id\ttype\tname\tenabled\tlast delivery\tsettings",
-        "1\temail\tMail\tyes\tnever\t'a@example.com'",
-        "2\twebhook\t[red]Hook\tyes\tnever\thttps://example.com/***",
+        *as_listed(
+            "1\temail\tMail\tyes\tnever\t'a@example.com'",
+            "2\twebhook\t[red]Hook\tyes\tnever\thttps://example.com/***",
+        ),
     ] == shown.stdout.splitlines()
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from builders import DIALECT
 from command_line import CANARY, Run, Terminal, piped
 
 from bitpeak_async.cli._exit import Exit
@@ -16,7 +17,7 @@ SPECS = "- {name: Mail, type: email, settings: {email: a@example.com}}\n"
 
 @pytest.fixture
 def threaded_sandbox():
-    with Sandbox(api_keys=[CANARY]) as sandbox:
+    with Sandbox(api_keys=[CANARY], dialect=DIALECT) as sandbox:
         yield sandbox
 
 

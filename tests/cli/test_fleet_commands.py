@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from builders import DIALECT
 from command_line import Run, Terminal
 
 from bitpeak_async.cli._exit import Exit
@@ -17,7 +18,7 @@ SPECS = "- {name: Mail, type: email, settings: {email: a@example.com}}\n"
 
 @pytest.fixture
 def threaded_sandbox():
-    with Sandbox(api_keys=KEYS.values()) as sandbox:
+    with Sandbox(api_keys=KEYS.values(), dialect=DIALECT) as sandbox:
         yield sandbox
 
 

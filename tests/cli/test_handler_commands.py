@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from builders import as_listed
 from command_line import CANARY, Run, Terminal
 
 X = ("x_consumer_key", "x_consumer_secret", "x_access_token", "x_access_token_secret")
@@ -78,7 +79,7 @@ def test_without_handlers_the_list_is_empty(run: Run):
 def test_a_list_is_json_that_streams_with_secrets_masked(run: Run, specs: Path):
     run("apply", specs)
     listed = run("list", "--json")
-    assert ["Mail", "[red]Hook"] == [each["name"] for each in json.loads(listed.stdout)]
+    assert as_listed("Mail", "[red]Hook") == [each["name"] for each in json.loads(listed.stdout)]
     assert CANARY not in listed.output
 
 

@@ -9,10 +9,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from attrs import evolve
+from builders import DIALECT, as_listed
 from command_line import BITPEAK, CANARY, EXAMPLE, Run, Terminal, piped
 
 from bitpeak_async.provisioning.files import read_specs
-from bitpeak_async.sandbox import Dialect, Fault, Sandbox
+from bitpeak_async.sandbox import Fault, Sandbox
 from bitpeak_async.settings import CLASSES, FIELDS, Format
 
 MAIL = "- {name: Mail, type: email, settings: {email: a@example.com}}\n"
@@ -67,7 +69,7 @@ def test_pruning_deletes_leftovers_within_limits(run: Run, specs: Path, mail: Pa
     refused = run("apply", mail, "--prune", "*", "--max-deletes", 0)
     assert 1 == refused.exit_code
     assert "the plan deletes 1 handlers, at most 0 are allowed" in refused.stderr
-    assert ["Mail", "[red]Hook"] == names(run)
+    assert as_listed("Mail", "[red]Hook") == names(run)
     assert "1 deleted" in run("apply", mail, "--prune", "*").stdout
     assert ["Mail"] == names(run)
 
@@ -162,7 +164,7 @@ def test_an_export_goes_to_stdout_and_does_not_overwrite_files(
     assert MAIL.strip() in exported.stdout or "name: Mail" in exported.stdout
     assert "Hook" not in exported.stdout
     assert CANARY not in run("export").output
-    assert ["Mail", "[red]Hook"] == [
+    assert as_listed("Mail", "[red]Hook") == [
         each["name"] for each in json.loads(run("export", "--json").stdout)
     ]
     taken = tmp_path / "taken.env"
@@ -339,7 +341,7 @@ def test_names_survive_an_export_in_any_locale(server: dict[str, str], run: Run,
 
 
 def test_a_masked_secret_is_exported_as_an_empty_variable(run: Run, tmp_path: Path):
-    with Sandbox(dialect=Dialect(secrets="masked")) as sandbox:
+    with Sandbox(dialect=evolve(DIALECT, secrets="masked")) as sandbox:
         sandbox.add(
             name="Bot", type="telegram", settings={"telegram": "1:a", "telegram_chat_id": "1"}
         )
@@ -358,7 +360,8 @@ def test_an_export_reports_the_handlers_it_skips(run: Run, threaded_sandbox: San
     done = run("export", "--json")
     assert 3 == done.exit_code
     assert ["Good"] == [each["name"] for each in json.loads(done.stdout)]
-    assert "skipped: 'Twin': several handlers have this name (ids 1, 2)" in done.stderr
+    ids = ", ".join(as_listed("1", "2"))
+    assert f"skipped: 'Twin': several handlers have this name (ids {ids})" in done.stderr
     assert "skipped: ' ' (id 4): name: must not be empty" in done.stderr
 
 

@@ -5,7 +5,8 @@ import pickle
 from typing import Any
 
 import pytest
-from builders import Connect
+from attrs import evolve
+from builders import DIALECT, Connect
 
 from bitpeak_async import (
     BitPeak,
@@ -58,8 +59,16 @@ def desired_state(wanted: list[HandlerSpec]) -> dict[str, tuple[Any, Any]]:
         Dialect(secrets="hidden"),
         Dialect(settings_update="replace", omitted_is_enabled="disable"),
         Dialect(ids="string", booleans="string", max_results_per_page=250, order="descending"),
+        Dialect.platform(),
     ],
-    ids=["documented", "masked secrets", "hidden secrets", "replacing updates", "strings"],
+    ids=[
+        "documented",
+        "masked secrets",
+        "hidden secrets",
+        "replacing updates",
+        "strings",
+        "platform",
+    ],
 )
 async def test_the_desired_state_is_reached_and_a_second_run_writes_nothing(
     dialect: Dialect, connect: Connect
@@ -363,7 +372,7 @@ async def test_a_handler_that_awaits_confirmation_is_not_fought(connect: Connect
         HandlerSpec("on", EmailSettings("on@example.com")),
         HandlerSpec("off", EmailSettings("off@example.com"), is_enabled=False),
     ]
-    dialect = Dialect(unconfirmed_emails=True)
+    dialect = evolve(DIALECT, unconfirmed_emails=True)
     async with Sandbox(dialect=dialect) as sandbox, connect(sandbox) as bitpeak:
         report = await bitpeak.provision(wanted)
         assert (True, 2) == (report.ok, len(report.created))
@@ -374,7 +383,7 @@ async def test_a_handler_that_awaits_confirmation_is_not_fought(connect: Connect
 
 
 async def test_a_plan_stays_valid_when_a_handler_is_confirmed_meanwhile(connect: Connect):
-    dialect = Dialect(unconfirmed_emails=True)
+    dialect = evolve(DIALECT, unconfirmed_emails=True)
     async with Sandbox(dialect=dialect) as sandbox, connect(sandbox) as bitpeak:
         await bitpeak.provision([HandlerSpec("a", EmailSettings("a@example.com"))])
         wanted = [HandlerSpec("a", SlackSettings("https://hooks.slack.com/1"))]

@@ -5,11 +5,13 @@ from collections import Counter
 from fnmatch import fnmatchcase
 from typing import Any
 
+from builders import DIALECT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bitpeak_async import (
     BitPeak,
+    Delete,
     DiscordSettings,
     EmailSettings,
     GoogleChatSettings,
@@ -26,9 +28,19 @@ from bitpeak_async import (
 from bitpeak_async._http.form import settings_fields
 from bitpeak_async.sandbox import Sandbox
 
+
+def kept(**fields: str) -> dict[str, str]:
+    """Return the fields as the server stores them."""
+    return DIALECT.cleaning.clean(fields)
+
+
+def is_kept(text: str) -> bool:
+    return kept(text=text)["text"].strip() not in ("", "0")  # PHP takes "0" for an empty field
+
+
 TEXT = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8
-).filter(lambda text: text.strip() not in ("", "0"))  # PHP takes "0" for an empty field
+).filter(is_kept)
 NAME = TEXT | st.sampled_from(["ops", "Ops", "ops 1", "ops 2", "ops 3", "team", "*", "[a]"])
 URL = st.sampled_from([f"https://example.com/{n}" for n in range(3)])
 SETTINGS = st.one_of(
@@ -44,7 +56,7 @@ SPECS = st.lists(
     st.builds(HandlerSpec, NAME, SETTINGS, st.booleans()),
     min_size=1,
     max_size=8,
-    unique_by=lambda spec: spec.name,
+    unique_by=lambda spec: kept(name=spec.name)["name"],
 )
 EXISTING = st.lists(st.builds(HandlerSpec, NAME, SETTINGS, st.booleans()), max_size=8)
 PRUNE = st.none() | st.sampled_from(["*", "ops*", "o?s", "nobody"])
@@ -59,24 +71,28 @@ def stored(handler: dict[str, Any]) -> tuple[Any, ...]:
     )
 
 
+def kept_name(spec: HandlerSpec) -> str:
+    return kept(name=spec.name)["name"]
+
+
 def described(spec: HandlerSpec) -> tuple[Any, ...]:
-    fields = tuple(settings_fields(spec.settings).items())
-    return (spec.name, str(spec.settings.type), fields, spec.is_enabled)
+    fields = tuple(kept(**settings_fields(spec.settings)).items())
+    return (kept_name(spec), str(spec.settings.type), fields, spec.is_enabled)
 
 
 async def scene(
     specs: list[HandlerSpec], existing: list[HandlerSpec], prune: str | None, *, through_json: bool
 ) -> None:
-    names = {spec.name for spec in specs}
+    names = {kept_name(spec) for spec in specs}
     async with (
-        Sandbox(extra_types={"twilio": ("twilio",)}) as sandbox,
+        Sandbox(extra_types={"twilio": ("twilio",)}, dialect=DIALECT) as sandbox,
         BitPeak(sandbox.api_key, base_url=sandbox.base_url) as bitpeak,
     ):
         sandbox.add_many(
             {
-                "name": spec.name,
+                "name": kept_name(spec),
                 "type": str(spec.settings.type),
-                "settings": settings_fields(spec.settings),
+                "settings": kept(**settings_fields(spec.settings)),
                 "is_enabled": spec.is_enabled,
             }
             for spec in existing
@@ -90,9 +106,11 @@ async def scene(
 
         assert len(plan.changes) == len(report.outcomes)
         assert not report.unresolved
-        twice = {spec.name for spec in existing if count(existing, spec.name) > 1} & names
-        assert twice == {each.change.name for each in report.failed if each.change.name in names}
-        desired = Counter(described(spec) for spec in specs if spec.name not in twice)
+        existing_names = Counter(map(kept_name, existing))
+        twice = {name for name in names if existing_names[name] > 1}
+        failed = [each.change for each in report.failed if not isinstance(each.change, Delete)]
+        assert twice == {kept(name=change.name)["name"] for change in failed}
+        desired = Counter(described(spec) for spec in specs if kept_name(spec) not in twice)
         left = Counter({key: n for key, n in before.items() if key[0] not in names - twice})
         if prune is not None and not twice:
             left = Counter({k: n for k, n in left.items() if not fnmatchcase(k[0], prune)})
@@ -105,10 +123,6 @@ async def scene(
             repeated = await bitpeak.apply(again)
             assert {Result.UNCHANGED} == {each.result for each in repeated.outcomes}
             assert {"GET"} == {each.method for each in list(sandbox.requests)[sent:]}
-
-
-def count(specs: list[HandlerSpec], name: str) -> int:
-    return sum(spec.name == name for spec in specs)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from builders import DIALECT
 
 from bitpeak_async import (
     BitPeak,
@@ -90,7 +91,7 @@ async def test_texts_that_the_server_cleans_make_neither_copies_nor_updates(
 
 async def test_what_the_server_keeps_otherwise_is_reported(connect: Connect):
     """A check box: any ``is_enabled`` in an update switches on."""
-    dialect = Dialect(sent_is_enabled="check_box")
+    dialect = evolve(DIALECT, sent_is_enabled="check_box")
     async with Sandbox(dialect=dialect) as sandbox, connect(sandbox) as bitpeak:
         [outcome] = (await bitpeak.provision([HandlerSpec("a", MAIL, is_enabled=False)])).failed
     assert isinstance(outcome.error, ReplyError)
@@ -106,7 +107,7 @@ async def test_a_type_that_an_update_lost_is_reported(sandbox: Sandbox, bitpeak:
 
 async def test_a_replica_that_lags_is_waited_for(connect: Connect):
     async with (
-        Sandbox(dialect=Dialect(replica_lag=0.3)) as sandbox,
+        Sandbox(dialect=evolve(DIALECT, replica_lag=0.3)) as sandbox,
         connect(sandbox, retry=Retry(base_delay=0.1)) as bitpeak,
     ):
         report = await bitpeak.provision(specs())
@@ -114,7 +115,10 @@ async def test_a_replica_that_lags_is_waited_for(connect: Connect):
 
 
 async def test_what_never_shows_is_unresolved(connect: Connect):
-    async with Sandbox(dialect=Dialect(replica_lag=60)) as sandbox, connect(sandbox) as bitpeak:
+    async with (
+        Sandbox(dialect=evolve(DIALECT, replica_lag=60)) as sandbox,
+        connect(sandbox) as bitpeak,
+    ):
         report = await bitpeak.provision(specs(1))
     [outcome] = report.unresolved
     assert "the server does not list handler 1" in str(outcome.error)
@@ -218,7 +222,7 @@ async def test_somebody_elses_handler_is_brought_to_the_spec(sandbox: Sandbox, b
 
 @pytest.mark.parametrize("omitted", ["keep", "disable"])
 async def test_a_switch_stays_as_people_set_it(omitted: Any, connect: Connect):
-    dialect = Dialect(omitted_is_enabled=omitted)
+    dialect = evolve(DIALECT, omitted_is_enabled=omitted)
     async with Sandbox(dialect=dialect) as sandbox, connect(sandbox) as bitpeak:
         for n, is_enabled in enumerate([True, False]):
             settings = {"email": "old@example.com"}
@@ -239,7 +243,10 @@ async def test_a_rename_keeps_the_id(sandbox: Sandbox, bitpeak: BitPeak):
 
 
 async def test_hidden_secrets_are_sent_again_on_demand(connect: Connect):
-    async with Sandbox(dialect=Dialect(secrets="hidden")) as sandbox, connect(sandbox) as bitpeak:
+    async with (
+        Sandbox(dialect=evolve(DIALECT, secrets="hidden")) as sandbox,
+        connect(sandbox) as bitpeak,
+    ):
         sandbox.add(
             name="bot", type="telegram", settings={"telegram": "old", "telegram_chat_id": "-1"}
         )
