@@ -81,7 +81,8 @@ def pythons(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """Test with the lowest versions that pyproject.toml allows."""
     session.install("uv")
-    pins = Path(session.create_tmp(), "pins.txt")
+    # Not in session.create_tmp(): that sets TMPDIR, and tests would find the pyproject.toml above.
+    pins = Path(session.virtualenv.location, "pins.txt")
     extras = [f"--extra={extra}" for extra in EXTRAS.split(",")]
     lowest = ("--resolution=lowest-direct", "--quiet", f"--output-file={pins}")
     session.run("uv", "pip", "compile", "pyproject.toml", *extras, *lowest)
