@@ -314,12 +314,13 @@ async def test_a_deadline_bounds_create_many(sandbox: Sandbox, connect: Connect)
 async def test_the_grace_holds_while_lost_creates_are_settled(sandbox: Sandbox, connect: Connect):
     """A create that is sent again while the run is cancelled has its time to end."""
     sandbox.inject(Fault.disconnect_before_commit(), method="POST")
-    sandbox.inject(Fault.slow(0.3), method="POST", after=1)
+    sandbox.inject(Fault.slow(1), method="POST", after=1)
     async with connect(sandbox, timeout=Timeout(total=5)) as bitpeak:
         task = asyncio.create_task(bitpeak.provision(specs(1), grace=5))
         # Recorded as they end: the list, the lost create, the list again; then it is sent again.
-        while len(sandbox.requests) < 3 or not sandbox.in_flight:  # noqa: ASYNC110 - no event
-            await asyncio.sleep(0.001)
+        async with asyncio.timeout(30):
+            while len(sandbox.requests) < 3 or not sandbox.in_flight:  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0.001)
         task.cancel()
         with pytest.raises(asyncio.CancelledError) as caught:
             await task
