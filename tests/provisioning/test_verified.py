@@ -314,7 +314,7 @@ async def test_a_deadline_bounds_create_many(sandbox: Sandbox, connect: Connect)
 async def test_the_grace_holds_while_lost_creates_are_settled(sandbox: Sandbox, connect: Connect):
     """A create that is sent again while the run is cancelled has its time to end."""
     sandbox.inject(Fault.disconnect_before_commit(), method="POST")
-    sandbox.inject(Fault.slow(1), method="POST", after=1)
+    sandbox.inject(Fault.slow(1), method="POST")
     async with connect(sandbox, timeout=Timeout(total=5)) as bitpeak:
         task = asyncio.create_task(bitpeak.provision(specs(1), grace=5))
         # Recorded as they end: the list, the lost create, the list again; then it is sent again.
