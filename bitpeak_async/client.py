@@ -29,9 +29,11 @@ from bitpeak_async.keywords import (
 )
 from bitpeak_async.notification_handlers import NotificationHandlers
 from bitpeak_async.options import Retry, Timeout
-from bitpeak_async.provisioning.apply import Outcome, Report, apply_plan
+from bitpeak_async.provisioning.apply import apply_plan
 from bitpeak_async.provisioning.changes import Delete
-from bitpeak_async.provisioning.plan import Plan, make_plan, refuse_unsafe, still_valid
+from bitpeak_async.provisioning.plan import Plan, make_plan
+from bitpeak_async.provisioning.report import Outcome, Report
+from bitpeak_async.provisioning.safety import refuse_unsafe, still_valid
 from bitpeak_async.records import HandlerSpec, NotificationHandler, UnreadableHandler
 
 if TYPE_CHECKING:

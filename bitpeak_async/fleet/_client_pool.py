@@ -17,7 +17,7 @@ from bitpeak_async.fleet._network import FleetNetwork
 from bitpeak_async.fleet._resolve import Credentials, ResolvedAccount, Resolver
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.keywords import ClientConfig, ProvisionConfig, ProvisionOptions
-from bitpeak_async.provisioning.apply import Outcome, Report
+from bitpeak_async.provisioning.report import Outcome, Report
 
 
 class ClientPool:

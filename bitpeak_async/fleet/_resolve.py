@@ -16,7 +16,7 @@ from bitpeak_async._secret import Secret
 from bitpeak_async.errors import ConfigurationError, PlanError
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.keywords import ClientConfig
-from bitpeak_async.provisioning.plan import usable
+from bitpeak_async.provisioning.desired import validate_specs
 from bitpeak_async.provisioning.spec_files.document import refuse
 from bitpeak_async.provisioning.spec_files.loader import SpecLoader
 from bitpeak_async.records import HandlerSpec
@@ -146,7 +146,7 @@ def read_account_specs(
 
 def _spec_problems(account: Account, specs: tuple[HandlerSpec, ...]) -> list[str]:
     try:
-        usable(specs)
+        validate_specs(specs)
     except PlanError as error:
         return [f"{account.title}: {problem}" for problem in error.problems]
     return []

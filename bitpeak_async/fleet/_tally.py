@@ -11,7 +11,7 @@ from bitpeak_async._checks import check_listener
 from bitpeak_async.errors import BitPeakError
 from bitpeak_async.events import notify
 from bitpeak_async.fleet.report import AccountReport, FleetReport
-from bitpeak_async.provisioning.apply import Outcome, Report, Result
+from bitpeak_async.provisioning.report import Outcome, Report, Result
 
 
 @define(eq=False)

@@ -27,8 +27,8 @@ from bitpeak_async.keywords import (
     refuse_unknown,
     takes,
 )
-from bitpeak_async.provisioning.apply import Outcome, Report, partial_report
 from bitpeak_async.provisioning.plan import Plan
+from bitpeak_async.provisioning.report import Outcome, Report, partial_report
 
 __all__ = ["Fleet"]
 

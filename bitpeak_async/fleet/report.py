@@ -10,8 +10,8 @@ from typing import Final
 from attrs import field, frozen
 
 from bitpeak_async.errors import BitPeakError, ProvisionError
-from bitpeak_async.provisioning.apply import Report, Result
 from bitpeak_async.provisioning.plan import Plan
+from bitpeak_async.provisioning.report import Report, Result
 
 __all__ = ["AccountReport", "FleetCancelledError", "FleetPlan", "FleetReport"]
 

@@ -1,6 +1,5 @@
 """Desired handlers → the server's state, in two steps: a plan to read, then its application."""
 
-from bitpeak_async.provisioning.apply import Outcome, Report, Result, partial_report
 from bitpeak_async.provisioning.changes import (
     Change,
     Conflict,
@@ -11,6 +10,7 @@ from bitpeak_async.provisioning.changes import (
     Update,
 )
 from bitpeak_async.provisioning.plan import Plan
+from bitpeak_async.provisioning.report import Outcome, Report, Result, partial_report
 
 __all__ = [
     "Change",

@@ -6,13 +6,13 @@ import secrets
 from collections import Counter
 from collections.abc import AsyncIterable, Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
-from typing import Final, Self
+from typing import Self
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from bitpeak_async._bulk.identity import Match, Names, kept_as_one_of, text_key
 from bitpeak_async._gc import gc_paused
-from bitpeak_async._http.form import name_problems, spec_problems
+from bitpeak_async._http.form import name_problems
 from bitpeak_async._http.pagination import SeenIds
 from bitpeak_async.errors import PlanError
 from bitpeak_async.provisioning import plan_json
@@ -28,13 +28,10 @@ from bitpeak_async.provisioning.changes import (
     describe,
     kept_as,
 )
+from bitpeak_async.provisioning.desired import distinct, validate_specs
 from bitpeak_async.records import HandlerSpec, NotificationHandler, UnreadableHandler
 
 __all__ = ["Plan"]
-
-# As octoDNS: deleting more than a third of what there is is rather a mistake than a wish.
-_MAX_SHARE: Final = 0.3
-_FEW: Final = 10
 
 
 @frozen(repr=False)
@@ -133,7 +130,7 @@ class Plan:
         Raises:
             PlanError: it is no such JSON, or the specs are other ones; it names each.
         """
-        return cls(**plan_json.load(text, usable(specs)))
+        return cls(**plan_json.load(text, validate_specs(specs)))
 
 
 async def make_plan(
@@ -157,7 +154,7 @@ async def make_plan(
             creates one that it could be.
     """
     with gc_paused():
-        desired = usable(specs)
+        desired = validate_specs(specs)
     if prune is not None:
         _refuse_to_prune(prune, desired)
     seen = SeenIds() if seen is None else seen
@@ -282,116 +279,3 @@ class _Near:
         name = self._names.get(text_key(existing).casefold())
         if name is not None:
             self.warnings.append(f"{name!r} is desired and {existing!r} exists; is one meant?")
-
-
-def listed(specs: Iterable[HandlerSpec]) -> list[HandlerSpec]:
-    """Return the specs as a list; raise PlanError for what cannot be iterated over."""
-    if not isinstance(specs, Iterable):
-        kind = type(specs).__name__
-        raise PlanError(f"specs must be an iterable of HandlerSpec, not {kind}")
-    return list(specs)
-
-
-def usable(specs: Iterable[HandlerSpec]) -> list[HandlerSpec]:
-    """Return the specs; raise PlanError for those that cannot be sent or share a name."""
-    desired = listed(specs)
-    problems: list[str] = []
-    seen: dict[str, int] = {}
-    renamed: list[tuple[int, str]] = []
-    for place, spec in enumerate(desired, 1):
-        if not isinstance(spec, HandlerSpec):
-            problems.append(f"spec {place}: must be a HandlerSpec, not {type(spec).__name__}")
-            continue
-        if found := spec_problems(spec):
-            problems += [f"spec {place} ({spec.name!r}): {name} {what}" for name, what in found]
-        else:
-            first = seen.setdefault(spec.name, place)
-            if first != place:
-                problems.append(f"specs {first} and {place} share the name {spec.name!r}")
-            if spec.renamed_from is not None and spec.renamed_from != spec.name:
-                renamed.append((place, spec.renamed_from))
-    problems += _former_problems(renamed, seen)
-    if problems:
-        raise PlanError("; ".join(problems), problems=tuple(problems))
-    return desired
-
-
-def _former_problems(renamed: list[tuple[int, str]], seen: dict[str, int]) -> Iterator[str]:
-    firsts: dict[str, int] = {}
-    for place, name in renamed:
-        if name in seen:
-            yield f"spec {place} is renamed from {name!r}, the name of spec {seen[name]}"
-        elif (first := firsts.setdefault(name, place)) != place:
-            yield f"specs {first} and {place} are both renamed from {name!r}"
-
-
-def distinct(desired: Iterable[HandlerSpec]) -> Names:
-    """Return the names of the specs; raise PlanError if a server may keep two of them as one."""
-    places = {spec.name: place for place, spec in enumerate(desired, 1)}
-    names = Names(places)
-    if names.clashes:
-        problems = tuple(
-            f"specs {places[first]} and {places[second]} have names that a server may keep as one: "
-            f"{first!r} and {second!r}"
-            for first, second in names.clashes
-        )
-        raise PlanError("; ".join(problems), problems=problems)
-    return names
-
-
-def refuse_unsafe(plan: Plan, max_deletes: int | None, *, force: bool) -> None:
-    """Raise PlanError if a plan deletes more than it may.
-
-    Args:
-        plan: to be applied.
-        max_deletes: deletions allowed at most, or None for no such limit.
-        force: allow deleting more than 30 % of ten or more handlers that pruning reaches.
-    """
-    count = len(plan.deletes)
-    if max_deletes is not None and count > max_deletes:
-        raise PlanError(f"the plan deletes {count} handlers, at most {max_deletes} are allowed")
-    if not force and plan.reached >= _FEW and count > _MAX_SHARE * plan.reached:
-        raise PlanError(
-            f"the plan deletes {count} of the {plan.reached} handlers that match {plan.prune!r}: "
-            f"more than {_MAX_SHARE:.0%}; force it if that is meant"
-        )
-
-
-def still_valid(plan: Plan, now: Plan, existing: SeenIds) -> Plan:
-    """Return what is left to do of a plan, as things are now.
-
-    Where somebody made the very change meanwhile, nothing is left to do, and that is fine. What
-    pruning would reach only now was not in the plan, and stays.
-
-    Args:
-        plan: to be applied.
-        now: made from the same specs and salt just now.
-        existing: the ids of all handlers there are now.
-
-    Raises:
-        PlanError: it is for another server, or a handler that it touches changed since; it names
-            each.
-    """
-    if plan.server != now.server:
-        raise PlanError(f"the plan is for {plan.server}, and this is {now.server}; plan again")
-    stale: list[str] = []
-    changes: list[Change] = []
-    after = {change.name: change for change in now.changes if not isinstance(change, Delete)}
-    deletes = {change.handler_id: change for change in now.deletes}
-    for before in plan.changes:
-        if not isinstance(before, Delete):
-            current = after[before.name]
-            fresh = isinstance(current, Unchanged) or before == current
-            changes.append(current)
-        else:
-            fresh = deletes.get(before.handler_id) == before or before.handler_id not in existing
-            changes.append(before)
-        if not fresh:
-            stale.append(before.name)
-    if stale:
-        names = ", ".join(map(repr, stale))
-        raise PlanError(
-            f"the plan is stale: {names} changed since; plan again",
-            problems=tuple(f"{name!r} changed since the plan was made" for name in stale),
-        )
-    return evolve(now, changes=tuple(changes))

@@ -22,8 +22,9 @@ from bitpeak_async.keywords import (
 )
 from bitpeak_async.notification_handlers import NotificationHandlers, Query, readable
 from bitpeak_async.options import Retry, Timeout
-from bitpeak_async.provisioning.apply import Outcome, Report
-from bitpeak_async.provisioning.plan import Plan, listed
+from bitpeak_async.provisioning.desired import as_list
+from bitpeak_async.provisioning.plan import Plan
+from bitpeak_async.provisioning.report import Outcome, Report
 from bitpeak_async.records import HandlerSpec, NotificationHandler, Page
 from bitpeak_async.settings import Settings, SettingsFields
 from bitpeak_async.sync.mailbox import CallerMailbox
@@ -198,7 +199,7 @@ class SyncBitPeak:
     @_mirrors(BitPeak.plan)
     def plan(self, specs: Iterable[HandlerSpec], **options: Unpack[PlanOptions]) -> Plan:
         refuse_unknown("SyncBitPeak.plan", options, PlanOptions)
-        return self._runner.run(partial(self._bitpeak.plan, listed(specs), **options))
+        return self._runner.run(partial(self._bitpeak.plan, as_list(specs), **options))
 
     @_mirrors(BitPeak.apply)
     def apply(
@@ -225,7 +226,7 @@ class SyncBitPeak:
         refuse_unknown("SyncBitPeak.provision", options, ProvisionOptions)
         caller = CallerMailbox()
         calling = caller.calling(on_outcome)
-        provision = partial(self._bitpeak.provision, listed(specs), on_outcome=calling, **options)
+        provision = partial(self._bitpeak.provision, as_list(specs), on_outcome=calling, **options)
         return self._runner.run(provision, caller)
 
     @_mirrors(BitPeak.close)

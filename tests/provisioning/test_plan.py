@@ -32,7 +32,8 @@ from bitpeak_async import (
 )
 from bitpeak_async._http.pagination import SeenIds
 from bitpeak_async.provisioning.changes import digest
-from bitpeak_async.provisioning.plan import make_plan, refuse_unsafe, still_valid
+from bitpeak_async.provisioning.plan import make_plan
+from bitpeak_async.provisioning.safety import refuse_unsafe, still_valid
 from bitpeak_async.settings import Format
 
 NOW = dt.datetime(2025, 12, 5, tzinfo=dt.UTC)

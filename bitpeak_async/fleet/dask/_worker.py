@@ -21,7 +21,7 @@ from bitpeak_async.fleet.dask._tasks import (
 )
 from bitpeak_async.fleet.report import AccountReport
 from bitpeak_async.keywords import ClientConfig
-from bitpeak_async.provisioning.apply import partial_report
+from bitpeak_async.provisioning.report import partial_report
 from bitpeak_async.provisioning.spec_files.document import refuse
 
 

@@ -1,0 +1,136 @@
+"""What became of a plan: one outcome for each change."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from attrs import frozen
+
+from bitpeak_async.errors import BitPeakError, ProvisionError
+from bitpeak_async.provisioning.changes import Change
+
+__all__ = ["Outcome", "Report", "Result", "partial_report"]
+
+
+class Result(StrEnum):
+    """What became of a change."""
+
+    CREATED = "created"
+    ADOPTED = "adopted"
+    UPDATED = "updated"
+    DELETED = "deleted"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+    UNRESOLVED = "unresolved"
+
+
+@frozen
+class Outcome:
+    """What became of one change.
+
+    Attributes:
+        change: from the plan.
+        result: in a word; ``ADOPTED`` is a handler that somebody else made during the run,
+            ``UNRESOLVED`` one that may be there or not, or twice.
+        handler_id: the handler's id, where it is known.
+        error: why it failed or is unresolved, else None.
+    """
+
+    change: Change
+    result: Result
+    handler_id: int | None = None
+    error: BitPeakError | None = None
+
+
+@frozen(repr=False)
+class Report:
+    """The outcomes of a plan, one for each change and in its order.
+
+    Attributes:
+        outcomes: as a listing after the last write showed them.
+        is_verified: whether there was such a listing; otherwise outcomes are what replies said.
+        warnings: what the server changed in names, one sentence each.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    is_verified: bool = True
+    warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Report({self.summary})"  # asyncio itself calls it, for each result of a task
+
+    def _with(self, result: Result) -> tuple[Outcome, ...]:
+        return tuple(outcome for outcome in self.outcomes if outcome.result is result)
+
+    @property
+    def created(self) -> tuple[Outcome, ...]:
+        """Handlers that did not exist before."""
+        return self._with(Result.CREATED)
+
+    @property
+    def adopted(self) -> tuple[Outcome, ...]:
+        """Handlers that somebody else made during the run, brought to their specs."""
+        return self._with(Result.ADOPTED)
+
+    @property
+    def updated(self) -> tuple[Outcome, ...]:
+        """Handlers that differed."""
+        return self._with(Result.UPDATED)
+
+    @property
+    def deleted(self) -> tuple[Outcome, ...]:
+        """Handlers that pruning deleted."""
+        return self._with(Result.DELETED)
+
+    @property
+    def unchanged(self) -> tuple[Outcome, ...]:
+        """Handlers that were as they should be, or that somebody else deleted."""
+        return self._with(Result.UNCHANGED)
+
+    @property
+    def failed(self) -> tuple[Outcome, ...]:
+        """Changes that were not made, or not wholly."""
+        return self._with(Result.FAILED)
+
+    @property
+    def unresolved(self) -> tuple[Outcome, ...]:
+        """Handlers that may be there or not, or twice."""
+        return self._with(Result.UNRESOLVED)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every handler is now as it should be."""
+        return not any(outcome.error for outcome in self.outcomes)
+
+    @property
+    def summary(self) -> str:
+        """One line of counts, such as ``"40 created, 0 updated, 3 unchanged, 0 failed"``."""
+        counts = {result: len(self._with(result)) for result in Result}
+        for result in (Result.ADOPTED, Result.DELETED, Result.UNRESOLVED):
+            if not counts[result]:
+                del counts[result]
+        return ", ".join(f"{count} {result}" for result, count in counts.items())
+
+    def raise_for_failures(self) -> None:
+        """Raise ProvisionError if anything failed or is unresolved; it holds each error."""
+        errors = tuple(outcome.error for outcome in self.outcomes if outcome.error)
+        if errors:
+            raise ProvisionError(
+                f"{len(errors)} of {len(self.outcomes)} changes failed; the first: {errors[0]}",
+                errors=errors,
+            )
+
+
+def partial_report(error: BaseException | None) -> Report | None:
+    """Return the report of a provisioning that an exception ended, or None if there is none.
+
+    It is found in the exception or its causes: in a ``CancelledError``, the ``TimeoutError`` that
+    ``asyncio.timeout()`` makes of it, a ``RequestTimeoutError`` of a deadline, or the
+    ``KeyboardInterrupt`` that ended a call of the synchronous client. Changes that were not begun
+    are not in it.
+    """
+    while error is not None:
+        if isinstance(report := vars(error).get("report"), Report):
+            return report
+        error = error.__cause__ or error.__context__
+    return None
