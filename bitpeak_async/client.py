@@ -1,4 +1,7 @@
-"""The client: configuration, life cycle, desired state."""
+"""The client: configuration, life cycle, desired state.
+
+Some lines over 300: every keyword is documented for users.
+"""
 
 from __future__ import annotations
 
@@ -158,7 +161,8 @@ class BitPeak:
 
         Args:
             plan: from ``plan()``.
-            on_outcome: called once for each change, as it ends. What it raises is logged only.
+            on_outcome: called with each outcome when the reply comes, and again if a listing
+                shows otherwise. What it raises is only logged.
             **options: see ``ApplyOptions``.
 
         Returns:
@@ -202,7 +206,8 @@ class BitPeak:
 
         Args:
             specs: the desired handlers; a handler's name is its key.
-            on_outcome: called once for each change, as it ends. What it raises is logged only.
+            on_outcome: called with each outcome when the reply comes, and again if a listing
+                shows otherwise. What it raises is only logged.
             **options: see ``PlanOptions`` and ``ApplyOptions``.
         """
         refuse_unknown("BitPeak.provision", options, ProvisionOptions)

@@ -171,7 +171,7 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-OPTIONS: dict[str, Any] = {"retry": Retry(attempts=1), "timeout": Timeout(total=0.2)}
+OPTIONS: dict[str, Any] = {"retry": Retry(attempts=1), "timeout": Timeout(total=0.5)}
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=lambda each: str(each.type))

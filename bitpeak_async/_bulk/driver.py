@@ -1,4 +1,7 @@
-"""Carries out what a ledger decides: requests by workers, listings, waits."""
+"""Carries out what a ledger decides: requests by workers, listings, waits.
+
+Over 300 lines, because the bounds of a run (grace, deadline) must see all of its waits.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 Pure: it is told what requests returned and what a listing showed. Settling lost creates, sending
 them again, looking for late copies, verifying, and yielding to a run that overlaps are one step,
-repeated: ``next_look`` → ``resolve`` → ``Entry.next_action``.
+repeated: ``next_look`` → ``resolve`` → ``Entry.next_action``. Over 300 lines, because these
+decisions share their state.
 """
 
 from __future__ import annotations

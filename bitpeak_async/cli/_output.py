@@ -217,6 +217,7 @@ def progress(total: int) -> Iterator[Callable[[object], None]]:
         task = bar.add_task("Applying", total=total)
 
         def advance(_: object) -> None:
-            bar.advance(task)
+            if not bar.finished:  # an outcome comes again if a listing shows otherwise
+                bar.advance(task)
 
         yield advance
