@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         PaceStoreRestored,
         Paused,
         RateChanged,
+        RateSnapshot,
         ReplyReceived,
         RequestAbandoned,
         RequestFailed,
@@ -146,6 +147,7 @@ __all__ = [
     "ProvisionOptions",
     "RateChanged",
     "RateLimitError",
+    "RateSnapshot",
     "RedirectError",
     "ReplyError",
     "ReplyReceived",
@@ -194,7 +196,7 @@ _HOMES = {
         ),
         "events": (
             "Event Hook OutcomeKnown PaceStoreLost PaceStoreRestored Paused RateChanged "
-            "ReplyReceived RequestAbandoned RequestFailed RequestSent Retrying"
+            "RateSnapshot ReplyReceived RequestAbandoned RequestFailed RequestSent Retrying"
         ),
         "keywords": "ApplyOptions ClientOptions PlanOptions PortableOptions ProvisionOptions",
         "notification_handlers": "NotificationHandlers",

@@ -20,6 +20,7 @@ from bitpeak_async._http.network import SessionNetwork
 from bitpeak_async._http.session import check_session
 from bitpeak_async._http.transport import CallOptions, Transport
 from bitpeak_async._secret import Secret, hides
+from bitpeak_async.events import RateSnapshot
 from bitpeak_async.keywords import (
     ApplyOptions,
     ClientConfig,
@@ -265,6 +266,14 @@ class BitPeak:
     def _driver(self, *, verifies: bool = True) -> Driver:
         ledger = Ledger(self._options.retry, verifies=verifies)
         return Driver.over(self._transport, self._options, self.notification_handlers, ledger)
+
+    @property
+    def rate(self) -> RateSnapshot:
+        """The rate that was learnt, the pause if there is one, and how many requests wait.
+
+        It is a snapshot: ask again for a newer one. Asking sends nothing.
+        """
+        return self._transport.lifecycle.rate
 
     async def close(self) -> None:
         """Close the session, unless it was given or is another client's. Closing twice is fine."""

@@ -22,6 +22,7 @@ __all__ = [
     "PaceStoreRestored",
     "Paused",
     "RateChanged",
+    "RateSnapshot",
     "ReplyReceived",
     "RequestAbandoned",
     "RequestFailed",
@@ -154,6 +155,23 @@ class RateChanged:
     """
 
     requests_per_second: float
+
+
+@frozen(kw_only=True)
+class RateSnapshot:
+    """What a client knows of its rate at one moment.
+
+    Attributes:
+        rate: requests per second, of all that share it; infinite while no limit is known.
+        paused_for: seconds until a pause ends; 0 without one, and while a probe is under way.
+        in_flight: requests of this client that are under way.
+        waiting: requests of this client that wait for a slot, for the rate or for a pause.
+    """
+
+    rate: float
+    paused_for: float = 0.0
+    in_flight: int = 0
+    waiting: int = 0
 
 
 @frozen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias
 
@@ -14,6 +15,7 @@ from bitpeak_async._rate.limiter import Limiter
 from bitpeak_async._rate.shared_limiter import SharedLimiter
 from bitpeak_async._secret import Secret
 from bitpeak_async.errors import ClosedError
+from bitpeak_async.events import RateSnapshot
 
 NewLimiter: TypeAlias = Callable[[Callable[[], float], int], Limiter | SharedLimiter]
 
@@ -96,6 +98,13 @@ class Lifecycle:
         slots = self.slots
         limiter = self._new_limiter(loop.time, slots)
         self._binding = Binding(self._connections.open(slots), limiter, loop.time)
+
+    @property
+    def rate(self) -> RateSnapshot:
+        """What is known of the rate now; nothing before the first call."""
+        if self._loop is None:
+            return RateSnapshot(rate=math.inf)
+        return self._binding.limiter.snapshot
 
     def abandon(self) -> None:
         """Forget the connections: a forked child has lost their loop."""

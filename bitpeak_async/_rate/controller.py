@@ -86,6 +86,11 @@ class RateController:
         per_minute = self.pace.requests_per_minute
         return math.inf if per_minute is None else per_minute / 60
 
+    @property
+    def under_way(self) -> int:
+        """Requests admitted and not yet released."""
+        return self._under_way
+
     def wait(self) -> float:
         """Return the seconds until the next request may start; 0 or less means now."""
         if self._probe is not None:

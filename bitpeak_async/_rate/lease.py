@@ -63,6 +63,11 @@ class Lease:
         return min(self._state.value.rate, self._bounds.ceiling)
 
     @property
+    def under_way(self) -> int:
+        """Requests admitted and not yet released."""
+        return self._under_way
+
+    @property
     def paused_until(self) -> float:
         """When the pause ends, on the clock; minus infinity without one."""
         pause = self._state.value.pause

@@ -9,6 +9,7 @@ from collections import deque
 from bitpeak_async._rate.controller import RateController
 from bitpeak_async._rate.lease import Lease, Permit
 from bitpeak_async.errors import RateLimitError
+from bitpeak_async.events import RateSnapshot
 
 
 class Limiter:
@@ -51,6 +52,22 @@ class Limiter:
             if not turn.cancel() and not turn.cancelled() and turn.exception() is None:
                 self.leave(turn.result())
             raise
+
+    @property
+    def snapshot(self) -> RateSnapshot:
+        """What is known of the rate now."""
+        pacer = self.pacer
+        return RateSnapshot(
+            rate=pacer.rate,
+            paused_for=max(0.0, pacer.paused_until - pacer.clock()),
+            in_flight=pacer.under_way,
+            waiting=self.waiting,
+        )
+
+    @property
+    def waiting(self) -> int:
+        """Tasks that wait to be admitted."""
+        return sum(not turn.done() for turn in self._waiting)
 
     def leave(self, permit: Permit) -> None:
         """Give the slot back."""

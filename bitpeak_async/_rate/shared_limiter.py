@@ -9,13 +9,21 @@ from contextlib import suppress
 from contextvars import Context
 from typing import Final
 
+from attrs import evolve
+
 from bitpeak_async._rate.controller import RateController
 from bitpeak_async._rate.group import LAST_RETRY, Group
 from bitpeak_async._rate.lease import Lease, Permit
 from bitpeak_async._rate.limiter import Limiter
 from bitpeak_async._rate.link import PATIENCE, Link, told
 from bitpeak_async._rate.shared_controller import SharedRateController
-from bitpeak_async.events import Emitter, PaceStoreLost, PaceStoreRestored, RateChanged
+from bitpeak_async.events import (
+    Emitter,
+    PaceStoreLost,
+    PaceStoreRestored,
+    RateChanged,
+    RateSnapshot,
+)
 from bitpeak_async.options import Pace
 
 _SOONEST: Final = 0.05  # seconds between two exchanges
@@ -94,6 +102,12 @@ class SharedLimiter:
             await asyncio.shield(meeting)
         if problem := meeting.result():
             raise self._link.unreachable(problem)
+
+    @property
+    def snapshot(self) -> RateSnapshot:
+        """What is known of the rate now."""
+        snapshot = self._gate.snapshot
+        return evolve(snapshot, waiting=self._under_way - snapshot.in_flight)
 
     def leave(self, permit: Permit) -> None:
         """Give the slot back."""

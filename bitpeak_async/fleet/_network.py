@@ -28,11 +28,17 @@ class QuotaLimiter(Limiter):
         self._turn = asyncio.Lock()
         self._quota = quota
         self._is_paced = False
+        self._entering = 0
 
     @property
     def is_paced(self) -> bool:
         """Whether a task waits for nothing but the rate."""
         return self._is_paced
+
+    @property
+    def waiting(self) -> int:
+        """Tasks that wait to be admitted."""
+        return self._entering
 
     def try_enter(self) -> None:
         """Return None: only ``enter()`` acquires a slot of the fleet."""
@@ -45,6 +51,13 @@ class QuotaLimiter(Limiter):
         Raises:
             RateLimitError: the server has let nothing through for too long.
         """
+        self._entering += 1
+        try:
+            return await self._enter()
+        finally:
+            self._entering -= 1
+
+    async def _enter(self) -> Permit:
         await self._slots.acquire()
         try:
             async with self._turn:

@@ -11,6 +11,7 @@ from typing import Any, Final, Self, TypeVar, Unpack, cast
 from bitpeak_async._bulk.driver import CreateOutcome
 from bitpeak_async._secret import hides
 from bitpeak_async.client import BitPeak
+from bitpeak_async.events import RateSnapshot
 from bitpeak_async.keywords import (
     ApplyOptions,
     ClientConfig,
@@ -228,6 +229,11 @@ class SyncBitPeak:
         calling = caller.calling(on_outcome)
         provision = partial(self._bitpeak.provision, as_list(specs), on_outcome=calling, **options)
         return self._runner.run(provision, caller)
+
+    @property
+    def rate(self) -> RateSnapshot:
+        """As ``BitPeak.rate``; any thread may ask."""
+        return self._bitpeak.rate
 
     @_mirrors(BitPeak.close)
     def close(self) -> None:

@@ -1,11 +1,20 @@
 """The rate as a client's user meets it, over real sockets."""
 
 import asyncio
+import math
 from collections.abc import Callable
 
 import pytest
 
-from bitpeak_async import BitPeak, EmailSettings, RateLimitError, Retry
+from bitpeak_async import (
+    BitPeak,
+    EmailSettings,
+    Pace,
+    RateLimitError,
+    RateSnapshot,
+    Retry,
+    SyncBitPeak,
+)
 from bitpeak_async.sandbox import FixedWindow, Sandbox
 
 EMAIL = EmailSettings("a@example.com")
@@ -29,6 +38,36 @@ async def test_a_server_that_refuses_everything_is_given_up(connect: Callable[..
     assert {"the server has refused every request for 1 s (429)"} == {
         str(error).partition(";")[0] for error in errors
     }
+
+
+async def test_a_snapshot_tells_the_rate_the_pause_and_who_waits(connect: Callable[..., BitPeak]):
+    limit = FixedWindow(3, 3600.0, announce="retry_after")
+    pace = Pace(in_flight=2, requests_per_minute=60_000)
+    async with Sandbox(limit=limit) as sandbox, connect(sandbox, pace=pace) as bitpeak:
+        for _ in range(3):
+            await bitpeak.notification_handlers.list()
+        assert RateSnapshot(rate=1000.0) == bitpeak.rate
+        tasks = [asyncio.create_task(bitpeak.notification_handlers.list()) for _ in range(5)]
+        await asyncio.sleep(0)
+        assert (2, 3) == (bitpeak.rate.in_flight, bitpeak.rate.waiting)
+        while not bitpeak.rate.paused_for:  # noqa: ASYNC110 - there is nothing to wait for
+            await asyncio.sleep(0.001)
+        assert 50 < bitpeak.rate.paused_for <= 60
+        while bitpeak.rate.in_flight:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        assert 5 == bitpeak.with_options(deadline=1).rate.waiting
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        assert 0 == bitpeak.rate.waiting
+
+
+def test_any_thread_may_ask_a_synchronous_client_for_its_rate(threaded_sandbox: Sandbox):
+    key, url = threaded_sandbox.api_key, threaded_sandbox.base_url
+    with SyncBitPeak(key, base_url=url, pace=Pace(requests_per_minute=600)) as bitpeak:
+        assert RateSnapshot(rate=math.inf) == bitpeak.rate, "before the first call"
+        bitpeak.notification_handlers.list()
+        assert RateSnapshot(rate=10.0) == bitpeak.rate
 
 
 async def test_two_clients_of_one_key_share_a_pause(connect: Callable[..., BitPeak]):

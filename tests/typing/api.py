@@ -40,6 +40,7 @@ from bitpeak_async import (
     PlanOptions,
     PortableOptions,
     ProvisionOptions,
+    RateSnapshot,
     Report,
     Result,
     Retry,
@@ -114,6 +115,8 @@ async def calls(bitpeak: BitPeak, specs: list[HandlerSpec]) -> None:
     assert_type(handlers.pages(), AsyncGenerator[Page[NotificationHandler], None])
     assert_type(handlers.create_many(specs), AsyncGenerator[CreateOutcome, None])
     assert_type(bitpeak.with_options(deadline=1), BitPeak)
+    assert_type(bitpeak.rate, RateSnapshot)
+    assert_type(bitpeak.rate.paused_for, float)
     plan = await bitpeak.plan(specs)
     assert_type(plan, Plan)
     report = await bitpeak.apply(plan)
