@@ -1,6 +1,6 @@
 """What the law of the rate has to achieve, scene by scene, in virtual time.
 
-``python tests/_rate/scenes.py`` prints the table of ``docs/shared-limits.md`` and draws its
+``python tests/_rate/scenes.py`` prints the table of ``docs/rate-limits.md`` and draws its
 picture; ``test_scenes.py`` holds each scene to its bounds. It is over 300 lines because a scene,
 the table and the picture are to stay in step.
 """

@@ -65,5 +65,5 @@ def test_429_for_ever_ends_in_one_clear_error():
 
 def test_the_table_and_the_picture_of_the_docs_are_these():
     """``python tests/_rate/scenes.py`` makes both."""
-    assert table() in (DOCS / "shared-limits.md").read_text(encoding="utf-8")
+    assert table() in (DOCS / "rate-limits.md").read_text(encoding="utf-8")
     assert picture() == (DOCS / "rates.svg").read_text(encoding="utf-8")
