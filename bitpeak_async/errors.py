@@ -26,7 +26,7 @@ No error holds an aiohttp object, a header or a secret, so errors are safe to lo
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Final, Self
 
 __all__ = [
     "APIError",
@@ -52,12 +52,25 @@ __all__ = [
 ]
 
 
+# A path in the repository and the sdist, because the pages are not published anywhere.
+_PAGE: Final = "docs/errors.md"
+
+
 class BitPeakError(Exception):
     """The root of the tree: ``except BitPeakError`` catches everything the SDK raises.
 
     In subclasses every argument except the message is optional, because pickle and copy rebuild
     an error from its message and then restore its attributes.
     """
+
+    @property
+    def docs_url(self) -> str:
+        """Where the documentation explains this error, such as ``"docs/errors.md#replyerror"``.
+
+        A path in the repository. For a subclass of your own it is the section of its base.
+        """
+        name = next(cls.__name__ for cls in type(self).__mro__ if cls.__module__ == __name__)
+        return f"{_PAGE}#{name.lower()}"
 
     def __reduce__(self) -> tuple[type[Self], tuple[Any, ...], dict[str, Any]]:
         # A partial report holds specs, and so secrets; see ``partial_report()``.

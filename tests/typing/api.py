@@ -133,6 +133,7 @@ async def calls(bitpeak: BitPeak, specs: list[HandlerSpec]) -> None:
         assert_type(outcome.ok, bool)
         assert_type(outcome.handler_id, int | None)
         assert_type(outcome.error, BitPeakError | None)
+        assert_type((outcome.error or BitPeakError()).docs_url, str)
 
 
 def plans(plan: Plan, report: Report, specs: list[HandlerSpec]) -> None:
