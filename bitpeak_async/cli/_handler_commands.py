@@ -6,11 +6,10 @@ from typing import Annotated
 
 import typer
 
-from bitpeak_async import ConfigurationError, InvalidRequestError
 from bitpeak_async.cli import _output
 from bitpeak_async.cli._app import Json, Yes, command
-from bitpeak_async.cli._connection import Connection, ask, is_interactive
-from bitpeak_async.cli._exit import Exit
+from bitpeak_async.cli._connection import Connection, confirmed, is_interactive
+from bitpeak_async.cli._exit import Exit, UsageError
 from bitpeak_async.provisioning.files import read_settings
 
 Id = Annotated[int, typer.Argument(help="The handler's id.", metavar="ID")]
@@ -91,10 +90,10 @@ async def delete(
     """Delete a handler; ask first on a terminal."""
     async with connection.open() as bitpeak:
         handlers = bitpeak.notification_handlers
-        if is_interactive() and not yes:
-            handler = await handlers.get(handler_id)
-            question = _output.printable(f"Delete {handler.name!r}?")
-            if not ask(lambda: typer.confirm(question, err=True)):
+        if not (yes or connection.sandbox):
+            name = (await handlers.get(handler_id)).name if is_interactive() else ""
+            question = f"Delete {name!r} from {connection.place}?"
+            if not confirmed(question, is_required=True, as_json=as_json):
                 _output.print_error("nothing was deleted")
                 return Exit.ERROR
         await handlers.delete(handler_id)
@@ -114,8 +113,8 @@ def _pairs(fields: list[str] | None) -> dict[str, str]:
     for field in fields or []:
         name, equals, value = field.partition("=")
         if not (equals and name.isidentifier()):
-            raise ConfigurationError("--set takes FIELD=VALUE, such as --set email=a@example.com")
+            raise UsageError("--set takes FIELD=VALUE, such as --set email=a@example.com")
         if name in pairs:
-            raise InvalidRequestError(f"--set {name} is given twice", argument=name)
+            raise UsageError(f"--set {name} is given twice")
         pairs[name] = value
     return pairs

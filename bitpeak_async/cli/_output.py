@@ -62,9 +62,30 @@ def _json(document: object) -> str:
     return json.dumps(document, indent=2, ensure_ascii=not is_utf8)
 
 
-def print_error(text: str) -> None:
-    """Print an error."""
-    err.print(Text("Error: ", "bold red") + Text(printable(text)))
+_state = {"json": False}
+
+
+def use_json_for_errors(*, wanted: bool) -> None:
+    """Print errors as JSON from now on, or as text."""
+    _state["json"] = wanted
+
+
+def errors_are_json() -> bool:
+    """Return whether errors are to be JSON."""
+    return _state["json"]
+
+
+def print_error(text: str, kind: str = "Error") -> None:
+    """Print an error; as JSON, in one line.
+
+    Args:
+        text: what is wrong.
+        kind: the name of the error's class, for programs.
+    """
+    if errors_are_json():
+        err.print(Text(json.dumps({"error": {"type": kind, "message": text}})))
+    else:
+        err.print(Text("Error: ", "bold red") + Text(printable(text)))
 
 
 @contextmanager
@@ -73,34 +94,35 @@ def reporting_errors() -> Iterator[None]:
     try:
         yield
     except BitPeakError as error:
-        print_error(str(error))
+        print_error(str(error), type(error).__name__)
         raise typer.Exit(1) from None
 
 
-def show_plan(plan: Plan, *, as_json: bool) -> None:
+def show_plan(plan: Plan, place: str, *, as_json: bool) -> None:
     """Print a plan as JSON or as a coloured diff."""
     if as_json:
         show_json(json.loads(plan.to_json()))
         return
-    show_diff(str(plan))
+    show_diff(str(plan), place)
 
 
-def show_diff(diff: str) -> None:
-    """Print a diff, each line in the colour of its sign."""
+def show_diff(diff: str, place: str) -> None:
+    """Print the server's place and a diff, each line in the colour of its sign."""
+    show(f"Server: {place}")
     for line in diff.splitlines():
         show(line, _STYLES.get(line[:1], ""))
 
 
-def show_report(report: Report, *, as_json: bool) -> None:
+def show_report(report: Report, place: str, *, as_json: bool) -> None:
     """Print failed and unresolved changes, then the counts."""
     if as_json:
-        show_json(report_json(report))
+        show_json({"server": place, **report_json(report)})
         return
     for outcome in (*report.failed, *report.unresolved):
         show(f"! {outcome.change.name!r}: {outcome.error}", "red")
     for warning in report.warnings:
         show(f"? {warning}", _STYLES["?"])
-    show(report.summary, "bold")
+    show(f"{report.summary} on {place}", "bold")
     if not report.is_verified:
         show("Not verified: the outcomes are what the replies said.", _STYLES["?"])
 

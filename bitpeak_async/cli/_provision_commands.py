@@ -12,13 +12,21 @@ from typing import Annotated
 
 import typer
 
-from bitpeak_async import BitPeak, HandlerSpec, Plan, PlanError, PlanOptions
+from bitpeak_async import (
+    BitPeak,
+    HandlerSpec,
+    Plan,
+    PlanError,
+    PlanOptions,
+    RequestTimeoutError,
+    partial_report,
+)
 from bitpeak_async._bulk.identity import is_masked
 from bitpeak_async.cli import _export, _fleet, _output
 from bitpeak_async.cli._app import Json, Yes, command
-from bitpeak_async.cli._connection import Connection, ask, is_interactive
+from bitpeak_async.cli._connection import Connection, confirmed
 from bitpeak_async.cli._dask import Dask
-from bitpeak_async.cli._exit import Exit, code_of
+from bitpeak_async.cli._exit import Exit, UsageError, code_of, code_of_plans
 from bitpeak_async.provisioning.files import Format, dump_environ, dump_specs, read_specs
 
 SpecLoader = Annotated[
@@ -55,7 +63,7 @@ async def plan(
     prune: Prune = None,
     resend_secrets: ResendSecrets = None,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit with 2 if anything would change.")
+        bool, typer.Option("--exit-code", help="Exit with 2 for changes, 6 for conflicts only.")
     ] = False,
     as_json: Json = False,
     connection: Connection,
@@ -69,8 +77,8 @@ async def plan(
     specs = read_specs(*files)
     async with connection.open() as bitpeak:
         planned = await bitpeak.plan(specs, **planning)
-        _output.show_plan(planned, as_json=as_json)
-    return Exit.HAS_CHANGES if exit_code and not planned.is_empty else Exit.DONE
+        _output.show_plan(planned, connection.place, as_json=as_json)
+    return code_of_plans([planned]) if exit_code else Exit.DONE
 
 
 @command("apply", "apply handlers.yaml --sandbox")
@@ -114,10 +122,10 @@ async def apply(
     planning: PlanOptions = {"prune": prune, "resend_secrets": resend_secrets}
     where = Dask(is_wanted=dask, scheduler=scheduler, workers=workers, send_keys=send_keys)
     if dask and accounts is None:
-        raise PlanError("--dask needs --accounts")
+        raise UsageError("--dask needs --accounts")
     if accounts is not None:
         if reviewed is not None:
-            raise PlanError("--plan does not work with --accounts")
+            raise UsageError("--plan does not work with --accounts")
         return await _fleet.apply(
             files,
             accounts,
@@ -133,23 +141,27 @@ async def apply(
     async with connection.open() as bitpeak:
         planned = await _planned(bitpeak, specs, planning, reviewed)
         if not as_json:
-            _output.show_plan(planned, as_json=False)
-        if is_interactive() and not (planned.is_empty or yes or connection.sandbox):
-            if as_json:
-                raise PlanError("--json cannot ask for confirmation: add --yes")
-            if not ask(lambda: typer.confirm("Apply?", err=True)):
-                _output.print_error("nothing was changed")
-                return Exit.ERROR
+            _output.show_plan(planned, connection.place, as_json=False)
+        if not (planned.is_empty or yes or connection.sandbox) and not confirmed(
+            f"Apply to {connection.place}?", is_required=bool(planned.deletes), as_json=as_json
+        ):
+            _output.print_error("nothing was changed")
+            return Exit.ERROR
         if planned.is_empty and reviewed is None and not as_json:
             return Exit.DONE
-        with _output.progress(len(planned.changes)) as on_outcome:
-            report = await bitpeak.apply(
-                planned,
-                on_outcome=on_outcome,
-                max_deletes=max_deletes,
-                force=force,
-            )
-        _output.show_report(report, as_json=as_json)
+        try:
+            with _output.progress(len(planned.changes)) as on_outcome:
+                report = await bitpeak.apply(
+                    planned,
+                    on_outcome=on_outcome,
+                    max_deletes=max_deletes,
+                    force=force,
+                )
+        except (asyncio.CancelledError, RequestTimeoutError) as error:
+            if (partial := partial_report(error)) is not None:
+                _output.show_report(partial, connection.place, as_json=as_json)
+            raise
+        _output.show_report(report, connection.place, as_json=as_json)
         if connection.sandbox and not as_json:
             again = await bitpeak.plan(specs)
             _output.show(f"Planned again: {again.summary}", "bold")
@@ -164,7 +176,7 @@ async def _planned(
     for option, value in planning.items():
         if value is not None:
             flag = "--" + option.replace("_", "-")
-            raise PlanError(f"{flag} is part of the plan already: give it to bitpeak plan")
+            raise UsageError(f"{flag} is part of the plan already: give it to bitpeak plan")
     return Plan.from_json(_content(reviewed), specs)
 
 

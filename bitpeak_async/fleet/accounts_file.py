@@ -26,7 +26,7 @@ from attrs import frozen
 
 from bitpeak_async._checks import check_number
 from bitpeak_async._secret import Secret, hides
-from bitpeak_async._structure import Keys, problems, strict_converter
+from bitpeak_async._structure import Keys, file_kind, problems, strict_converter
 from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.keys import EnvironmentKey, FileKey, KeySource, LiteralKey
@@ -34,7 +34,6 @@ from bitpeak_async.options import Pace
 from bitpeak_async.provisioning.spec_files.document import (
     Document,
     UnusableFileError,
-    kind,
     refuse,
 )
 from bitpeak_async.provisioning.spec_files.environment import expand_value
@@ -134,7 +133,7 @@ class _AccountReader:
 
     def _account(self, keys: Keys, item: Any) -> Account | None:
         if not isinstance(item, dict):
-            self._document.add(keys, f"must be a mapping, not {kind(item)}")
+            self._document.add(keys, f"must be a mapping, not {file_kind(item)}")
             return None
         name = self._unique_name(keys, item)
         given = [key for key in ("api_key", "api_key_file") if key in item]

@@ -9,7 +9,7 @@ from typing import Any, Final, get_args
 import msgspec
 from attrs import frozen
 
-from bitpeak_async._structure import did_you_mean, kind, problem_lines, strict_converter
+from bitpeak_async._structure import did_you_mean, file_kind, problem_lines, strict_converter
 from bitpeak_async.errors import PlanError
 from bitpeak_async.provisioning.changes import (
     Change,
@@ -116,7 +116,7 @@ def _structure(raw: Any, specs: Mapping[str, HandlerSpec], desired: dict[str, st
 
     def structure_change(raw: Any, _: object) -> Change:
         if type(raw) is not dict:
-            raise ValueError(f"must be an object, not {kind(raw)}")
+            raise ValueError(f"must be a mapping, not {file_kind(raw)}")
         action = str(raw.get("action", ""))
         if action not in _ACTIONS:
             problem = f"has the unknown action {action!r}" if action else "has no action"

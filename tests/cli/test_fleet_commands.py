@@ -148,19 +148,19 @@ def test_a_sandbox_needs_no_keys(run: Run, folder, accounts, threaded_sandbox):
 def test_options_that_exclude_accounts_are_refused(run: Run, folder, accounts, arguments, problem):
     given = [argument.format(folder=folder) for argument in arguments]
     result = run(*given, "--accounts", accounts)
-    assert Exit.ERROR == result.exit_code
+    assert Exit.USAGE == result.exit_code
     assert problem in result.output
 
 
 def test_apply_asks_on_a_terminal(folder, accounts, server, threaded_sandbox):
     terminal = Terminal("apply", folder, "--accounts", accounts, **server)
-    terminal.until("Apply?")
+    terminal.until("Apply to ")
     terminal.type("n\n")
     assert Exit.ERROR == terminal.end()
     assert "2 of 2 accounts to change" in terminal.screen
     assert [] == threaded_sandbox.handlers
     terminal = Terminal("apply", folder, "--accounts", accounts, **server)
-    terminal.until("Apply?")
+    terminal.until("Apply to ")
     terminal.type("y\n")
     assert Exit.DONE == terminal.end()
     assert 2 == len(threaded_sandbox.handlers)

@@ -469,12 +469,12 @@ async def test_json_is_for_the_specs_it_was_made_from():
     ("text", "problem"),
     [
         ("{", "not JSON"),
-        ("[]", "not as to_json() writes it: must be an object, not an array"),
+        ("[]", "not as to_json() writes it: must be a mapping, not a list"),
         ("{}", "version: missing; "),
         ('{"version": 2}', "version 2, not 1"),
         ('{"version": 1, "salt": 5}', "salt: must be a string, not a numbe"),
-        ('{"changes": 5}', "changes: must be an array, not a numbe"),
-        ('{"changes": [5]}', "changes[0]: must be an object, not a numbe"),
+        ('{"changes": 5}', "changes: must be a list, not a numbe"),
+        ('{"changes": [5]}', "changes[0]: must be a mapping, not a numbe"),
         ('{"changes": [{}]}', "changes[0]: has no action; known: create, update, "),
         ('{"changes": [{"action": 1}]}', "changes[0]: has the unknown action '1'; known: create"),
         (

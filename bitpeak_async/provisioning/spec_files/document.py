@@ -8,14 +8,12 @@ from operator import getitem
 from types import MappingProxyType
 from typing import Any, Final
 
-from bitpeak_async._structure import Keys, child_path, did_you_mean
+from bitpeak_async._structure import Keys, child_path, did_you_mean, file_kind
 from bitpeak_async.errors import PlanError
 
 MAX_DEPTH: Final = 32  # a spec file needs 4
 TOO_DEEP: Final = f"is nested deeper than {MAX_DEPTH} levels"
 UNUSABLE: Final = object()  # an item of a list whose problems are added already
-
-_KINDS: Final = {str: "a string", list: "a list", dict: "a mapping", type(None): "null"}
 
 
 class UnusableFileError(Exception):
@@ -82,7 +80,7 @@ class Document:
             if key in items:
                 keys, items = (key,), items[key]
         if not isinstance(items, list):
-            problem = f"must be a list of {key}, or hold one as '{key}:'; it is {kind(items)}"
+            problem = f"must be a list of {key}, or hold one as '{key}:'; it is {file_kind(items)}"
             raise self.fatal(problem, keys=keys)
         for index, item in enumerate(items):
             if item is not UNUSABLE:
@@ -141,11 +139,6 @@ class Document:
         item = reduce(getitem, keys[:depth], self.data)
         name = item.get("name") if isinstance(item, dict) else None
         return name if isinstance(name, str) else None
-
-
-def kind(data: object) -> str:
-    """Return what a value of a document is, for messages."""
-    return _KINDS[type(data)]
 
 
 def plain(data: Any, document: Document, keys: Keys = ()) -> Any:

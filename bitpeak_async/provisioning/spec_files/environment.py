@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from bitpeak_async.provisioning.spec_files.document import kind
+from bitpeak_async._structure import file_kind
 
 _REFERENCE: Final = re.compile(
     r"\$(?:(?P<dollar>\$)"
@@ -55,4 +55,4 @@ def expand_value(data: object, environ: Mapping[str, str]) -> str:
     """Return a value of a document that must be a text, expanded; see ``expand``."""
     if isinstance(data, str):
         return expand(data, environ)
-    raise ValueError(f"must be a string, not {kind(data)}")
+    raise ValueError(f"must be a string, not {file_kind(data)}")

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from bitpeak_async._http.form import name_problems, settings_problems
 from bitpeak_async._secret import Secret
-from bitpeak_async._structure import Keys
-from bitpeak_async.provisioning.spec_files.document import Document, kind
+from bitpeak_async._structure import Keys, file_kind
+from bitpeak_async.provisioning.spec_files.document import Document
 from bitpeak_async.provisioning.spec_files.environment import expand_value
 from bitpeak_async.records import HandlerSpec
 from bitpeak_async.settings import CLASSES, FIELDS, KnownSettings, Settings, UnknownSettings
@@ -61,7 +61,7 @@ class SpecReader:
 
     def _spec(self, keys: Keys, item: Any) -> HandlerSpec | None:
         if not isinstance(item, dict):
-            self.document.add(keys, f"must be a mapping, not {kind(item)}")
+            self.document.add(keys, f"must be a mapping, not {file_kind(item)}")
             return None
         self.document.add_unknown_keys(keys, item, _KEYS)
         for key, example in (("name", "Work email"), ("type", "email")):
@@ -98,7 +98,7 @@ class SpecReader:
     def _settings(self, type_keys: Keys, written: Any, keys: Keys, fields: Any) -> Settings | None:
         handler_type = None if written is _NO_TYPE else self._text(type_keys, written)
         if not isinstance(fields, dict):
-            self.document.add(keys, f"must be a mapping, not {kind(fields)}")
+            self.document.add(keys, f"must be a mapping, not {file_kind(fields)}")
             return None
         texts = {name: self._text((*keys, name), data) for name, data in fields.items()}
         if handler_type is None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from bitpeak_async._structure import Keys
+from bitpeak_async._structure import Keys, file_kind
 from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.provisioning.spec_files.document import (
     MAX_DEPTH,
     TOO_DEEP,
     Document,
     UnusableFileError,
-    kind,
 )
 
 try:
@@ -121,7 +120,7 @@ class _Builder:
             own = (*keys, key if isinstance(key, str) else "?")
             value = self._value(next(self._events), own, line)
             if not key or not isinstance(key, str):
-                self._document.add(keys, f"a key must be a word, not {kind(key)}", line)
+                self._document.add(keys, f"a key must be a word, not {file_kind(key)}", line)
             elif key == "<<":
                 merged |= self._merge(value, own)
             elif key in mapping:
@@ -139,7 +138,7 @@ class _Builder:
             if isinstance(each, dict):
                 merged = each | merged
             else:
-                self._document.add(keys, f"must be a mapping, not {kind(each)}")
+                self._document.add(keys, f"must be a mapping, not {file_kind(each)}")
         return merged
 
 
