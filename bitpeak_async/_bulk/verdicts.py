@@ -35,7 +35,7 @@ def unchecked(entry: Entry, cause: BitPeakError | None) -> OutcomeUnknownError:
 
 
 def strangers(entry: Entry, seen: Iterable[NotificationHandler]) -> OutcomeUnknownError:
-    ids = ", ".join(str(handler.id) for handler in seen)
+    ids = ", ".join(map(str, sorted(handler.id for handler in seen)))
     return _unknown(
         entry,
         f"its outcome is unknown, and somebody else made handlers of this name meanwhile "
@@ -49,7 +49,7 @@ def _unknown(entry: Entry, problem: str) -> OutcomeUnknownError:
 
 
 def shared(entry: Entry, seen: Iterable[NotificationHandler]) -> PlanError:
-    ids = ", ".join(str(handler.id) for handler in seen)
+    ids = ", ".join(map(str, sorted(handler.id for handler in seen)))
     problem = f"the server keeps several of the desired names as {entry.spec.name!r} (ids {ids})"
     return PlanError(problem, problems=(problem,))
 

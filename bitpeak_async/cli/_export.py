@@ -28,7 +28,7 @@ def specs_of(
     for handler in handlers:
         ids[handler.name].append(handler.id)
     skipped = [
-        f"{name!r}: several handlers have this name (ids {', '.join(map(str, numbers))})"
+        f"{name!r}: several handlers have this name (ids {', '.join(map(str, sorted(numbers)))})"
         for name, numbers in ids.items()
         if len(numbers) > 1
     ]

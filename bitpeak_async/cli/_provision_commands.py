@@ -240,7 +240,8 @@ async def export(
     for problem in skipped:
         _output.print_error(f"skipped: {problem}")
     seen: dict[str, str] = {}
-    text = dump_specs(specs, chosen, environ=seen)
+    ids = {handler.name: handler.id for handler in found}
+    text = dump_specs(specs, chosen, environ=seen, ids=ids)
     environ = {name: "" if is_masked(value) else value for name, value in seen.items()}
     counts = {
         "handlers": len(specs),

@@ -140,7 +140,7 @@ def change_of(spec: HandlerSpec, match: Match, salt: str, resend_secrets: str | 
     if not handlers:
         return Create(spec)
     if match.is_shared or len(handlers) > 1:
-        return Conflict(spec, tuple(handler.id for handler in handlers))
+        return Conflict(spec, tuple(sorted(handler.id for handler in handlers)))
     handler = handlers[0]
     is_same = spec.settings == handler.settings and spec.is_enabled == handler.is_enabled
     if is_same and spec.renamed_from is None:  # nearly all of them, in a run that is repeated

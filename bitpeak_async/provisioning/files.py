@@ -25,6 +25,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast, overload
 
 from bitpeak_async._secret import Secret, hides
@@ -76,6 +77,7 @@ def dump_specs(
     format: Format = "yaml",  # noqa: A002 - the word a caller looks for
     *,
     environ: dict[str, str] | None = None,
+    ids: Mapping[str, int] = MappingProxyType({}),
 ) -> str:
     """Return specs as the text of a spec file; reading it gives equal specs.
 
@@ -89,6 +91,8 @@ def dump_specs(
         specs: with names that are unique.
         format: of the file.
         environ: an empty dict to fill; names it holds already are not given again.
+        ids: handler's name → id. A variable is named after its handler, and where the handler's
+            name is not enough, after its id; without an id, a digest of the name.
 
     Raises:
         PlanError: something cannot be sent, or would not be read back equal. Its ``problems`` are
@@ -99,7 +103,7 @@ def dump_specs(
         raise ConfigurationError(f"format must be one of {', '.join(DUMPERS)}")
     if environ is not None and not isinstance(environ, dict):
         raise ConfigurationError(f"environ must be a dict to fill, not {type(environ).__name__}")
-    return DUMPERS[format](make_entries(specs, format, environ))
+    return DUMPERS[format](make_entries(specs, format, environ, ids))
 
 
 @overload

@@ -486,9 +486,37 @@ def test_an_export_reports_the_handlers_it_skips(run: Run, threaded_sandbox: San
     done = run("export", "--json")
     assert 3 == done.exit_code
     assert ["Good"] == [each["name"] for each in json.loads(done.stdout)]
-    ids = ", ".join(as_listed("1", "2"))
-    assert f"skipped: 'Twin': several handlers have this name (ids {ids})" in done.stderr
+    assert "skipped: 'Twin': several handlers have this name (ids 1, 2)" in done.stderr
     assert "skipped: ' ' (id 4): name: must not be empty" in done.stderr
+
+
+def test_a_variable_keeps_its_meaning_when_another_handler_is_deleted(
+    run: Run, threaded_sandbox: Sandbox
+):
+    names = ("Дежурные", "报警", "告警", "ops-alerts", "Ops alerts", "ops alerts", "🚨 Ops")
+    for name in names:
+        threaded_sandbox.add(name=name, type="slack", settings={"slack": "https://example.com/a"})
+
+    def variables() -> dict[str, str]:
+        exported = json.loads(run("export", "--json").stdout)
+        return {each["name"]: each["settings"]["slack"] for each in exported}
+
+    before = variables()
+    assert "${DEZHURNYE_SLACK}" == before["Дежурные"]
+    assert ("${HANDLER_2_SLACK}", "${HANDLER_3_SLACK}") == (before["报警"], before["告警"])
+    assert ("${OPS_ALERTS_4_SLACK}", "${OPS_7_SLACK}") == (before["ops-alerts"], before["🚨 Ops"])
+    assert len(names) == len(set(before.values()))
+    for handler_id in range(1, 6):
+        run("delete", handler_id, "--yes")
+    # What the other casing was called is not reused.
+    assert {"ops alerts": "${OPS_ALERTS_SLACK}", "🚨 Ops": before["🚨 Ops"]} == variables()
+    assert "${OPS_ALERTS_SLACK}" not in before.values()
+    assert "name: 🚨 Oops" in _exported_yaml(run)
+
+
+def _exported_yaml(run: Run) -> str:
+    run("create", "🚨 Oops", "--type=email", "--set=email=a@example.com")
+    return str(run("export").stdout)
 
 
 @pytest.mark.parametrize(
@@ -513,7 +541,9 @@ def test_an_export_to_a_file_prints_its_counts_as_json(run: Run, specs: Path, tm
     run("apply", specs)
     done = run("export", "--json", "--output", tmp_path / "out.toml")
     assert {"handlers": 2, "secrets": 1, "secrets_not_returned": 0} == json.loads(done.stdout)
-    assert 2 == len(read_specs(tmp_path / "out.toml", environ={"RED_HOOK_WEBHOOK": "https://a.b"}))
+    assert 2 == len(
+        read_specs(tmp_path / "out.toml", environ={"RED_HOOK_2_WEBHOOK": "https://a.b"})
+    )
 
 
 def test_the_environments_key_precedes_the_config_files(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 import unicodedata
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from bitpeak_async._secret import Secret
@@ -14,48 +16,71 @@ from bitpeak_async.settings import WIRE_FIELDS
 
 _NO_WORD: Final = re.compile(r"[^A-Z0-9]+")
 _MAX_LENGTH: Final = 60  # of a handler's part; a name may have thousands of characters
+# Cyrillic of Russian, Ukrainian, Belarusian and Uzbek; for other scripts, Unicode's own means.
+_LATIN: Final = str.maketrans(
+    dict(zip("абвгдезиклмнопрстуфхцэыіґғқҳўйј", "abvgdeziklmnoprstufhceyiggqhoyj", strict=True))
+    | {"ж": "zh", "ч": "ch", "ш": "sh", "щ": "shch", "ю": "yu", "я": "ya", "ё": "yo"}
+    | {"ї": "yi", "є": "ye", "ъ": "", "ь": ""}
+)
 
 
 class Variables:
-    """Names one variable per secret; the same secrets in the same order get the same names.
+    """Names one variable per secret.
+
+    A variable's name follows from its own handler. If a counter told equal names apart, the next
+    export could give a variable to another handler. So the id does, also for names that differ
+    from their variable in more than case.
 
     Args:
         environ: filled with name → value; names it holds already are not given again.
+        ids: handler's name → id, where the ids are known.
+        handlers: the names of all handlers.
     """
 
-    def __init__(self, environ: dict[str, str]) -> None:
+    def __init__(
+        self, environ: dict[str, str], ids: Mapping[str, int], handlers: Iterable[str]
+    ) -> None:
         self._environ = environ
-        self._given: dict[str, int] = {}
+        self._ids = ids
+        self._latin = Counter(map(_latin, handlers))
 
-    def add(self, handler: str, position: int, field: str, value: str) -> str:
+    def add(self, handler: str, field: str, value: str) -> str:
         """Add a secret and return its variable, such as ``OPS_ALERTS_TELEGRAM``.
 
         Args:
             handler: the handler's name.
-            position: the handler's position from 1, used if its name has no ASCII letter.
             field: the wire name.
             value: the secret.
         """
-        base = f"{_prefix(handler, position, field)}_{_slug(field)}"
-        name = base
+        name = f"{self._prefix(handler, field)}_{_slug(field)}"
         while name in self._environ:
-            self._given[base] = self._given.get(base, 1) + 1
-            name = f"{base}_{self._given[base]}"
+            name += "_"
         self._environ[name] = value
         return name
 
+    def _prefix(self, handler: str, field: str) -> str:
+        slug = _slug(handler)[:_MAX_LENGTH].rstrip("_")
+        tag = self._ids.get(handler) or _digest(handler)
+        if not any(map(str.isalpha, slug)):
+            return f"HANDLER_{tag}"
+        latin = _latin(handler)
+        if slug != latin.replace(" ", "_") or self._latin[latin] > 1:
+            slug = f"{slug}_{tag}"
+        # Otherwise an undocumented field could name LD_PRELOAD or BITPEAK_API_KEY.
+        return slug if slug[0].isalpha() and field in WIRE_FIELDS else f"HANDLER_{slug}"
+
+
+def _latin(text: str) -> str:
+    return text.lower().translate(_LATIN).upper()
+
 
 def _slug(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    plain = unicodedata.normalize("NFKD", _latin(text)).encode("ascii", "ignore").decode()
     return _NO_WORD.sub("_", plain.upper()).strip("_")
 
 
-def _prefix(handler: str, position: int, field: str) -> str:
-    slug = _slug(handler)[:_MAX_LENGTH].rstrip("_")
-    if not any(map(str.isalpha, slug)):
-        return f"HANDLER_{position}"
-    # Otherwise an undocumented field could name LD_PRELOAD or BITPEAK_API_KEY.
-    return slug if slug[0].isalpha() and field in WIRE_FIELDS else f"HANDLER_{slug}"
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest().upper()
 
 
 def check_environ(environ: Secret[Mapping[str, str] | None]) -> None:

@@ -135,19 +135,23 @@ def test_no_secret_is_in_a_file_of_references(form: Any):
 
 def test_variables_are_named_after_handler_and_field():
     names = ["Ops alerts", "ops-alerts", "Café №2", "Оповіщення", "24/7", "3 a", "x" * 90]
-    environ = {"OPS_ALERTS_TELEGRAM_2": "taken"}
+    names += ["Навбатчи ўқ", "ops alerts", "NOC"]
+    environ = {"NOC_TELEGRAM": "taken"}
     specs = [HandlerSpec(name, TelegramSettings(name, "-1")) for name in names]
     specs.append(HandlerSpec("LD", UnknownSettings("zabbix", {"PRELOAD": "a"})))
-    dump_specs(specs, environ=environ)
+    dump_specs(specs, environ=environ, ids={"ops-alerts": 7, "24/7": 8, "Café №2": 1})
     assert {
-        "OPS_ALERTS_TELEGRAM_2": "taken",
-        "OPS_ALERTS_TELEGRAM": "Ops alerts",
-        "OPS_ALERTS_TELEGRAM_3": "ops-alerts",
-        "CAFE_NO2_TELEGRAM": "Café №2",
-        "HANDLER_4_TELEGRAM": "Оповіщення",
-        "HANDLER_5_TELEGRAM": "24/7",
+        "NOC_TELEGRAM": "taken",
+        "NOC_TELEGRAM_": "NOC",
+        "OPS_ALERTS_09CB6FC7_TELEGRAM": "Ops alerts",
+        "OPS_ALERTS_AD47903B_TELEGRAM": "ops alerts",
+        "OPS_ALERTS_7_TELEGRAM": "ops-alerts",
+        "CAFE_NO2_1_TELEGRAM": "Café №2",
+        "OPOVISHCHENNYA_TELEGRAM": "Оповіщення",
+        "NAVBATCHI_OQ_TELEGRAM": "Навбатчи ўқ",
+        "HANDLER_8_TELEGRAM": "24/7",
         "HANDLER_3_A_TELEGRAM": "3 a",
-        "X" * 60 + "_TELEGRAM": "x" * 90,
+        "X" * 60 + "_47C11CEC_TELEGRAM": "x" * 90,
         "HANDLER_LD_PRELOAD": "a",
     } == environ
 
