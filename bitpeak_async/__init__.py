@@ -53,6 +53,12 @@ if TYPE_CHECKING:
         PortableOptions,
         ProvisionOptions,
     )
+    from bitpeak_async.mappings import (
+        settings_from_dict,
+        spec_from_dict,
+        specs_from_rows,
+        to_dict,
+    )
     from bitpeak_async.notification_handlers import NotificationHandlers
     from bitpeak_async.options import Pace, Retry, Timeout
     from bitpeak_async.provisioning import (
@@ -178,6 +184,10 @@ __all__ = [
     "XSettings",
     "__version__",
     "partial_report",
+    "settings_from_dict",
+    "spec_from_dict",
+    "specs_from_rows",
+    "to_dict",
 ]
 
 # Public name → the module that defines it, imported on first use.
@@ -199,6 +209,7 @@ _HOMES = {
             "RateSnapshot ReplyReceived RequestAbandoned RequestFailed RequestSent Retrying"
         ),
         "keywords": "ApplyOptions ClientOptions PlanOptions PortableOptions ProvisionOptions",
+        "mappings": "settings_from_dict spec_from_dict specs_from_rows to_dict",
         "notification_handlers": "NotificationHandlers",
         "options": "Pace Retry Timeout",
         "provisioning": (

@@ -12,15 +12,14 @@ import re
 import unicodedata
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Final
 
 from attrs import define, frozen
 
-from bitpeak_async._http.form import settings_fields
 from bitpeak_async.records import NotificationHandler
-from bitpeak_async.settings import WIRE_FIELDS, Format, Settings, UnknownSettings
+from bitpeak_async.settings import WIRE_FIELDS, Format, Settings, UnknownSettings, settings_fields
 
 # Each escaping puts an "amp;" behind every ampersand, so any number of them is undone at once.
 _AMPERSAND: Final = re.compile(r"&(?:(?:amp|#0*38|#[xX]0*26);)+")
@@ -213,6 +212,17 @@ def compare(desired: Settings, seen: Settings) -> Comparison:
             continue
         (hidden if _may_be_hidden(name, value, text) else differing).append(f"settings.{name}")
     return Comparison(tuple(differing), tuple(hidden))
+
+
+def not_taken(fields: Mapping[str, str], seen: Settings) -> list[str]:
+    """Return the wire names of fields that a server surely does not keep as they were sent."""
+    values = settings_fields(seen)
+    return [
+        name
+        for name, sent in fields.items()
+        if name not in values
+        or not (_same_value(name, sent, values[name]) or _may_be_hidden(name, sent, values[name]))
+    ]
 
 
 def _same_value(name: str, sent: str, kept: str) -> bool:

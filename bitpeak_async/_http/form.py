@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -12,13 +12,16 @@ from bitpeak_async._structure import did_you_mean
 from bitpeak_async.errors import InvalidRequestError
 from bitpeak_async.records import HandlerSpec
 from bitpeak_async.settings import (
+    CLASSES,
     FIELDS,
-    WIRE_FIELDS,
+    TYPE_OF_FIELD,
     Format,
+    KnownSettings,
     Settings,
     SettingsFields,
     UnknownSettings,
     WireField,
+    settings_fields,
 )
 
 Problem: TypeAlias = tuple[str, str]
@@ -86,15 +89,34 @@ def _unknown_problems(settings: UnknownSettings) -> Iterator[Problem]:
 
 
 def _mapping_problems(changes: Mapping[str, object]) -> Iterator[Problem]:
-    if not changes:
+    handler_type, names = changes.get("type"), changes.keys() - {"type"}
+    if "type" in changes and not (isinstance(handler_type, str) and handler_type in CLASSES):
+        yield "settings", f"has an undocumented type {handler_type!r}; give a settings object"
+        return
+    classes = [CLASSES[handler_type]] if isinstance(handler_type, str) else [*FIELDS]
+    wires = {wire.name: wire for cls in classes for wire in FIELDS[cls].values()}
+    if wires and not names:
         yield "settings", "must name at least one field"
-    for name, value in changes.items():
-        wire = WIRE_FIELDS.get(name)
-        if wire is None:
-            hint = did_you_mean(str(name), WIRE_FIELDS)
-            yield "settings", f"has an unknown field {name!r}; {hint}"
-        elif problem := _field_problem(wire, value):
+    for name in changes:
+        if name not in names:
+            continue
+        if (wire := wires.get(name)) is None:
+            yield "settings", unknown_field(name, classes)
+        elif problem := _field_problem(wire, changes[name]):
             yield f"settings[{name!r}]", problem
+    types = dict.fromkeys(TYPE_OF_FIELD[name] for name in changes if name in names & wires.keys())
+    if len(types) > 1:
+        yield "settings", f"has fields of several types ({', '.join(types)}); a handler has one"
+
+
+def unknown_field(name: object, classes: Sequence[type[KnownSettings]]) -> str:
+    """Return what is wrong with a field that none of some types has; it may be a Python name."""
+    meant = [
+        repr(wire.name) for cls in classes for python, wire in FIELDS[cls].items() if python == name
+    ]
+    known = [wire.name for cls in classes for wire in FIELDS[cls].values()]
+    hint = f"did you mean {' or '.join(meant)}?" if meant else did_you_mean(str(name), known)
+    return f"has an unknown field {name!r}; {hint}"
 
 
 def settings_problems(settings: object) -> list[Problem]:
@@ -134,14 +156,6 @@ def refuse(problems: Iterable[Problem]) -> None:
     """Raise InvalidRequestError for the first problem, if there is any."""
     for argument, problem in problems:
         raise InvalidRequestError(f"{argument} {problem}", argument=argument)
-
-
-def settings_fields(settings: Settings) -> dict[str, str]:
-    """Return wire name → value of a settings object, as in a reply."""
-    if isinstance(settings, UnknownSettings):
-        return dict(settings.fields)
-    wires = FIELDS[type(settings)]
-    return {wire.name: getattr(settings, python) for python, wire in wires.items()}
 
 
 def create_form(name: str, settings: Secret[Settings]) -> dict[str, str]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+from typing import Annotated, Any
 
 import typer
 
+from bitpeak_async import InvalidRequestError, ReplyError, settings_from_dict
+from bitpeak_async._bulk.identity import not_taken
 from bitpeak_async.cli import _output
 from bitpeak_async.cli._app import Json, Yes, command
 from bitpeak_async.cli._connection import Connection, confirmed, is_interactive
 from bitpeak_async.cli._exit import Exit, UsageError
-from bitpeak_async.provisioning.files import read_settings
+from bitpeak_async.provisioning.spec_files.environment import expand
 
 Id = Annotated[int, typer.Argument(help="The handler's id.", metavar="ID")]
 Type = Annotated[str | None, typer.Option("--type", help="A type such as email or slack.")]
@@ -52,7 +55,7 @@ async def create(
     connection: Connection,
 ) -> Exit:
     """Create a handler and show its id. Pass secrets in the environment, not in arguments."""
-    settings = read_settings(handler_type, _pairs(fields))
+    settings = settings_from_dict(handler_type, _pairs(fields))
     async with connection.open() as bitpeak:
         handler_id = await bitpeak.notification_handlers.create(name, settings)
         _show_id("created", handler_id, as_json=as_json)
@@ -74,11 +77,18 @@ async def update(
 ) -> Exit:
     """Update the given fields of a handler. --type requires all settings of that type."""
     pairs = _pairs(fields)
-    settings = read_settings(handler_type, pairs) if handler_type or pairs else None
+    # Single fields are a mapping: what is no field of a type, update() refuses by name.
+    settings: Any = settings_from_dict(handler_type, pairs) if handler_type else pairs or None
     async with connection.open() as bitpeak:
-        await bitpeak.notification_handlers.update(
-            handler_id, name=name, settings=settings, is_enabled=is_enabled
-        )
+        handlers = bitpeak.notification_handlers
+        await handlers.update(handler_id, name=name, settings=settings, is_enabled=is_enabled)
+        if pairs and not handler_type:
+            handler = await handlers.get(handler_id)
+            if ignored := not_taken(pairs, handler.settings):
+                raise ReplyError(
+                    f"the server did not take {', '.join(ignored)}: handler {handler_id} is of "
+                    f"type {handler.type}; --type changes it"
+                )
         _show_id("updated", handler_id, as_json=as_json)
     return Exit.DONE
 
@@ -116,5 +126,8 @@ def _pairs(fields: list[str] | None) -> dict[str, str]:
             raise UsageError("--set takes FIELD=VALUE, such as --set email=a@example.com")
         if name in pairs:
             raise UsageError(f"--set {name} is given twice")
-        pairs[name] = value
+        try:
+            pairs[name] = expand(value, os.environ)
+        except ValueError as error:
+            raise InvalidRequestError(f"--set {name}: {error}", argument=name) from None
     return pairs

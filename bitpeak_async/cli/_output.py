@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
 from contextlib import aclosing, contextmanager
-from typing import Any
 
 import typer
 from rich.console import Console
@@ -14,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 from rich.text import Text
 
-from bitpeak_async import BitPeakError, NotificationHandler, Outcome, Plan, Report
-from bitpeak_async.provisioning.changes import masked_fields, shown_fields
+from bitpeak_async import BitPeakError, NotificationHandler, Outcome, Plan, Report, to_dict
+from bitpeak_async.settings import shown_fields
 
 # A pipe has no width, so its rows must not be folded.
 out = Console(highlight=False, soft_wrap=True, width=None if Console().is_terminal else 10_000)
@@ -156,7 +155,7 @@ def _outcome(outcome: Outcome) -> dict[str, object]:
 def show_handler(handler: NotificationHandler, *, as_json: bool) -> None:
     """Print one handler with its secrets masked."""
     if as_json:
-        show_json(handler_json(handler))
+        show_json(to_dict(handler))
         return
     for name, cell in zip(_COLUMNS, _escaped(_row(handler)), strict=True):
         show(f"{name + ':':15} {cell}")
@@ -178,7 +177,7 @@ async def _show_handlers(handlers: AsyncIterable[NotificationHandler], *, as_jso
     if as_json:
         separator = "[\n"
         async for handler in handlers:
-            write(separator + _json(handler_json(handler)))
+            write(separator + _json(to_dict(handler)))
             separator = ",\n"
         write("[]\n" if separator == "[\n" else "\n]\n")
     elif out.is_terminal and out.width < _NARROW:
@@ -210,20 +209,6 @@ def _row(handler: NotificationHandler) -> tuple[str, ...]:
 
 def _escaped(cells: Iterable[str]) -> Iterator[str]:
     return (printable(cell).replace("\n", "\\n") for cell in cells)
-
-
-def handler_json(handler: NotificationHandler) -> dict[str, Any]:
-    """Return a handler as JSON data in the API's terms, secrets masked."""
-    used = handler.last_datetime
-    return {
-        "id": handler.id,
-        "type": handler.type,
-        "name": handler.name,
-        "settings": masked_fields(handler.settings),
-        "is_enabled": handler.is_enabled,
-        "last_datetime": used and used.isoformat(),
-        "datetime": handler.datetime.isoformat(),
-    }
 
 
 @contextmanager

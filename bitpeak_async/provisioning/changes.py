@@ -12,9 +12,8 @@ import msgspec
 from attrs import frozen
 
 from bitpeak_async._bulk.identity import Match, Names, compare, switch_differs
-from bitpeak_async._http.form import settings_fields
 from bitpeak_async.records import HandlerSpec, NotificationHandler
-from bitpeak_async.settings import WIRE_FIELDS, Settings, mask
+from bitpeak_async.settings import settings_fields, shown_fields
 
 __all__ = ["Change", "Conflict", "Create", "Delete", "Difference", "Unchanged", "Update"]
 
@@ -237,23 +236,3 @@ def _states(of: HandlerSpec | NotificationHandler) -> dict[str, str]:
 def _plain(word: str) -> str:
     """Show a server's word so that it can forge no lines."""
     return word if word.isprintable() else repr(word)
-
-
-def shown_fields(settings: Settings) -> dict[str, str]:
-    """Return wire names and what may be shown of their values, in quotes where that is all."""
-    return {
-        name: repr(value) if _is_open(name) else mask(value)
-        for name, value in settings_fields(settings).items()
-    }
-
-
-def masked_fields(settings: Settings) -> dict[str, str]:
-    """Return wire names and values, or what may be shown of those that are secret."""
-    return {
-        name: value if _is_open(name) else mask(value)
-        for name, value in settings_fields(settings).items()
-    }
-
-
-def _is_open(name: str) -> bool:
-    return name in WIRE_FIELDS and not WIRE_FIELDS[name].secret

@@ -26,20 +26,17 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast, overload
 
 from bitpeak_async._secret import Secret, hides
 from bitpeak_async.errors import ConfigurationError
-from bitpeak_async.provisioning.spec_files.document import Document, refuse
+from bitpeak_async.provisioning.spec_files.document import refuse
 from bitpeak_async.provisioning.spec_files.dump import DUMPERS, Format
 from bitpeak_async.provisioning.spec_files.loader import SpecLoader
-from bitpeak_async.provisioning.spec_files.reader import SpecReader
 from bitpeak_async.provisioning.spec_files.variables import check_environ, dump_environ
 from bitpeak_async.provisioning.spec_files.writer import make_entries
 from bitpeak_async.records import HandlerSpec
-from bitpeak_async.settings import Settings, SettingsFields
 
-__all__ = ["Format", "dump_environ", "dump_specs", "read_settings", "read_specs"]
+__all__ = ["Format", "dump_environ", "dump_specs", "read_specs"]
 
 
 @hides("environ")
@@ -104,33 +101,3 @@ def dump_specs(
     if environ is not None and not isinstance(environ, dict):
         raise ConfigurationError(f"environ must be a dict to fill, not {type(environ).__name__}")
     return DUMPERS[format](make_entries(specs, format, environ, ids))
-
-
-@overload
-def read_settings(
-    handler_type: str, fields: Mapping[str, str], *, environ: Mapping[str, str] | None = None
-) -> Settings: ...
-@overload
-def read_settings(
-    handler_type: str | None, fields: Mapping[str, str], *, environ: Mapping[str, str] | None = None
-) -> Settings | SettingsFields: ...
-@hides("fields", "environ")
-def read_settings(
-    handler_type: str | None, fields: Mapping[str, str], *, environ: Mapping[str, str] | None = None
-) -> Settings | SettingsFields:
-    """Read one handler's settings from texts as a spec file holds them.
-
-    Args:
-        handler_type: such as ``"slack"``; None for single fields of any type, as ``update``
-            takes them.
-        fields: wire names and texts; ``${NAME}`` is taken from the environment.
-        environ: environment variables; by default those of the process.
-
-    Raises:
-        PlanError: something is missing, misspelt or cannot be sent; its ``problems`` are all.
-    """
-    check_environ(Secret.of(environ))
-    reader = SpecReader(Document("settings"), Secret.of(environ))
-    settings = reader.read_settings(handler_type, Secret.of(fields))
-    refuse(reader.document.in_order())
-    return cast("Settings | SettingsFields", settings)

@@ -50,6 +50,13 @@ def test_single_settings_fields_can_be_updated(run: Run):
     assert "email" == json.loads(run("get", 1, "--json").stdout)["type"]
 
 
+def test_an_update_with_fields_of_another_type_says_that_they_did_not_take(run: Run):
+    run("create", "Bot", "--type=telegram", "--set=telegram=1:a", "--set=telegram_chat_id=-100")
+    refused = run("update", 1, "--set", "slack=https://hooks.slack.com/x")
+    assert 1 == refused.exit_code
+    assert "did not take slack: handler 1 is of type telegram" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [

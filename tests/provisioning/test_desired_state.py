@@ -25,8 +25,8 @@ from bitpeak_async import (
     WebhookSettings,
     XSettings,
 )
-from bitpeak_async._http.form import settings_fields
 from bitpeak_async.sandbox import Sandbox
+from bitpeak_async.settings import settings_fields
 
 
 def kept(**fields: str) -> dict[str, str]:

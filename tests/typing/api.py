@@ -45,7 +45,6 @@ from bitpeak_async import (
     Result,
     Retry,
     Settings,
-    SettingsFields,
     SlackSettings,
     Stream,
     SyncBitPeak,
@@ -59,6 +58,10 @@ from bitpeak_async import (
     WebhookSettings,
     XSettings,
     partial_report,
+    settings_from_dict,
+    spec_from_dict,
+    specs_from_rows,
+    to_dict,
 )
 from bitpeak_async.fleet import (
     Account,
@@ -77,7 +80,6 @@ from bitpeak_async.fleet.dask import DaskFleet
 from bitpeak_async.provisioning.files import (
     dump_environ,
     dump_specs,
-    read_settings,
     read_specs,
 )
 from bitpeak_async.redis import RedisPaceStore
@@ -351,8 +353,6 @@ def spec_files(specs: list[HandlerSpec]) -> None:
     environ: dict[str, str] = {}
     assert_type(dump_specs(specs, "toml", environ=environ), str)
     assert_type(dump_environ(environ), str)
-    assert_type(read_settings("slack", {"slack": "${HOOK}"}), Settings)
-    assert_type(read_settings(None, {"slack": "${HOOK}"}), Settings | SettingsFields)
 
 
 def hooks(telemetry: Telemetry, event: Event) -> None:
@@ -380,6 +380,17 @@ def records(handler: NotificationHandler, page: Page[NotificationHandler]) -> No
     assert_type(handler.type, str)
     assert_type(page.data, tuple[NotificationHandler, ...])
     assert_type(list(page), list[NotificationHandler])
+    assert_type(to_dict(handler), dict[str, Any])
+    assert_type(to_dict(page, secrets=True), dict[str, Any])
+    assert_type(to_dict(handler.settings), dict[str, Any])
+    spec = HandlerSpec("a", EmailSettings("a@example.com"))
+    assert_type(spec_from_dict({"name": "a", "type": "internal_notification"}), HandlerSpec)
+    assert_type(to_dict(spec), dict[str, Any])
+    assert_type(settings_from_dict("slack", {"slack": "https://example.com"}), Settings)
+    assert_type(
+        specs_from_rows([{"name": "a", "type": "internal_notification"}]), list[HandlerSpec]
+    )
+    to_dict("record")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def every_settings_class(settings: Settings) -> str:  # noqa: PLR0911 - one for each class

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Mapping
 
-from bitpeak_async._http.form import name_problems, settings_fields, spec_problems
+from bitpeak_async._http.form import name_problems, spec_problems
 from bitpeak_async.errors import ConfigurationError
+from bitpeak_async.mappings import misspelt
 from bitpeak_async.provisioning.spec_files.document import refuse
 from bitpeak_async.provisioning.spec_files.dump import Entry, Format
-from bitpeak_async.provisioning.spec_files.reader import misspelt
 from bitpeak_async.provisioning.spec_files.variables import Variables
 from bitpeak_async.records import HandlerSpec
-from bitpeak_async.settings import CLASSES, FIELDS, Settings, UnknownSettings
+from bitpeak_async.settings import CLASSES, FIELDS, Settings, UnknownSettings, settings_fields
 
 
 def make_entries(

@@ -26,10 +26,10 @@ from bitpeak_async import (
     UnknownSettings,
     XSettings,
 )
-from bitpeak_async._http.form import settings_fields, spec_problems
+from bitpeak_async._http.form import spec_problems
 from bitpeak_async.provisioning.files import dump_environ, dump_specs, read_specs
 from bitpeak_async.provisioning.spec_files.dump import DUMPERS
-from bitpeak_async.settings import FIELDS, WIRE_FIELDS, Format
+from bitpeak_async.settings import FIELDS, WIRE_FIELDS, Format, settings_fields
 
 CANARY = "canary-4711"
 FORMATS = sorted(DUMPERS)
