@@ -35,7 +35,7 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-class UsageError(BitPeakError):
+class UsageError(Exception):
     """Options that do not go together, or one that is missing."""
 
 
@@ -44,7 +44,7 @@ def run(command: Coroutine[Any, Any, Exit]) -> None:
     try:
         code = asyncio.run(command)
         sys.stdout.flush()
-    except BitPeakError as error:
+    except (BitPeakError, UsageError) as error:
         print_error(str(error), type(error).__name__)
         code = _code_of_error(error)
     except BrokenPipeError:
@@ -60,7 +60,7 @@ def run(command: Coroutine[Any, Any, Exit]) -> None:
     raise typer.Exit(code)
 
 
-def _code_of_error(error: BitPeakError) -> Exit:
+def _code_of_error(error: BitPeakError | UsageError) -> Exit:
     if isinstance(error, UsageError):
         return Exit.USAGE
     return Exit.KEY_REFUSED if is_refused(error) else Exit.ERROR
