@@ -1,4 +1,4 @@
-"""Where requests go and as whom: base URL, key and proxy, from arguments or the environment."""
+"""Base URL, key and proxy of a client, from arguments or the environment."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _BASE_URL: Final = "https://bitpeak.ru/api"
 
 
 def checked_base_url(base_url: str | None, *, allow_insecure: bool) -> str:
-    """Return the base URL without a trailing slash; None takes it from the environment.
+    """Return the base URL without a trailing slash; None reads it from the environment.
 
     Raises:
-        ConfigurationError: it is not an absolute https URL, or holds a query or a password.
+        ConfigurationError: it is not an absolute https URL, or contains a query or a password.
     """
     if base_url is None:
         base_url = os.environ.get("BITPEAK_BASE_URL") or _BASE_URL
@@ -30,16 +30,16 @@ def checked_base_url(base_url: str | None, *, allow_insecure: bool) -> str:
         raise ConfigurationError("base_url must have no query, fragment, user or password")
     if url.scheme == "http" and not (allow_insecure or _is_loopback(url)):
         raise ConfigurationError(
-            "base_url must be https: the key would travel in clear; allow_insecure=True allows it"
+            "base_url must be https: http sends the key unencrypted; allow_insecure=True allows it"
         )
     return base_url.rstrip("/")
 
 
 def checked_key(given: Secret[str | None]) -> Secret[str]:
-    """Return a key that can be sent in a header; None takes it from the environment.
+    """Return a key that can be sent in a header; None reads it from the environment.
 
     Raises:
-        ConfigurationError: there is none, or it cannot be sent.
+        ConfigurationError: the key is missing or cannot be sent.
     """
     key = given if given.value is not None else Secret(os.environ.get("BITPEAK_API_KEY") or None)
     if key.value is None:
@@ -62,10 +62,10 @@ def _key_problem(api_key: object) -> str | None:
 def checked_proxy(
     given: Secret[str | None], base_url: str, *, ignore_environment: bool
 ) -> Secret[str | None]:
-    """Return the URL of the proxy for a base URL; None takes it from the environment.
+    """Return the URL of the proxy for a base URL; None reads it from the environment.
 
-    Resolved once per client: asking the environment at each request takes 2.7 times as long as
-    the request itself.
+    Resolved once per client, because reading the environment for each request takes 2.7 times as
+    long as the request itself.
 
     Raises:
         ConfigurationError: it is not an absolute http(s) URL.

@@ -1,4 +1,4 @@
-"""Specs → the form fields of a create or update. Everything that is sent is checked here."""
+"""Check specs and turn them into the form fields of a create or update."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _text_problem(value: object) -> str | None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        return "must be valid Unicode (it holds half of a surrogate pair)"
+        return "must be valid Unicode (it contains half of a surrogate pair)"
     return None
 
 
@@ -110,7 +110,7 @@ def _mapping_problems(changes: Mapping[str, object]) -> Iterator[Problem]:
 
 
 def unknown_field(name: object, classes: Sequence[type[KnownSettings]]) -> str:
-    """Return what is wrong with a field that none of some types has; it may be a Python name."""
+    """Describe a field that none of these types has; it may be the Python name of one."""
     meant = [
         repr(wire.name) for cls in classes for python, wire in FIELDS[cls].items() if python == name
     ]
@@ -120,7 +120,7 @@ def unknown_field(name: object, classes: Sequence[type[KnownSettings]]) -> str:
 
 
 def settings_problems(settings: object) -> list[Problem]:
-    """Return (argument, problem) for each reason not to send settings; none holds a value."""
+    """Return (argument, problem) for each reason not to send settings, without their values."""
     cls: Any = type(settings)
     if (wires := FIELDS.get(cls)) is not None:
         problems = []
@@ -172,14 +172,14 @@ def create_form(name: str, settings: Secret[Settings]) -> dict[str, str]:
 def update_form(
     name: str | None,
     settings: Secret[Settings | SettingsFields | None],
-    is_enabled: bool | None,  # noqa: FBT001 - its three callers name it
+    is_enabled: bool | None,  # noqa: FBT001 - its callers name it
 ) -> dict[str, str]:
     """Return the form fields of an update, without those that are None.
 
     Raises:
         InvalidRequestError: there is nothing to change, or a field cannot be sent.
     """
-    # Checked before ``form`` holds any value: a traceback with locals would show it.
+    # Checked before ``form`` holds values, because a traceback with locals would show them.
     if is_enabled is not None and not isinstance(is_enabled, bool):
         raise InvalidRequestError(
             f"is_enabled must be True or False, not {type(is_enabled).__name__}",

@@ -1,4 +1,4 @@
-"""Timeouts of many tasks on one timer: one for each request would cost a tenth of it."""
+"""Timeouts of many tasks on one timer, because a timer per request would cost a tenth of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from attrs import define, field
 
 @define(eq=False)
 class _Timeout:
-    """What ``asyncio.timeout()`` is, with the timer of ``Timeouts``."""
+    """Like ``asyncio.timeout()``, with the timer of ``Timeouts``."""
 
     _timeouts: Timeouts
     _task: asyncio.Task[object]
@@ -33,13 +33,13 @@ class _Timeout:
             raise TimeoutError from None
 
     def expire(self) -> None:
-        """Cancel what runs."""
+        """Cancel the task."""
         self._task.cancel()
 
 
 @define(eq=False)
 class Timeouts:
-    """All timeouts that run in a loop; few enough at once to look at each when the timer rings."""
+    """All running timeouts of a loop, few enough to check each when the timer fires."""
 
     _loop: asyncio.AbstractEventLoop
     _running: set[_Timeout] = field(init=False, factory=set)
@@ -47,16 +47,16 @@ class Timeouts:
     _rings: float = field(init=False, default=math.inf)
 
     def within(self, seconds: float) -> _Timeout:
-        """Return a context manager that raises TimeoutError after so many seconds.
+        """Return a context manager that raises TimeoutError after this many seconds.
 
-        Like ``asyncio.timeout()`` it cancels the task; others' cancellations stay what they are.
+        Like ``asyncio.timeout()`` it cancels the task, and does not touch other cancellations.
         """
         if (task := asyncio.current_task()) is None:
             raise RuntimeError("a timeout needs a task")
         return _Timeout(self, task, task.cancelling(), self._loop.time() + seconds)
 
     def begin(self, timeout: _Timeout) -> None:
-        """Watch over a timeout."""
+        """Watch a timeout."""
         self._running.add(timeout)
         if timeout.ends < self._rings:
             self._ring_at(timeout.ends)
@@ -69,7 +69,7 @@ class Timeouts:
         return False
 
     def close(self) -> None:
-        """Stop the timer, unless something still runs: on a given session it may go on."""
+        """Stop the timer, unless a timeout still runs, as it may on the caller's session."""
         if not self._running:
             self._ring_at(math.inf)
 

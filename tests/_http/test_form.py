@@ -127,7 +127,7 @@ BAD_TEXTS = [
     ("", "must not be empty"),
     (" \t\r\n", "must not be empty"),
     (f"{CANARY}\0", "must not contain NUL"),
-    (f"{CANARY}\ud83d", "must be valid Unicode (it holds half of a surrogate pair)"),
+    (f"{CANARY}\ud83d", "must be valid Unicode (it contains half of a surrogate pair)"),
 ]  # fmt: skip
 
 

@@ -195,7 +195,7 @@ def test_everything_that_cannot_be_held_is_told_at_once_without_values():
         "[4].settings.type: a file takes 'slak' for a misspelt 'slack'",
         "[5].settings.fields: must have ASCII words as names, such as 'twilio': 'a b'",
         "[5].settings.fields['port']: must be a string, not int",
-        "[5].settings.fields['x']: must be valid Unicode (it holds half of a surrogate pair)",
+        "[5].settings.fields['x']: must be valid Unicode (it contains half of a surrogate pair)",
     ] == list(found)
     assert CANARY not in "\n".join(found)
     references = refused(*specs, environ={})
