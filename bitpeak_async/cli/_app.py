@@ -12,9 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from bitpeak_async._version import __version__
-from bitpeak_async.cli import _output
 from bitpeak_async.cli._config import profile_names, read_config
-from bitpeak_async.cli._exit import Exit, run
+from bitpeak_async.cli._exit import Exit, reporting_errors, run
 from bitpeak_async.cli._group import Group
 from bitpeak_async.cli._shared import SHARED, chosen, source
 
@@ -82,7 +81,7 @@ def root(
     ] = False,
 ) -> None:
     """Manage BitPeak notification handlers."""
-    with _output.reporting_errors():
+    with reporting_errors():
         found = read_config(config, profile, is_named=source(context, "profile") == "COMMANDLINE")
     context.obj = found
     options = dict(found.options)
@@ -105,7 +104,7 @@ def command(name: str, example: str) -> Callable[[Command], Command]:
 
         @wraps(function)
         def call(context: typer.Context, **arguments: Any) -> None:
-            with _output.reporting_errors():
+            with reporting_errors():
                 for group, collect in shared.items():
                     names = inspect.signature(collect).parameters.keys() - {"config"}
                     options = {option: arguments.pop(option) for option in names}

@@ -6,7 +6,8 @@ import asyncio
 import os
 import sqlite3
 import sys
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any
 
@@ -58,6 +59,16 @@ def run(command: Coroutine[Any, Any, Exit]) -> None:
         print_error("interrupted", "KeyboardInterrupt")
         code = Exit.INTERRUPTED
     raise typer.Exit(code)
+
+
+@contextmanager
+def reporting_errors() -> Iterator[None]:
+    """Print an error on stderr and exit with its code."""
+    try:
+        yield
+    except (BitPeakError, UsageError) as error:
+        print_error(str(error), type(error).__name__)
+        raise typer.Exit(_code_of_error(error)) from None
 
 
 def _code_of_error(error: BitPeakError | UsageError) -> Exit:

@@ -16,6 +16,7 @@ from bitpeak_async.cli import _output
 from bitpeak_async.cli._connection import Connection, confirmed, is_interactive
 from bitpeak_async.cli._dask import Dask
 from bitpeak_async.cli._exit import Exit, UsageError, code_of_plans, is_refused
+from bitpeak_async.cli._shared import Variables, replaced
 from bitpeak_async.fleet import (
     Account,
     Fleet,
@@ -28,20 +29,34 @@ from bitpeak_async.fleet._resolve import read_account_specs
 from bitpeak_async.provisioning.spec_files.document import refuse
 
 
-def count(files: Sequence[Path], accounts: Path) -> int:
-    """Return the number of desired handlers of all accounts.
+def read(files: Sequence[Path], accounts: Path, variables: Variables) -> list[Account]:
+    """Return the accounts of a file, whose spec files are in a folder.
 
     Raises:
-        PlanError: the accounts file or a spec file is invalid.
+        UsageError: other paths than one folder are given.
+        PlanError: the file is invalid.
     """
-    specs, problems = read_account_specs(_read(files, accounts))
+    if len(files) != 1 or not files[0].is_dir():
+        given = ", ".join(map(str, files))
+        raise UsageError(f"--accounts needs one folder that holds the spec files, not {given}")
+    found = read_accounts(accounts, files[0], environ=variables.environ().value)
+    return [variables.given_to(account) for account in found]
+
+
+def check(accounts: list[Account]) -> tuple[int, list[str]]:
+    """Return the number of desired handlers, and what is wrong with variables that are not set.
+
+    Raises:
+        PlanError: a spec file is invalid.
+    """
+    unset: dict[str, str] = {}
+    specs, problems = read_account_specs(accounts, unset)
     refuse(problems)
-    return sum(map(len, specs))
+    return sum(map(len, specs)), [*unset.values()]
 
 
 async def plan(
-    files: Sequence[Path],
-    accounts: Path,
+    accounts: list[Account],
     connection: Connection,
     *,
     planning: PlanOptions,
@@ -49,7 +64,7 @@ async def plan(
     as_json: bool,
 ) -> Exit:
     """Show what ``apply`` would change in each account."""
-    async with _targets(connection, _read(files, accounts)) as targets, _fleet(*targets) as fleet:
+    async with _targets(connection, accounts) as targets, _fleet(*targets) as fleet:
         planned = await fleet.plan(**planning)
     _show_plan(planned, connection.place, as_json=as_json)
     if planned.errors:
@@ -58,8 +73,7 @@ async def plan(
 
 
 async def apply(
-    files: Sequence[Path],
-    accounts: Path,
+    accounts: list[Account],
     connection: Connection,
     *,
     planning: PlanOptions,
@@ -78,7 +92,7 @@ async def apply(
         )
     open_fleet = dask.open if dask.is_wanted else _fleet
     async with (
-        _targets(connection, _read(files, accounts)) as targets,
+        _targets(connection, accounts) as targets,
         open_fleet(*targets) as fleet,
     ):
         planned = None
@@ -110,13 +124,6 @@ async def apply(
     return _code_of(report)
 
 
-def _read(files: Sequence[Path], accounts: Path) -> list[Account]:
-    if len(files) != 1 or not files[0].is_dir():
-        given = ", ".join(map(str, files))
-        raise UsageError(f"--accounts needs one folder that holds the spec files, not {given}")
-    return read_accounts(accounts, files[0])
-
-
 @asynccontextmanager
 async def _targets(
     connection: Connection, accounts: list[Account]
@@ -133,7 +140,7 @@ async def _targets(
 
     keys = [f"sandbox-key-{number}" for number in range(len(accounts))]
     sandboxed = [
-        Account(account.name, key, account.spec_files, pace=account.pace, source=account.source)
+        replaced(account, api_key=key, base_url=None)
         for account, key in zip(accounts, keys, strict=True)
     ]
     async with Sandbox(api_keys=keys) as server:

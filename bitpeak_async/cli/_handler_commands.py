@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +11,8 @@ from bitpeak_async._bulk.identity import not_taken
 from bitpeak_async.cli import _output
 from bitpeak_async.cli._app import Json, Yes, command
 from bitpeak_async.cli._connection import Connection, confirmed, is_interactive
-from bitpeak_async.cli._exit import Exit, UsageError
+from bitpeak_async.cli._exit import Exit
+from bitpeak_async.cli._shared import Variables, pairs
 from bitpeak_async.provisioning.spec_files.environment import expand
 
 Id = Annotated[int, typer.Argument(help="The handler's id.", metavar="ID")]
@@ -52,10 +52,11 @@ async def create(
     handler_type: Annotated[str, typer.Option("--type", help="A type such as email or slack.")],
     fields: Set = None,
     as_json: Json = False,
+    variables: Variables,
     connection: Connection,
 ) -> Exit:
     """Create a handler and show its id. Pass secrets in the environment, not in arguments."""
-    settings = settings_from_dict(handler_type, _pairs(fields))
+    settings = settings_from_dict(handler_type, _expanded(fields, variables))
     async with connection.open() as bitpeak:
         handler_id = await bitpeak.notification_handlers.create(name, settings)
         _show_id("created", handler_id, as_json=as_json)
@@ -73,18 +74,19 @@ async def update(
         bool | None, typer.Option("--enable/--disable", help="Whether alerts are delivered.")
     ] = None,
     as_json: Json = False,
+    variables: Variables,
     connection: Connection,
 ) -> Exit:
     """Update the given fields of a handler. --type requires all settings of that type."""
-    pairs = _pairs(fields)
+    given = _expanded(fields, variables)
     # Single fields are a mapping: what is no field of a type, update() refuses by name.
-    settings: Any = settings_from_dict(handler_type, pairs) if handler_type else pairs or None
+    settings: Any = settings_from_dict(handler_type, given) if handler_type else given or None
     async with connection.open() as bitpeak:
         handlers = bitpeak.notification_handlers
         await handlers.update(handler_id, name=name, settings=settings, is_enabled=is_enabled)
-        if pairs and not handler_type:
+        if given and not handler_type:
             handler = await handlers.get(handler_id)
-            if ignored := not_taken(pairs, handler.settings):
+            if ignored := not_taken(given, handler.settings):
                 raise ReplyError(
                     f"the server did not take {', '.join(ignored)}: handler {handler_id} is of "
                     f"type {handler.type}; --type changes it"
@@ -118,16 +120,12 @@ def _show_id(what: str, handler_id: int, *, as_json: bool) -> None:
         _output.show(f"{what} {handler_id}")
 
 
-def _pairs(fields: list[str] | None) -> dict[str, str]:
-    pairs = {}
-    for field in fields or []:
-        name, equals, value = field.partition("=")
-        if not (equals and name.isidentifier()):
-            raise UsageError("--set takes FIELD=VALUE, such as --set email=a@example.com")
-        if name in pairs:
-            raise UsageError(f"--set {name} is given twice")
+def _expanded(fields: list[str] | None, variables: Variables) -> dict[str, str]:
+    """Return what ``--set`` gives, with the values of variables."""
+    expanded = {}
+    for name, text in pairs("--set", fields).items():
         try:
-            pairs[name] = expand(value, os.environ)
+            expanded[name] = expand(text, variables.environ().value)
         except ValueError as error:
             raise InvalidRequestError(f"--set {name}: {error}", argument=name) from None
-    return pairs
+    return expanded

@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
 from contextlib import aclosing, contextmanager
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
@@ -28,6 +27,11 @@ _COLUMNS = ("id", "type", "name", "enabled", "last delivery", "settings")
 def printable(text: str) -> str:
     """Return text with control characters escaped, so that names cannot control the terminal."""
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return such as ``"1 handler"`` or ``"2 handlers"``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def show(text: str, style: str = "") -> None:
@@ -85,16 +89,6 @@ def print_error(text: str, kind: str = "Error") -> None:
         err.print(Text(json.dumps({"error": {"type": kind, "message": text}})))
     else:
         err.print(Text("Error: ", "bold red") + Text(printable(text)))
-
-
-@contextmanager
-def reporting_errors() -> Iterator[None]:
-    """Print an error of the SDK on stderr and exit with code 1."""
-    try:
-        yield
-    except BitPeakError as error:
-        print_error(str(error), type(error).__name__)
-        raise typer.Exit(1) from None
 
 
 def show_plan(plan: Plan, place: str, *, as_json: bool) -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final
 
 import typer
+from attrs import frozen
 
 from bitpeak_async._secret import Secret
 from bitpeak_async.cli._config import OLD_NAMES, Config
 from bitpeak_async.cli._connection import Connection
+from bitpeak_async.cli._exit import UsageError
 from bitpeak_async.errors import ConfigurationError
+from bitpeak_async.fleet import Account
+from bitpeak_async.provisioning.files import read_environ
+from bitpeak_async.provisioning.spec_files.environment import UnsetError, expand
 
 _FLAG: Final = "COMMANDLINE"
 
@@ -117,5 +124,88 @@ def _connection(
     )
 
 
+@frozen
+class Variables:
+    """Variables for ``${NAME}`` in spec files, beside the environment's.
+
+    Attributes:
+        explicit: of ``--var`` and ``--env-file``.
+        configured: of the config file and its profile, without those that the environment precedes.
+    """
+
+    explicit: Secret[Mapping[str, str]]
+    configured: Secret[Mapping[str, str]]
+
+    def environ(self) -> Secret[Mapping[str, str]]:
+        """Return all variables for the files of one account."""
+        return Secret({**os.environ, **self.configured.value, **self.explicit.value})
+
+    def given_to(self, account: Account) -> Account:
+        """Return an account with these variables around its own."""
+        own = account.variables
+        return replaced(account, variables={**self.configured.value, **own, **self.explicit.value})
+
+
+def replaced(account: Account, **changes: Any) -> Account:
+    """Return an account with other arguments."""
+    arguments = {
+        "api_key": account.key,
+        "specs": (*account.specs, *account.spec_files),
+        "base_url": account.base_url,
+        "pace": account.pace,
+        "variables": account.variables,
+        "source": account.source,
+    }
+    return Account(account.name, **{**arguments, **changes})
+
+
+def _variables(
+    config: Config,
+    *,
+    var: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A variable for ${NAME} in FILES. Others can read it: not for secrets.",
+            metavar="NAME=VALUE",
+        ),
+    ] = None,
+    env_file: Annotated[
+        list[Path] | None,
+        typer.Option(help="A file of variables, such as export writes.", metavar="FILE"),
+    ] = None,
+) -> Variables:
+    """Collect the variables for the spec files of a command."""
+    explicit: dict[str, str] = {}
+    for file in env_file or ():
+        explicit |= read_environ(file)
+    explicit |= pairs("--var", var)
+    named = config.named.variables if config.named is not None else {}
+    configured: dict[str, str] = {}
+    for name, value in config.variables.items():
+        if name in named or name not in os.environ:
+            with suppress(UnsetError):  # then this variable is not set either
+                configured[name] = expand(value, os.environ)
+    return Variables(Secret(explicit), Secret(configured))
+
+
+def pairs(flag: str, given: list[str] | None) -> dict[str, str]:
+    """Return the names and values that a repeatable option was given.
+
+    Raises:
+        UsageError: one is no ``NAME=VALUE``, or is given twice.
+    """
+    found: dict[str, str] = {}
+    for pair in given or []:
+        name, equals, value = pair.partition("=")
+        if not (equals and name.isidentifier()):
+            raise UsageError(f"{flag} takes NAME=VALUE, not such a text")
+        if name in found:
+            raise UsageError(f"{flag} {name} is given twice")
+        found[name] = value
+    return found
+
+
 # Parameter of a command → what collects its options, which follow the configuration.
-SHARED: Final[Mapping[str, Callable[..., object]]] = MappingProxyType({"connection": _connection})
+SHARED: Final[Mapping[str, Callable[..., object]]] = MappingProxyType(
+    {"connection": _connection, "variables": _variables}
+)

@@ -13,7 +13,7 @@ The suffix determines the format: ``.yaml`` or ``.yml``, ``.toml``, ``.json``, `
 list of handlers, or a mapping with the one key ``handlers`` that holds it; TOML has
 ``[[handlers]]``, CSV one row per handler and one column per API field. ``settings`` has the API's
 field names, ``is_enabled`` is true by default. Any value may hold ``${NAME}`` or
-``${NAME:-default}`` from the environment; ``$$`` is a dollar.
+``${NAME:-default}`` from the environment, or ``${file:PATH}``; ``$$`` is a dollar.
 
 An undocumented type is accepted as ``UnknownSettings``, so that new types need no release, unless
 it looks misspelt: it resembles a documented type, or one of its settings is a field of one. A new
@@ -32,11 +32,15 @@ from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.provisioning.spec_files.document import refuse
 from bitpeak_async.provisioning.spec_files.dump import DUMPERS, Format
 from bitpeak_async.provisioning.spec_files.loader import SpecLoader
-from bitpeak_async.provisioning.spec_files.variables import check_environ, dump_environ
+from bitpeak_async.provisioning.spec_files.variables import (
+    check_environ,
+    dump_environ,
+    read_environ,
+)
 from bitpeak_async.provisioning.spec_files.writer import make_entries
 from bitpeak_async.records import HandlerSpec
 
-__all__ = ["Format", "dump_environ", "dump_specs", "read_specs"]
+__all__ = ["Format", "dump_environ", "dump_specs", "read_environ", "read_specs"]
 
 
 @hides("environ")

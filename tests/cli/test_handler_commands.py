@@ -63,7 +63,7 @@ def test_an_update_with_fields_of_another_type_says_that_they_did_not_take(run: 
         (("create", "a", "--type=slak", "--set=slack=x"), "did you mean 'slack'?"),
         (("create", "a", "--type=slack"), "lacks 'slack', which slack needs"),
         (("create", "a", "--type=slack", "--set=slack=${NONE}"), "variable NONE is not set"),
-        (("create", "a", "--type=slack", "--set", "slack"), "--set takes FIELD=VALUE"),
+        (("create", "a", "--type=slack", "--set", "slack"), "--set takes NAME=VALUE"),
         (("create", "a", "--type=email", "--set=email=a", "--set=email=b"), "is given twice"),
         (("create", "", "--type=email", "--set=email=a@b.cc"), "name must not be empty"),
         (("update", 1), "give at least one of name, settings, is_enabled"),

@@ -115,7 +115,7 @@ def test_check_needs_no_server(run: Run, specs: Path, tmp_path: Path):
     told = run("check", broken, "--json")
     assert 1 == told.exit_code
     assert 2 == len(json.loads(told.stdout)["problems"])
-    assert {"ok": True, "handlers": 2, "problems": []} == json.loads(
+    assert {"ok": True, "handlers": 2, "problems": [], "unset": []} == json.loads(
         run("check", specs, "--json").stdout
     )
 
@@ -475,7 +475,7 @@ def test_a_masked_secret_is_exported_as_an_empty_variable(run: Run, tmp_path: Pa
         done = run(
             "export", f"--output={tmp_path / 'a.json'}", f"--env-file={tmp_path / 'a.env'}", **env
         )
-    assert "1 handlers, 1 secrets, 1 secrets not returned\n" == done.stderr
+    assert "1 handler, 1 secret, 1 secret not returned\n" == done.stderr
     assert "BOT_TELEGRAM=''\n" == (tmp_path / "a.env").read_text()
 
 

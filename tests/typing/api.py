@@ -80,6 +80,7 @@ from bitpeak_async.fleet.dask import DaskFleet
 from bitpeak_async.provisioning.files import (
     dump_environ,
     dump_specs,
+    read_environ,
     read_specs,
 )
 from bitpeak_async.redis import RedisPaceStore
@@ -353,6 +354,7 @@ def spec_files(specs: list[HandlerSpec]) -> None:
     environ: dict[str, str] = {}
     assert_type(dump_specs(specs, "toml", environ=environ), str)
     assert_type(dump_environ(environ), str)
+    assert_type(read_environ(".env"), dict[str, str])
 
 
 def hooks(telemetry: Telemetry, event: Event) -> None:

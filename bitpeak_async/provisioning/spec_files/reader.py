@@ -11,7 +11,7 @@ from bitpeak_async._secret import Secret
 from bitpeak_async._structure import Keys, file_kind
 from bitpeak_async.mappings import misspelt
 from bitpeak_async.provisioning.spec_files.document import Document
-from bitpeak_async.provisioning.spec_files.environment import expand_value
+from bitpeak_async.provisioning.spec_files.environment import UnsetError, expand_value
 from bitpeak_async.records import HandlerSpec
 from bitpeak_async.settings import CLASSES, FIELDS, KnownSettings, Settings, UnknownSettings
 
@@ -138,6 +138,10 @@ class SpecReader:
     def _text(self, keys: Keys, data: Any) -> str | None:
         try:
             return expand_value(data, self._environ.value)
+        except UnsetError as error:
+            for name, problem in error.problems.items():
+                self.document.add_unset(name, keys, problem)
+            return None
         except ValueError as error:
             self.document.add(keys, str(error))
             return None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shlex
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Final
 
 from bitpeak_async._secret import Secret
@@ -15,6 +17,11 @@ from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.settings import WIRE_FIELDS
 
 _NO_WORD: Final = re.compile(r"[^A-Z0-9]+")
+_ASSIGNMENT: Final = re.compile(
+    r"[ \t]*(?:(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)="
+    r"(?P<value>(?:'[^']*'|\"(?:\\.|[^\"\\])*\"|\\.|[^\s'\"\\])*)[ \t]*(?:(?<=[ \t])#.*)?"
+    r"|#.*)?(?:\r?\n|\Z)"
+)
 _MAX_LENGTH: Final = 60  # of a handler's part; a name may have thousands of characters
 # Cyrillic of Russian, Ukrainian, Belarusian and Uzbek; for other scripts, Unicode's own means.
 _LATIN: Final = str.maketrans(
@@ -83,15 +90,47 @@ def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest().upper()
 
 
-def check_environ(environ: Secret[Mapping[str, str] | None]) -> None:
+def check_environ(
+    environ: Secret[Mapping[str, str] | None] | Secret[Mapping[str, str]], what: str = "environ"
+) -> None:
     """Raise ConfigurationError unless variables are None or a mapping of strings to strings."""
     if environ.value is None:
         return
     if not isinstance(environ.value, Mapping):
         kind = type(environ.value).__name__
-        raise ConfigurationError(f"environ must be a mapping of names to values, not {kind}")
+        raise ConfigurationError(f"{what} must be a mapping of names to values, not {kind}")
     if not all(isinstance(each, str) for item in environ.value.items() for each in item):
-        raise ConfigurationError("environ must map strings to strings")
+        raise ConfigurationError(f"{what} must map strings to strings")
+
+
+def read_environ(file: str | os.PathLike[str]) -> dict[str, str]:
+    """Read variables from a ``.env`` file, such as ``dump_environ`` writes.
+
+    It has one ``NAME=value`` per line, quoted as in a shell; ``export`` before it and comments are
+    ignored.
+
+    Args:
+        file: its path.
+
+    Raises:
+        ConfigurationError: it cannot be read, or a line is something else; it shows no value.
+    """
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise ConfigurationError(f"{file}: cannot be read: {reason}") from None
+    environ: dict[str, str] = {}
+    end = 0
+    while end < len(text):
+        found = _ASSIGNMENT.match(text, end)
+        if found is None:
+            line = text.count("\n", 0, end) + 1
+            raise ConfigurationError(f"{file}:{line}: must be NAME=value, quoted as in a shell")
+        if found["name"]:
+            environ[found["name"]] = "".join(shlex.split(found["value"]))
+        end = found.end()
+    return environ
 
 
 def dump_environ(environ: Mapping[str, str]) -> str:
