@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from bitpeak_async.keywords import (
         ApplyOptions,
         ClientOptions,
+        ListFilters,
         PlanOptions,
         PortableOptions,
         ProvisionOptions,
@@ -127,6 +128,7 @@ __all__ = [
     "InternalNotificationSettings",
     "InvalidRequestError",
     "KnownSettings",
+    "ListFilters",
     "MicrosoftTeamsSettings",
     "NotFoundError",
     "NotSentError",
@@ -208,7 +210,9 @@ _HOMES = {
             "Event Hook OutcomeKnown PaceStoreLost PaceStoreRestored Paused RateChanged "
             "RateSnapshot ReplyReceived RequestAbandoned RequestFailed RequestSent Retrying"
         ),
-        "keywords": "ApplyOptions ClientOptions PlanOptions PortableOptions ProvisionOptions",
+        "keywords": (
+            "ApplyOptions ClientOptions ListFilters PlanOptions PortableOptions ProvisionOptions"
+        ),
         "mappings": "settings_from_dict spec_from_dict specs_from_rows to_dict",
         "notification_handlers": "NotificationHandlers",
         "options": "Pace Retry Timeout",

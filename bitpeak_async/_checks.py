@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from operator import index
-from typing import Any
+from typing import Any, Final
 
 from bitpeak_async.errors import ConfigurationError
+
+_APP_INFO: Final = re.compile(r"[!-~]+(?: [!-~]+)*")
 
 
 def as_int(value: Any) -> int | None:
@@ -39,7 +42,7 @@ def check_number(
     if not fits or value < low or (above and value == low):
         noun = "a whole number" if integer else "a number"
         bound = f"above {low:g}" if above else f"of at least {low:g}"
-        raise ConfigurationError(f"{argument} must be {noun} {bound}, not {_shown(value)}")
+        raise ConfigurationError(f"{argument} must be {noun} {bound}, not {shown(value)}")
 
 
 def _is_finite(number: float) -> bool:
@@ -49,10 +52,17 @@ def _is_finite(number: float) -> bool:
         return False
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return what a message may show of an argument."""
     # Python refuses to write whole numbers of thousands of digits.
     is_large = isinstance(value, int) and value.bit_length() > 1024
     return "one that large" if is_large else repr(value)
+
+
+def check_app_info(value: object) -> None:
+    """Raise ConfigurationError unless a value is None or may begin a user agent."""
+    if value is not None and not (isinstance(value, str) and _APP_INFO.fullmatch(value)):
+        raise ConfigurationError('app_info must be a name such as "acme-bot/2.1", in ASCII')
 
 
 def check_flag(argument: str, value: object) -> None:

@@ -61,7 +61,13 @@ class BitPeakError(Exception):
 
     In subclasses every argument except the message is optional, because pickle and copy rebuild
     an error from its message and then restore its attributes.
+
+    Attributes:
+        created_id: the id of the handler, if ``create(…, is_enabled=False)`` created it and then
+            could not disable it; else None.
     """
+
+    created_id: int | None = None
 
     @property
     def docs_url(self) -> str:
@@ -118,9 +124,9 @@ class RequestTimeoutError(TransportError, TimeoutError):
 class OutcomeUnknownError(TransportError):
     """The reply to a create was lost or unreadable, so the handler may or may not exist.
 
-    The API has no idempotency keys, so a second request could create a second handler. Look for
-    the name in ``iterate()`` first, or use ``create_many()`` or ``provision()``, which resolve
-    such creates. ``__cause__`` is the error of the request.
+    The API has no idempotency keys, so a second request could create a second handler. Look
+    for it with ``find()``, or use ``ensure()``, ``create_many()`` or ``provision()``, which
+    resolve such creates. ``__cause__`` is the error of the request.
 
     Attributes:
         name: the handler's name.

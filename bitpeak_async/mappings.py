@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from attrs import asdict
 
-from bitpeak_async._checks import as_bool, as_int
+from bitpeak_async._checks import as_int
 from bitpeak_async._http.form import (
     Problem,
     refuse,
@@ -128,12 +128,10 @@ def spec_from_dict(mapping: Mapping[str, Any]) -> HandlerSpec:
     hidden = Secret.of(mapping)
     refuse(_key_problems(hidden.value))
     settings = settings_from_dict(hidden.value["type"], hidden.value.get("settings") or {})
-    is_enabled = hidden.value.get("is_enabled", True)
-    flag = as_bool(is_enabled)
     spec = HandlerSpec(
         hidden.value["name"],
         settings,
-        is_enabled if flag is None else flag,
+        hidden.value.get("is_enabled", True),
         renamed_from=hidden.value.get("renamed_from"),
     )
     refuse(spec_problems(spec))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
@@ -14,6 +16,25 @@ from bitpeak_async._secret import Secret
 from bitpeak_async.errors import ConfigurationError
 
 _BASE_URL: Final = "https://bitpeak.ru/api"
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# Of the key, the connection, the body and the user agent (``app_info``), and of what is parsed.
+_OWN_HEADERS: Final = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "connection",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+    }
+)
 
 
 def checked_base_url(base_url: str | None, *, allow_insecure: bool) -> str:
@@ -57,6 +78,40 @@ def _key_problem(api_key: object) -> str | None:
     if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
         return "must be ASCII without spaces, line ends or control characters"
     return None
+
+
+def checked_headers(
+    given: Secret[Mapping[str, str] | None], current: Secret[Mapping[str, str]] | None = None
+) -> Secret[Mapping[str, str]] | None:
+    """Return headers that may be added to each request; a new one replaces one of its name.
+
+    Raises:
+        ConfigurationError: they are no mapping of strings, or one is not the caller's to set.
+    """
+    if given.value is None:
+        return current
+    if not isinstance(given.value, Mapping):
+        raise ConfigurationError(
+            f"headers must be a mapping of names to values, not {type(given.value).__name__}"
+        )
+    if bad := [header[0] for header in given.value.items() if _is_bad_header(header)]:
+        raise ConfigurationError(
+            f"headers must not hold {bad[0]!r}: its name or value cannot be sent, or it is one of "
+            f"those that the SDK sets"
+        )
+    new = {name.lower() for name in given.value}
+    kept = {} if current is None else current.value
+    return Secret(
+        {name: kept[name] for name in kept if name.lower() not in new} | dict(given.value)
+    )
+
+
+def _is_bad_header(header: tuple[object, object]) -> bool:
+    name, value = header
+    if not isinstance(name, str) or not isinstance(value, str):
+        return True
+    is_own = name.lower() in _OWN_HEADERS or name.lower().startswith("content-")
+    return is_own or not (_TOKEN.fullmatch(name) and value.isascii() and value.isprintable())
 
 
 def checked_proxy(

@@ -40,7 +40,8 @@ def new_transport(
     """
     base_url = checked_base_url(config.base_url, allow_insecure=config.allow_insecure)
     proxy = checked_proxy(config.proxy, base_url, ignore_environment=is_direct)
-    wire = Wire(base_url=base_url, api_key=checked_key(api_key), user_agent=_USER_AGENT)
+    user_agent = f"{config.app_info} {_USER_AGENT}" if config.app_info else _USER_AGENT
+    wire = Wire(base_url=base_url, api_key=checked_key(api_key), user_agent=user_agent)
     emit = Emitter(config.hooks)
     limiters = LimiterFactory(config.pace, config.retry, wire.account, emit, config.pace_store)
     ssl = True if config.ssl is None else config.ssl

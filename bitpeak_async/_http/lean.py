@@ -98,10 +98,10 @@ class LeanExchange(SessionExchange):
     def _encode(self, request: Request) -> bytes:
         target = request.url[self._origin :]
         head = f"{request.method} {target} HTTP/1.1\r\n{self._head.value}"
+        if request.headers is not None:
+            head += "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
         if request.body is None:
             return f"{head}\r\n".encode()
-        for name, value in (request.headers or {}).items():
-            head += f"{name}: {value}\r\n"
         return (
             f"{head}Content-Length: {len(request.body.value)}\r\n\r\n".encode() + request.body.value
         )

@@ -53,7 +53,7 @@ class Request:
 
     method: str
     url: str
-    headers: Mapping[str, str] | None
+    headers: Mapping[str, str] | None = field(repr=False)
     body: Secret[bytes] | None
 
 
@@ -163,10 +163,18 @@ class Wire:
             }
         )
 
-    def request(self, call: Call[Any]) -> Request:
-        """Return the request of a call. Each form gets a new boundary."""
+    def request(self, call: Call[Any], headers: Secret[Mapping[str, str]] | None = None) -> Request:
+        """Return the request of a call. Each form gets a new boundary.
+
+        Args:
+            call: the call.
+            headers: sent in addition to those of every request.
+        """
         url = self.base_url + call.path
         if call.form is None:
-            return Request(call.method, url, None, None)
+            return Request(call.method, url, None if headers is None else headers.value, None)
         content_type, body = encode_multipart(call.form.value)
-        return Request(call.method, url, {"Content-Type": content_type}, Secret(body))
+        own = {"Content-Type": content_type}
+        return Request(
+            call.method, url, own if headers is None else {**headers.value, **own}, Secret(body)
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from itertools import count
 from typing import Any, Final, TypeVar
 
@@ -16,6 +16,7 @@ from bitpeak_async._http.protocol import Call, Reply, Request, RetrySafety, Wire
 from bitpeak_async._http.replies import ReplyReader
 from bitpeak_async._http.retry import Attempts, Budget, throttles, was_not_executed
 from bitpeak_async._rate.lease import Permit
+from bitpeak_async._secret import Secret
 from bitpeak_async.errors import (
     APIError,
     BitPeakError,
@@ -49,11 +50,13 @@ class CallOptions:
         timeout: the timeout of one attempt.
         retry: the retry policy.
         deadline: seconds for a call with all its retries and waits, or None.
+        headers: sent in addition to those of every request.
     """
 
     timeout: Timeout
     retry: Retry
     deadline: float | None = None
+    headers: Secret[Mapping[str, str]] | None = None
 
 
 class Transport:
@@ -126,7 +129,7 @@ class Transport:
     async def _attempt_until_done(
         self, binding: Binding, call: Call[T], options: CallOptions, attempts: Attempts
     ) -> T:
-        request = self.wire.request(call)
+        request = self.wire.request(call, options.headers)
         while True:
             try:
                 return await self._attempt(binding, call, request, options, attempts)
@@ -232,7 +235,7 @@ class Transport:
 
 def _unknown(call: Call[Any], error: BitPeakError) -> OutcomeUnknownError:
     return OutcomeUnknownError(
-        f"{error}. It is unknown whether the server processed it: look for the name in iterate() "
-        f"before creating it again, or let provision() resolve it",
+        f"{error}. It is unknown whether the server processed it: find(name) shows it, and "
+        f"ensure() creates it only if it does not exist",
         name=call.name,
     )

@@ -21,7 +21,6 @@ from bitpeak_async.errors import (
     RequestTimeoutError,
 )
 from bitpeak_async.events import OutcomeKnown, notify
-from bitpeak_async.notification_handlers import NotificationHandlers
 from bitpeak_async.provisioning.changes import (
     Change,
     Conflict,
@@ -40,7 +39,6 @@ _Deletion: TypeAlias = tuple[int, Delete]  # with its place in the plan
 
 
 async def apply_plan(
-    handlers: NotificationHandlers,
     plan: Plan,
     driver: Driver,
     *,
@@ -51,7 +49,7 @@ async def apply_plan(
 
     Deletions come last: what is renamed in the specs is created before it is deleted.
     """
-    run = _Run(handlers, plan, driver, on_outcome)
+    run = _Run(plan, driver, on_outcome)
     try:
         await driver.finish(run.carry_out(), grace)
     except (asyncio.CancelledError, RequestTimeoutError) as error:
@@ -65,7 +63,6 @@ async def apply_plan(
 class _Run:
     """The outcomes of a plan as they come in."""
 
-    handlers: NotificationHandlers
     plan: Plan
     driver: Driver
     on_outcome: Callable[[Outcome], object] | None
@@ -192,11 +189,11 @@ class _Run:
         place, change = deletion
         error: BitPeakError | None = None
         try:
-            seen = await self.handlers.get(change.handler_id)
+            seen = await self.driver.handlers.get(change.handler_id)
             if digest(seen, self.plan.salt) != change.seen:
                 why = "changed during the run and was not deleted; plan again"
                 return self._record(place, _not_deleted(change, why))
-            await self.handlers.delete(change.handler_id)
+            await self.driver.handlers.delete(change.handler_id)
         except NotFoundError:
             pass
         except BitPeakError as failure:

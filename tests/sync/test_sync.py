@@ -116,6 +116,8 @@ def test_each_argument_arrives(original: type, name: str, monkeypatch: pytest.Mo
         given["specs"] = seen["specs"]  # pulled in the caller's thread; likewise
     if "settings" in given:
         seen["settings"] = seen["settings"].value  # hidden from tracebacks with locals
+    if "headers" in given:
+        seen["headers"] = seen["headers"].value  # likewise
     assert given == {key: value for key, value in seen.items() if key != "self"}
 
 

@@ -27,8 +27,10 @@ from bitpeak_async import (
     Event,
     GoogleChatSettings,
     HandlerSpec,
+    HandlerType,
     Hook,
     InternalNotificationSettings,
+    ListFilters,
     MicrosoftTeamsSettings,
     NotificationHandler,
     Outcome,
@@ -105,6 +107,16 @@ async def calls(bitpeak: BitPeak, specs: list[HandlerSpec]) -> None:
     """Each call has an exact type."""
     handlers = bitpeak.notification_handlers
     assert_type(await handlers.create("a", EmailSettings("a@example.com")), int)
+    assert_type(await handlers.create("a", EmailSettings("a@example.com"), is_enabled=False), int)
+    assert_type(await handlers.find("a"), NotificationHandler | None)
+    assert_type(await handlers.ensure(specs[0]), NotificationHandler)
+    assert_type(await handlers.enable(1), None)
+    assert_type(await handlers.disable(1), None)
+    filters: ListFilters = {"search": "a", "type": HandlerType.SLACK, "is_enabled": True}
+    assert_type(await handlers.list(page=2, **filters), Page[NotificationHandler])
+    await handlers.list(serach="a")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    handlers.iterate(search=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    handlers.pages(order_by="name", extra_query={"flag": True, "number": 1, "text": "a"})
     assert_type(await handlers.get(1), NotificationHandler)
     assert_type(await handlers.list(page=1, results_per_page=25), Page[NotificationHandler])
     assert_type(await handlers.update(1, settings={"telegram_chat_id": "-1"}), None)
@@ -118,6 +130,7 @@ async def calls(bitpeak: BitPeak, specs: list[HandlerSpec]) -> None:
     assert_type(handlers.pages(), AsyncGenerator[Page[NotificationHandler], None])
     assert_type(handlers.create_many(specs), AsyncGenerator[CreateOutcome, None])
     assert_type(bitpeak.with_options(deadline=1), BitPeak)
+    assert_type(bitpeak.with_options(timeout=2.5, headers={"X-Request": "1"}), BitPeak)
     assert_type(bitpeak.rate, RateSnapshot)
     assert_type(bitpeak.rate.paused_for, float)
     plan = await bitpeak.plan(specs)
@@ -212,8 +225,9 @@ def client_options(
         "allow_insecure": True,
         "pace_store": store,
         "timezone": dt.UTC,
+        "app_info": "acme-bot/2.1",
     }
-    options: ClientOptions = {**portable, "ssl": tls, "hooks": [print]}
+    options: ClientOptions = {**portable, "ssl": tls, "hooks": [print], "headers": {"X-Team": "a"}}
     assert_type(BitPeak("key", session=session, **options), BitPeak)
     assert_type(SyncBitPeak("key", **options), SyncBitPeak)
     assert_type(Fleet([account], in_flight=50, **options), Fleet)
@@ -230,6 +244,9 @@ def client_options(
     DaskFleet([account], timeuot=Timeout())  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     DaskFleet([account], hooks=[print])  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     BitPeak(base_url=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    BitPeak(timeout=5, headers=None, app_info=None)
+    BitPeak(headers=["X-Team"])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    BitPeak(app_info=2.1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     BitPeak(timeout="5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     BitPeak(retry=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     BitPeak(pace=16)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -443,7 +460,13 @@ def blocking_calls(bitpeak: SyncBitPeak, specs: list[HandlerSpec]) -> None:
     """Each blocking call has the type that awaiting its original has."""
     handlers = bitpeak.notification_handlers
     assert_type(handlers, SyncNotificationHandlers)
-    assert_type(handlers.create("a", EmailSettings("a@example.com")), int)
+    assert_type(handlers.create("a", EmailSettings("a@example.com"), is_enabled=False), int)
+    assert_type(handlers.find("a"), NotificationHandler | None)
+    assert_type(handlers.ensure(specs[0]), NotificationHandler)
+    assert_type(handlers.enable(1), None)
+    assert_type(handlers.disable(1), None)
+    assert_type(handlers.list(search="a", is_enabled=True), Page[NotificationHandler])
+    handlers.list(serach="a")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     assert_type(handlers.get(1), NotificationHandler)
     assert_type(handlers.list(page=1, results_per_page=25), Page[NotificationHandler])
     assert_type(handlers.update(1, settings={"telegram_chat_id": "-1"}), None)
@@ -454,7 +477,7 @@ def blocking_calls(bitpeak: SyncBitPeak, specs: list[HandlerSpec]) -> None:
     assert_type(list(handlers.iterate()), list[NotificationHandler])
     for page in handlers.pages():
         assert_type(page, Page[NotificationHandler])
-    assert_type(bitpeak.with_options(deadline=1), SyncBitPeak)
+    assert_type(bitpeak.with_options(timeout=2, headers={"X-Request": "1"}), SyncBitPeak)
     assert_type(bitpeak.plan(specs), Plan)
     assert_type(bitpeak.apply(bitpeak.plan(specs)), Report)
     assert_type(bitpeak.provision(specs), Report)
