@@ -1,4 +1,4 @@
-"""Checks a desired set: specs that can be sent, no two of one identity."""
+"""Check desired specs: each can be sent, and no two have the same identity."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bitpeak_async.records import HandlerSpec
 
 
 def as_list(specs: Iterable[HandlerSpec]) -> list[HandlerSpec]:
-    """Return the specs as a list; raise PlanError for what cannot be iterated over."""
+    """Return the specs as a list; raise PlanError if they are not iterable."""
     if problem := iterable_problem(specs):
         raise PlanError(problem)
     return list(specs)
@@ -70,13 +70,13 @@ def _former_problems(renamed: list[tuple[int, str]], seen: dict[str, int]) -> It
 
 
 def distinct(desired: Iterable[HandlerSpec]) -> Names:
-    """Return the names of the specs; raise PlanError if a server may keep two of them as one."""
+    """Return the names of the specs; raise PlanError if a server may store two as one."""
     places = {spec.name: place for place, spec in enumerate(desired, 1)}
     names = Names(places)
     if names.clashes:
         problems = tuple(
-            f"specs {places[first]} and {places[second]} have names that a server may keep as one: "
-            f"{first!r} and {second!r}"
+            f"specs {places[first]} and {places[second]} have names that a server may store as "
+            f"one: {first!r} and {second!r}"
             for first, second in names.clashes
         )
         raise PlanError("; ".join(problems), problems=problems)
