@@ -50,6 +50,7 @@ def hides(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         parameters = inspect.signature(function).parameters.values()
         in_order = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
         places = [in_order.index(name) for name in names if name in in_order]
+        takes_secrets = cast("Callable[..., R]", function)
 
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> R:
@@ -63,7 +64,7 @@ def hides(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
             given = Secret((positional, kwargs))
             # This frame shows too, also where an argument is misplaced or misspelt.
             args, positional, kwargs = (), [], {}
-            return cast("Callable[..., R]", function)(*given.value[0], **given.value[1])
+            return takes_secrets(*given.value[0], **given.value[1])
 
         if inspect.iscoroutinefunction(function):
             _mark_coroutine_function(call)

@@ -1,4 +1,4 @@
-"""Failures of an exchange, and the public error that each becomes."""
+"""Why an exchange brought no reply → our error, by what it says of the request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bitpeak_async.errors import (
 
 
 class ExchangeError(Exception):
-    """No complete reply arrived; the server may have processed the request.
+    """No whole reply arrived; the request may have been executed.
 
     Attributes:
         reason: what happened, without secrets.
@@ -23,9 +23,9 @@ class ExchangeError(Exception):
         self.reason = reason
 
     def as_error(self, operation: str) -> BitPeakError:
-        """Return the error of a call that failed like this."""
+        """Return the error of a call that failed so."""
         return TransportError(
-            f"{operation}: {self.reason}; the connection failed before a complete reply arrived"
+            f"{operation}: {self.reason}; the connection failed before a whole reply came"
         )
 
 
@@ -33,7 +33,7 @@ class ConnectionFailedError(ExchangeError):
     """The request was never sent.
 
     Attributes:
-        temporary: whether a retry may succeed.
+        temporary: whether another try may succeed.
     """
 
     def __init__(self, reason: str, *, temporary: bool = True) -> None:
@@ -41,22 +41,20 @@ class ConnectionFailedError(ExchangeError):
         self.temporary = temporary
 
     def as_error(self, operation: str) -> BitPeakError:
-        """Return the error of a call that failed like this."""
-        return NotSentError(
-            f"{operation}: {self.reason}; the request was not sent", temporary=self.temporary
-        )
+        """Return the error of a call that failed so."""
+        return NotSentError(f"{operation}: {self.reason}; not sent", temporary=self.temporary)
 
 
 class ExchangeTimeoutError(ExchangeError):
-    """The complete reply did not arrive in time."""
+    """The whole reply did not arrive in time."""
 
     def as_error(self, operation: str) -> BitPeakError:
-        """Return the error of a call that failed like this."""
-        return RequestTimeoutError(f"{operation}: {self.reason}; no complete reply in time")
+        """Return the error of a call that failed so."""
+        return RequestTimeoutError(f"{operation}: {self.reason}; no whole reply in time")
 
 
 class ReplyTooLargeError(ExchangeError):
-    """A reply was larger than the limit.
+    """A reply was larger than the cap.
 
     Attributes:
         status: the HTTP status.
@@ -64,10 +62,10 @@ class ReplyTooLargeError(ExchangeError):
 
     def __init__(self, limit: int, status: int) -> None:
         super().__init__(
-            f"the reply is larger than {limit} bytes; BitPeak(max_reply_bytes=) sets the limit"
+            f"the reply is larger than {limit} bytes; BitPeak(max_reply_bytes=) sets the cap"
         )
         self.status = status
 
     def as_error(self, operation: str) -> BitPeakError:
-        """Return the error of a call that failed like this."""
+        """Return the error of a call that failed so."""
         return ReplyError(f"{operation}: {self.reason}", status=self.status)

@@ -126,30 +126,17 @@ def checked_accounts(accounts: Iterable[Account]) -> tuple[Account, ...]:
 
 
 def read_account_specs(
-    accounts: Iterable[Account], unset: dict[str, str] | None = None
+    accounts: Iterable[Account],
 ) -> tuple[list[tuple[HandlerSpec, ...]], list[str]]:
-    """Return the specs of each account, and all problems; each file is read once.
-
-    Args:
-        accounts: whose files are read.
-        unset: filled with variables that are not set → the problem; without it, a problem too.
-    """
+    """Return the specs of each account, and all problems; each file is read once."""
     files = SpecLoader(Secret(os.environ))
     specs: list[tuple[HandlerSpec, ...]] = []
     problems: list[str] = []
     accounts_by_problem = defaultdict[str, list[Account]](list)
-    missing: dict[str, str] = {} if unset is None else unset
     for account in accounts:
-        variables = Secret(tuple(sorted(account.variables.items())))
-        found = files.read(account.spec_files, variables)
-        skipped = {
-            problem
-            for name, problem in found.unset.items()
-            if missing.setdefault(name, problem) != problem or unset is not None
-        }
+        found = files.read(account.spec_files)
         for problem in found.problems:
-            if problem not in skipped:
-                accounts_by_problem[problem].append(account)
+            accounts_by_problem[problem].append(account)
         specs.append(found.specs + account.specs if account.specs else found.specs)
         if not found.problems and account.specs:
             problems += _spec_problems(account, specs[-1])

@@ -60,7 +60,7 @@ class Fleet:
         ConfigurationError: an argument is unusable, or accounts share a name; it names each.
     """
 
-    @hides("proxy", "headers")
+    @hides("proxy")
     def __init__(
         self,
         accounts: Iterable[Account] = (),

@@ -1,4 +1,4 @@
-"""Bring the server to a desired state in two steps: make a plan, then apply it."""
+"""Desired handlers → the server's state, in two steps: a plan to read, then its application."""
 
 from bitpeak_async.provisioning.changes import (
     Change,

@@ -41,7 +41,7 @@ def run(main):
         try:
             return await main(timeouts)
         finally:
-            assert not timeouts._running
+            assert not timeouts.running
             timeouts.close()
 
     return virtual_time.run(with_timeouts())
