@@ -2,23 +2,28 @@
 
 import json
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
-
-@pytest.fixture
-def generated(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(Path(__file__).parent / "benchmarks"))
-    return import_module("generated")
+KEYS = (b"one", b"other")
 
 
 @pytest.fixture
-def report(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """Import a module of the benchmarks; no other client need be installed."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent / "benchmarks"))
-    return import_module("report")
+    return import_module
+
+
+@pytest.fixture
+def generated(load) -> ModuleType:
+    return load("generated")
 
 
 @pytest.fixture
@@ -50,36 +55,102 @@ def command(code: str) -> tuple[str, ...]:
     return (sys.executable, "-c", code, "{description}", "{folder}", "{package}")
 
 
+@pytest.fixture
+def measured(load) -> Callable[..., Any]:
+    """Make a result of a GET over TLS."""
+
+    def measured(client: str, *figures: float, bar: float | None = None, reason: str = "") -> Any:
+        results, rows = load("results"), load("request_rows")
+
+        def measure() -> Any:
+            if reason:
+                raise load("generated").NotUsableError(reason)
+            return load("measure").Ratio(*figures)
+
+        cell = results.Cell(rows.TLS, client, rows.GET_16)
+        return results.Row(f"GET / {client}", "unit", measure, bar, cell=cell).result()
+
+    return measured
+
+
 @pytest.mark.parametrize("bar", [None, 4])
-def test_a_row_that_was_not_measured_never_holds(report, bar):
+def test_a_row_that_was_not_measured_never_holds(measured, bar):
     """So --check fails on it, even where there is no bar."""
-    row = report.Result("get / other", "unit", None, bar, reason="no java")
-
-    assert not row.holds
+    assert not measured("other", bar=bar, reason="no java").holds
 
 
-def test_a_row_that_was_not_measured_is_published_with_the_reason(report):
-    row = report.Result("get / other", "unit", None, 4, reason="no java")
+def test_a_row_that_was_not_measured_is_published_with_the_reason(load, measured):
+    row = measured("other", bar=4, reason="no java")
 
-    page = report.markdown([row], "a machine")
-    [as_json] = json.loads(import_module("results").as_json([row]))
+    [as_json] = json.loads(load("results").as_json([row], "a machine"))["rows"]
 
-    assert "| get / other | **not measured: no java** | | ≥ 4 | unit |" in page
+    assert "| other | **not measured: no java** |" in load("report").markdown([row], "a machine")
     assert (None, None, "no java") == (
         as_json["median"],
         as_json["quartiles"],
         as_json["not_measured"],
     )
-    assert "get / other" not in report.svg([row])
+    assert "other" not in dict(load("chart").speeds([row]))
 
 
-def test_a_measured_row_is_published_with_figure_and_quartiles(report):
-    ratio = import_module("measure").Ratio(2.5, 3.0, 3.25)
-    row = report.Result("get / other", "unit", ratio, 4)
+def test_the_page_and_the_picture_are_those_of_the_published_figures(load):
+    """If not: ``nox -s bench -- --render``."""
+    published = load("run").JSON
+    results, machine = load("results").from_json(published.read_text(encoding="utf-8"))
 
-    assert "| get / other | 3.00 | 2.50 to 3.25 | ≥ 4 (missed) | unit |" in report.markdown(
-        [row], "a machine"
-    )
+    page, picture = load("report").markdown(results, machine), load("chart").svg(results)
+
+    assert page == published.with_suffix(".md").read_text(encoding="utf-8")
+    assert picture == published.with_suffix(".svg").read_text(encoding="utf-8")
+
+
+def test_a_client_that_is_not_installed_is_not_measured(load):
+    with pytest.raises(load("generated").NotUsableError, match="no_such_client"):
+        load("peers").installed("no_such_client.aio")
+
+
+def test_the_page_says_which_clients_are_ahead_and_by_what(load, measured):
+    rows = [measured("quick", 0.4, 0.5, 0.6), measured("slow", 3.0, 4.0, 5.0, bar=5)]
+
+    page = load("report").markdown(rows, "a machine")
+
+    assert "- **quick**: 0.50 for GET, 16 in flight, over TLS\n" in page
+    assert "| slow | 4.00 (missed: ≥ 5) |" in page
+
+
+def test_the_page_does_not_invent_a_client_that_is_ahead(load, measured):
+    page = load("report").markdown([measured("slow", 3.0, 4.0, 5.0)], "a machine")
+
+    assert "No client in the table is ahead of `bitpeak_async`." in page
+
+
+def test_the_picture_shows_the_clients_from_the_fastest_to_the_slowest(load, measured):
+    chart = load("chart")
+    rows = [measured("slow & old", 3.0, 4.0, 5.0), measured("quick", 0.4, 0.5, 0.6)]
+
+    picture = ET.fromstring(chart.svg(rows))
+
+    assert [("quick", 2.0), ("bitpeak_async", 1.0), ("slow & old", 0.25)] == chart.speeds(rows)
+    texts = [each.text for each in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert ["quick", "2.00", "bitpeak_async", "1.00", "slow & old", "0.25"] == texts[2:]
+
+
+def test_a_bar_that_is_missed_is_measured_once_more(load, capsys):
+    ratios = iter([load("measure").Ratio(1.0, 1.0, 1.0), load("measure").Ratio(2.0, 2.0, 2.0)])
+    row = load("results").Row("GET / other", "unit", lambda: next(ratios), bar=1.5)
+
+    assert load("run").measured(row, once_more=True).holds
+    assert "NOT REACHED" in capsys.readouterr().out
+
+
+def test_what_the_server_keeps_is_each_keys_own(load):
+    server, form = load("server").Server(0, 0.0, keeps=True), load("peers").multipart()[1]
+    server.answer(b"POST", b"/", b"one", form)
+
+    one, other = (server.answer(b"GET", b"/?page=1&results_per_page=25", key, b"") for key in KEYS)
+
+    assert b'"name":"Ops alerts","settings":{"slack":"https' in one
+    assert b'"data":[]' in other
 
 
 def test_a_client_is_generated_once_and_can_be_imported(generated, description, cache, monkeypatch):

@@ -14,7 +14,6 @@ PUBLIC = (
     "errors",
     "events",
     "keywords",
-    "mappings",
     "notification_handlers",
     "options",
     "provisioning",

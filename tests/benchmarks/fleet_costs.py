@@ -93,8 +93,8 @@ def processor(scene: Scene) -> float:
 
 def run(scene: Scene, latency: float = 0.0) -> Real:
     """Run a fleet in a process of its own; replies take so many seconds."""
-    with serving(scene.handlers if scene.is_in_place else 0, latency) as base_url:
-        command = [sys.executable, __file__, base_url, json.dumps(asdict(scene))]
+    with serving(scene.handlers if scene.is_in_place else 0, latency, keeps=True) as server:
+        command = [sys.executable, __file__, server.base_url, json.dumps(asdict(scene))]
         return Real(**json.loads(subprocess.check_output(command)))
 
 

@@ -39,7 +39,7 @@ def compare(ours: Run, theirs: Run, rounds: int, clock: Clock = time.process_tim
     for _ in range(rounds):
         first, second, third, fourth = map(timed, (theirs, ours, ours, theirs))
         ratios.append((first + fourth) / (second + third))
-    low, middle, high = statistics.quantiles(ratios, n=4)
+    low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
     return Ratio(low, middle, high)
 
 

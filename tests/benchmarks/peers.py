@@ -1,4 +1,4 @@
-"""What a user could pick instead, each written as a competent user would."""
+"""HTTP clients that a user could pick instead, each used as its own documentation recommends."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from importlib import import_module
+from types import ModuleType
+from typing import Any
 
 import aiohttp
-import httpx
 import msgspec
-import niquests
-import requests
 from attrs import frozen
-from generated import OPENAPI_GENERATOR, OPENAPI_PYTHON_CLIENT
-from server import KEY
+from generated import NotUsableError
+from server import KEY, Served
 
 NAME = "Ops alerts"
 URL = "https://hooks.slack.com/services/T0/B0/example"
 FORM = {"name": NAME, "type": "slack", "slack": URL}
 HEADERS = {"Authorization": f"Bearer {KEY}"}
+PAGE = "?page=1&results_per_page=1000"
+TIMEOUT = 30.0  # seconds
 
 Call = Callable[[], Awaitable[object]]
 
@@ -31,21 +33,43 @@ Call = Callable[[], Awaitable[object]]
 class Peer:
     """A client: how it gets one handler, creates one, and lists a page of a thousand."""
 
-    name: str
     get: Call
     create: Call
     page: Call
 
 
+def installed(name: str) -> ModuleType:
+    """Import a module.
+
+    Raises:
+        NotUsableError: it is not installed.
+    """
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise NotUsableError(f"{name.partition('.')[0]}: {error}") from error
+
+
+def multipart() -> tuple[dict[str, str], bytes]:
+    """Return the headers and the bytes of the form, joined by hand."""
+    boundary = secrets.token_hex(16)
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in FORM.items()
+    ]
+    body = ("".join(parts) + f"--{boundary}--\r\n").encode()
+    return {"Content-Type": f"multipart/form-data; boundary={boundary}"}, body
+
+
 @asynccontextmanager
-async def raw_aiohttp(base_url: str, *, ready_made: bool) -> AsyncIterator[Peer]:
+async def raw_aiohttp(server: Served, *, ready_made: bool = False) -> AsyncIterator[Peer]:
     """aiohttp and msgspec, with FormData or with bytes joined by hand."""
-    handlers = f"{base_url}/notification-handlers"
-    connector = aiohttp.TCPConnector(limit=16)
+    handlers = f"{server.base_url}/notification-handlers"
+    connector = aiohttp.TCPConnector(limit=16, ssl=server.context or True)
     async with aiohttp.ClientSession(headers=HEADERS, connector=connector) as session:
 
-        async def get() -> object:
-            async with session.get(f"{handlers}/1") as response:
+        async def get(url: str) -> object:
+            async with session.get(url) as response:
                 response.raise_for_status()
                 return msgspec.json.decode(await response.read())
 
@@ -58,70 +82,96 @@ async def raw_aiohttp(base_url: str, *, ready_made: bool) -> AsyncIterator[Peer]
                 return msgspec.json.decode(await response.read())
 
         async def create_bytes() -> object:
-            boundary = secrets.token_hex(16)
-            parts = [
-                f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-                for name, value in FORM.items()
-            ]
-            body = ("".join(parts) + f"--{boundary}--\r\n").encode()
-            kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
-            async with session.post(handlers, data=body, headers=kind) as response:
+            headers, body = multipart()
+            async with session.post(handlers, data=body, headers=headers) as response:
                 response.raise_for_status()
                 return msgspec.json.decode(await response.read())
 
-        async def page() -> object:
-            async with session.get(f"{handlers}/?page=1&results_per_page=1000") as response:
-                response.raise_for_status()
-                return msgspec.json.decode(await response.read())
-
-        create = create_bytes if ready_made else create_form
-        yield Peer("raw aiohttp", get, create, page)
+        yield Peer(
+            lambda: get(f"{handlers}/1"),
+            create_bytes if ready_made else create_form,
+            lambda: get(f"{handlers}/{PAGE}"),
+        )
 
 
 @asynccontextmanager
-async def httpx_client(base_url: str) -> AsyncIterator[Peer]:
-    """httpx.AsyncClient."""
-    async with httpx.AsyncClient(headers=HEADERS, base_url=base_url) as client:
+async def httpx_client(server: Served, *, package: str = "httpx") -> AsyncIterator[Peer]:
+    """httpx.AsyncClient, or that of its fork httpx2."""
+    httpx = installed(package)
+    verify = server.context or True
+    async with httpx.AsyncClient(
+        headers=HEADERS, base_url=server.base_url, verify=verify
+    ) as client:
 
-        async def read(reply: Awaitable[httpx.Response]) -> object:
+        async def read(reply: Awaitable[Any]) -> object:
             response = await reply
             return response.raise_for_status().json()
 
         files = {name: (None, value) for name, value in FORM.items()}
         yield Peer(
-            "httpx",
             lambda: read(client.get("/notification-handlers/1")),
             lambda: read(client.post("/notification-handlers", files=files)),
-            lambda: read(client.get("/notification-handlers/?page=1&results_per_page=1000")),
+            lambda: read(client.get(f"/notification-handlers/{PAGE}")),
         )
 
 
 @asynccontextmanager
-async def niquests_client(base_url: str) -> AsyncIterator[Peer]:
+async def niquests_client(server: Served) -> AsyncIterator[Peer]:
     """niquests.AsyncSession."""
-    async with niquests.AsyncSession() as session:
+    niquests = installed("niquests")
+    handlers = f"{server.base_url}/notification-handlers"
+    # For each call: a session's would give way to an environment's REQUESTS_CA_BUNDLE.
+    verify = str(server.authority) if server.authority else True
+    async with niquests.AsyncSession(pool_maxsize=16) as session:
         session.headers.update(HEADERS)
-        handlers = f"{base_url}/notification-handlers"
 
-        async def read(reply: Awaitable[niquests.Response]) -> object:
-            response = await reply
+        async def send(method: str, url: str, **body: object) -> object:
+            response = await session.request(method, url, verify=verify, **body)
             response.raise_for_status()
             return response.json()
 
         files = {name: (None, value) for name, value in FORM.items()}
         yield Peer(
-            "niquests",
-            lambda: read(session.get(f"{handlers}/1")),
-            lambda: read(session.post(handlers, files=files)),
-            lambda: read(session.get(f"{handlers}/?page=1&results_per_page=1000")),
+            lambda: send("GET", f"{handlers}/1"),
+            lambda: send("POST", handlers, files=files),
+            lambda: send("GET", f"{handlers}/{PAGE}"),
         )
 
 
 @asynccontextmanager
-async def requests_in_threads(base_url: str) -> AsyncIterator[Peer]:
+async def aiosonic_client(server: Served) -> AsyncIterator[Peer]:
+    """aiosonic.HTTPClient."""
+    aiosonic = installed("aiosonic")
+    pools = {":default": installed("aiosonic.pools").PoolConfig(size=16)}
+    new_form = installed("aiosonic.multipart").MultipartForm
+    handlers = f"{server.base_url}/notification-handlers"
+    async with aiosonic.HTTPClient(aiosonic.TCPConnector(pool_configs=pools)) as client:
+
+        async def read(reply: Awaitable[Any]) -> object:
+            response = await reply
+            response.raise_for_status()
+            return await response.json()
+
+        def create() -> Awaitable[object]:
+            form = new_form()
+            for name, value in FORM.items():
+                form.add_field(name, value)
+            return read(client.post(handlers, data=form, headers=HEADERS, ssl=server.context))
+
+        yield Peer(
+            lambda: read(client.get(f"{handlers}/1", headers=HEADERS, ssl=server.context)),
+            create,
+            lambda: read(client.get(f"{handlers}/{PAGE}", headers=HEADERS, ssl=server.context)),
+        )
+
+
+@asynccontextmanager
+async def requests_in_threads(server: Served) -> AsyncIterator[Peer]:
     """requests in 16 threads of the loop's making, with a session for each thread."""
-    handlers = f"{base_url}/notification-handlers"
+    requests = installed("requests")
+    handlers = f"{server.base_url}/notification-handlers"
     files = {name: (None, value) for name, value in FORM.items()}
+    verify = str(server.authority) if server.authority else True  # as of niquests
     own = threading.local()
 
     def prepare() -> None:
@@ -129,87 +179,115 @@ async def requests_in_threads(base_url: str) -> AsyncIterator[Peer]:
         own.session.headers.update(HEADERS)
 
     def send(method: str, url: str, **body: object) -> object:
-        response = own.session.request(method, url, timeout=30, **body)
+        response = own.session.request(method, url, timeout=TIMEOUT, verify=verify, **body)
         response.raise_for_status()
         return response.json()
 
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(16, initializer=prepare) as pool:
         yield Peer(
-            "requests in 16 threads",
             lambda: loop.run_in_executor(pool, send, "GET", f"{handlers}/1"),
             lambda: loop.run_in_executor(pool, lambda: send("POST", handlers, files=files)),
-            lambda: loop.run_in_executor(
-                pool, send, "GET", f"{handlers}/?page=1&results_per_page=1000"
-            ),
+            lambda: loop.run_in_executor(pool, send, "GET", f"{handlers}/{PAGE}"),
         )
 
 
 @asynccontextmanager
-async def openapi_python_client(base_url: str) -> AsyncIterator[Peer]:
-    """The client that openapi-python-client generates: httpx and attrs.
+async def pyreqwest_client(server: Served) -> AsyncIterator[Peer]:
+    """pyreqwest: reqwest, in Rust."""
+    new_form = installed("pyreqwest.multipart").FormBuilder
+    builder = installed("pyreqwest.client").ClientBuilder()
+    builder = builder.default_headers(HEADERS).error_for_status(enable=True)
+    builder = builder.timeout(timedelta(seconds=TIMEOUT))
+    if server.authority:
+        builder = builder.add_root_certificate_pem(server.authority.read_bytes())
+    handlers = f"{server.base_url}/notification-handlers"
+    async with builder.build() as client:
 
-    Raises:
-        NotUsableError: it cannot be generated or imported here.
-    """
-    OPENAPI_PYTHON_CLIENT.client()
-    package = OPENAPI_PYTHON_CLIENT.package
-    root, models = import_module(package), import_module(f"{package}.models")
-    get, create, listing = (
-        import_module(f"{package}.api.notification_handlers.{name}").asyncio
-        for name in (
-            "get_notification_handler",
-            "create_notification_handler",
-            "list_notification_handlers",
-        )
-    )
+        async def get(url: str) -> object:
+            response = await client.get(url).build().send()
+            return await response.json()
 
-    async def read(reply: Awaitable[object], wanted: type) -> object:
-        # It returns documented errors, and raises none.
-        if not isinstance(result := await reply, wanted):
-            raise TypeError(f"not {wanted.__name__}: {result}")
-        return result
+        async def create() -> object:
+            form = new_form()
+            for name, value in FORM.items():
+                form = form.text(name, value)
+            response = await client.post(handlers).multipart(form).build().send()
+            return await response.json()
 
-    async with root.AuthenticatedClient(
-        base_url, token=KEY, timeout=httpx.Timeout(30), raise_on_unexpected_status=True
+        yield Peer(lambda: get(f"{handlers}/1"), create, lambda: get(f"{handlers}/{PAGE}"))
+
+
+@asynccontextmanager
+async def wreq_client(server: Served) -> AsyncIterator[Peer]:
+    """wreq: a fork of reqwest, in Rust."""
+    wreq = installed("wreq")
+    handlers = f"{server.base_url}/notification-handlers"
+    options = {"headers": HEADERS, "raise_for_status": True, "timeout": timedelta(seconds=TIMEOUT)}
+    if server.authority:
+        options["tls_verify"] = server.authority
+    async with wreq.Client(**options) as client:
+
+        async def get(url: str) -> object:
+            async with client.get(url) as response:
+                return await response.json()
+
+        async def create() -> object:
+            form = wreq.Multipart(*(wreq.Part(name, value) for name, value in FORM.items()))
+            async with client.post(handlers, multipart=form) as response:
+                return await response.json()
+
+        yield Peer(lambda: get(f"{handlers}/1"), create, lambda: get(f"{handlers}/{PAGE}"))
+
+
+@asynccontextmanager
+async def httpr_client(server: Served) -> AsyncIterator[Peer]:
+    """httpr: reqwest in threads. Its forms are of files alone, so the bytes are joined by hand."""
+    httpr = installed("httpr")
+    handlers = f"{server.base_url}/notification-handlers"
+    authority = str(server.authority) if server.authority else None
+    async with httpr.AsyncClient(
+        headers=HEADERS, ca_cert_file=authority, timeout=TIMEOUT, max_concurrency=16
     ) as client:
+
+        async def read(reply: Awaitable[Any]) -> object:
+            return (await reply).raise_for_status().json()
+
+        def create() -> Awaitable[object]:
+            headers, body = multipart()
+            return read(client.post(handlers, content=body, headers=headers))
+
         yield Peer(
-            "openapi-python-client",
-            lambda: read(get(1, client=client), models.NotificationHandlerReply),
-            lambda: read(
-                create(
-                    client=client,
-                    body=models.NewNotificationHandler(
-                        name=NAME, type_=models.HandlerType.SLACK, slack=URL
-                    ),
-                ),
-                models.WrittenReply,
-            ),
-            lambda: read(
-                listing(client=client, page=1, results_per_page=models.ResultsPerPage.VALUE_1000),
-                models.NotificationHandlerPage,
-            ),
+            lambda: read(client.get(f"{handlers}/1")),
+            create,
+            lambda: read(client.get(f"{handlers}/{PAGE}")),
         )
 
 
 @asynccontextmanager
-async def openapi_generator(base_url: str) -> AsyncIterator[Peer]:
-    """The client that OpenAPI Generator generates with its asyncio library: aiohttp and pydantic.
+async def curl_cffi_client(server: Served) -> AsyncIterator[Peer]:
+    """curl_cffi: libcurl."""
+    curl_cffi = installed("curl_cffi")
+    handlers = f"{server.base_url}/notification-handlers"
+    verify = str(server.authority) if server.authority else True
+    async with curl_cffi.AsyncSession(headers=HEADERS, max_clients=16, verify=verify) as session:
 
-    It sends the form urlencoded, whatever the description says; that is the cheaper for it.
+        async def read(reply: Awaitable[Any]) -> object:
+            response = await reply
+            response.raise_for_status()
+            return response.json()
 
-    Raises:
-        NotUsableError: it cannot be generated or imported here.
-    """
-    OPENAPI_GENERATOR.client()
-    package = import_module(OPENAPI_GENERATOR.package)
-    settings = package.Configuration(host=base_url, access_token=KEY, connection_pool_maxsize=16)
-    slack, size = package.HandlerType.SLACK, package.ResultsPerPage.NUMBER_1000
-    async with package.ApiClient(settings) as client:
-        api = package.NotificationHandlersApi(client)
+        async def create() -> object:
+            form = curl_cffi.CurlMime()
+            for name, value in FORM.items():
+                form.addpart(name, data=value.encode())
+            try:
+                return await read(session.post(handlers, multipart=form))
+            finally:
+                form.close()
+
         yield Peer(
-            "OpenAPI Generator",
-            lambda: api.get_notification_handler(1),
-            lambda: api.create_notification_handler(name=NAME, type=slack, slack=URL),
-            lambda: api.list_notification_handlers(page=1, results_per_page=size),
+            lambda: read(session.get(f"{handlers}/1")),
+            create,
+            lambda: read(session.get(f"{handlers}/{PAGE}")),
         )

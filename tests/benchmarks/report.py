@@ -1,110 +1,154 @@
-"""The results as a page and a plot."""
+"""The results as a page of the documentation."""
 
 from __future__ import annotations
 
-import math
-from html import escape
-
+from chart import speeds
+from request_rows import GET_16, LOOPS_PLAIN, LOOPS_TLS, PLAIN, TLS
 from results import Result
 
 _INTRO = """# Benchmarks
 
-Ratios of two sides measured in the same run, in slices that alternate; so a noisy machine hits both
-alike. The server is a process of its own and faster than any client. Repeat it with
-`nox -s bench`; `-- --quick` takes less than a minute, `-- --check` fails where a bar is not reached
-or a row could not be measured.
-
-The other clients are httpx, niquests and requests in threads, and two that are generated from
-`docs/openapi.yaml` on the spot: by openapi-python-client (httpx and attrs) and by OpenAPI
-Generator's `python` with its library `asyncio` (aiohttp and pydantic). Each keeps one session for
-all calls, requests one for each thread.
-
 ```{image} benchmarks.svg
-:alt: every row as a bar from its first to its third quartile, beside what it must reach
+:alt: CLIENTS
+:width: 600px
 ```
 
+BEHIND
+
+The picture shows processor time, because that is what a client costs where the network is not the
+limit. Only the client's is counted, all its threads included; the server is a process of its own.
+All run on asyncio's own event loop, except `bitpeak_async[speed]`, which is on a faster one.
+Each figure is the ratio of two sides that are measured in the same run, in slices that alternate,
+so that a noisy machine affects both alike.
+
+Measured on MACHINE.
+
+## Against other clients
+
+How many times as many requests per CPU second `bitpeak_async` handles; above 1 it is ahead. It does
+more for each request than the others: it makes a record of the reply, keeps to the rate limit, and
+retries what is safe to retry.
 """
 
+_CLIENTS = """
+All clients keep one session for all calls, `requests` one for each thread. Each is used as its own
+documentation recommends, and decodes JSON as it does by default. `aiohttp` is
+`ClientSession.request` with msgspec; creates are `FormData`, or bytes that were joined by hand.
+httpr's forms hold only files, so it sends bytes joined by hand; OpenAPI Generator's client sends
+its form urlencoded. httpx2 is the fork of httpx that Pydantic maintains.
+"""
+
+_LOOPS = """
+## Faster event loops
+
+Requests per CPU second of `bitpeak_async`, on asyncio's own event loop = 1. The extra
+`bitpeak_async[speed]` installs uvloop and aiofastnet, and an application chooses its loop itself:
+`asyncio.run(main(), loop_factory=aiofastnet.loop_factory(uvloop.new_event_loop))`, or
+`asyncio.Runner(loop_factory=...)` before Python 3.12. Over TLS, aiofastnet on uvloop pays most;
+plain http gains little from either.
+"""
+
+_REST = """
+## All else
+
+| what | figure | quartiles | bar | unit |
+|---|---|---|---|---|
+"""
 
 _OUTRO = """
 ## Where the time goes
 
-Of the rows that miss their bar, or come close, by timing the parts alone in a process of their
-own (CPython 3.11):
+Parts measured alone (CPython 3.11):
 
-- **A page of 1,000** costs 2.3 ms: 0.5 JSON, 1.3 the records (two objects and two dates
-  for each handler), 0.25 the garbage collector, the rest aiohttp. Raw aiohttp and msgspec take 0.7.
-  Only a decoder in C would change that.
-- **`provision` of what is in place** takes 2.6 µs a handler to list, as every listing, 1.3 to check
-  the spec (half of it the pattern for URLs), 0.65 to compare, 0.9 for its outcome, 0.25 to look for
-  names that are nearly the same; in a process with a large heap the collector adds to that. Not
-  to check what is in place would save a quarter, and tell of a bad spec only after the listing.
-- **`create_many`** makes two outcomes and passes two queues for each handler: some 8 µs beside the
-  100 of the request.
-- **A synchronous call** wakes two threads. A loop that does nothing else reached 0.64 here.
-- **Importing** compiles some sixty attrs classes, 0.6 ms each. cattrs is left to the first client.
-  Annotations that cannot be resolved at run time would let provisioning wait too.
+- **A GET over TLS**, 16 in flight, costs 60 µs. A bare `asyncio.Protocol` that parses nothing takes
+  20 of them, for the event loop, TLS and the system calls. aiohttp's connector, parser and streams
+  take 25. The rest is the SDK: pacing, retries, timeouts and the record.
+- **A create** costs 15 to 20 µs more: it checks the settings and encodes the form.
+- **A page of 1,000** costs 2.4 ms: 0.35 to decode the JSON, 1.6 to build the records, the rest to
+  receive it. Two thirds of the building are the constructors of frozen attrs classes. The other
+  side builds no records; its JSON takes 0.5.
+- **A synchronous call** wakes two threads.
+
+## Repeat it
+
+`nox -s bench` measures it all. `-- --quick` measures the same rows in about a minute, less exactly;
+`-- --check` fails if a bar is not reached or a row could not be measured; `-- --only TLS --only
+wreq` measures the rows whose names hold both words. [benchmarks.json](benchmarks.json) has all
+figures, bars and quartiles.
 """
 
 
 def markdown(results: list[Result], machine: str) -> str:
     """Return the page."""
-    lines = [
-        "| what | figure | quartiles | bar | unit |",
-        "|---|---|---|---|---|",
-    ]
-    for row in results:
-        sign = "≤" if row.at_most else "≥"
-        bar = "" if row.bar is None else f"{sign} {row.bar:g}"
-        if (ratio := row.ratio) is None:
-            lines.append(f"| {row.name} | **not measured: {row.reason}** | | {bar} | {row.unit} |")
-            continue
-        bar += "" if row.holds else " (missed)"
-        quartiles = f"{ratio.low:.2f} to {ratio.high:.2f}"
-        lines.append(f"| {row.name} | {ratio.median:.2f} | {quartiles} | {bar} | {row.unit} |")
-    return _INTRO + "\n".join(lines) + f"\n\nMeasured on {machine}.\n" + _OUTRO
-
-
-def svg(results: list[Result]) -> str:
-    """Return a plot: how far each row is beyond its bar, on a logarithmic axis."""
-    rows = [row for row in results if row.bar and row.ratio]
-    height, left, width = 22, 430, 300
-    parts = [
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 70} '
-            f'{height * len(rows) + 40}" font-family="sans-serif" font-size="12">'
-        ),
-        '<rect width="100%" height="100%" fill="#fff"/>',
-        (
-            f'<line x1="{left + width / 2}" x2="{left + width / 2}" y1="8" '
-            f'y2="{height * len(rows) + 14}" stroke="#888"/>'
-        ),
-        (
-            f'<text x="{left + width / 2}" y="{height * len(rows) + 32}" text-anchor="middle" '
-            f'fill="#333">the bar; to the right is better</text>'
-        ),
-    ]
-    for place, row in enumerate(rows):
-        y = height * place + 24
-        low, middle, high = (
-            _beyond(row, figure) for figure in (row.ratio.low, row.ratio.median, row.ratio.high)
-        )
-        colour = "#2a7d4f" if row.holds else "#b3402a"
-        begin, end = sorted((low, high))
-        parts += [
-            f'<text x="{left - 8}" y="{y}" text-anchor="end" fill="#111">{escape(row.name)}</text>',
-            (
-                f'<rect x="{left + begin * width:.1f}" y="{y - 10}" height="11" '
-                f'width="{max(2.0, (end - begin) * width):.1f}" fill="{colour}" opacity=".45"/>'
-            ),
-            f'<circle cx="{left + middle * width:.1f}" cy="{y - 4.5}" r="4" fill="{colour}"/>',
-            f'<text x="{left + width + 8}" y="{y}" fill="#111">{row.ratio.median:.2f}</text>',
+    clients = speeds(results)
+    alt = f"requests per CPU second, {GET_16}, over TLS: " + ", ".join(
+        f"{name} {speed:.2f}" for name, speed in clients
+    )
+    intro = _INTRO.replace("CLIENTS", alt).replace("BEHIND", behind(results))
+    return "\n".join(
+        [
+            intro.replace("MACHINE", machine),
+            matrix(results, TLS),
+            matrix(results, PLAIN),
+            _CLIENTS,
+            _LOOPS,
+            matrix(results, LOOPS_TLS),
+            matrix(results, LOOPS_PLAIN),
+            _REST + others(results) + _OUTRO,
         ]
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    )
 
 
-def _beyond(row: Result, figure: float) -> float:
-    """Return where a figure stands from 0 to 1: 0.5 is the bar, the ends are 4 times off."""
-    ratio = max(figure, 1e-9) / (row.bar or 1)
-    steps = math.log(ratio, 4) * (-1 if row.at_most else 1)
-    return min(1.0, max(0.0, 0.5 + steps / 2))
+def behind(results: list[Result]) -> str:
+    """Return where we are behind, and by what."""
+    slower: dict[str, list[str]] = {}
+    for each in results:
+        cell = each.row.cell
+        if cell and cell.table in (TLS, PLAIN) and each.ratio and each.ratio.median < 1:
+            where = f"{cell.column}, {'over TLS' if cell.table == TLS else 'plain'}"
+            slower.setdefault(cell.line, []).append(f"{each.ratio.median:.2f} for {where}")
+    if not slower:
+        return "No client in the table is ahead of `bitpeak_async`."
+    return "\n".join(
+        [
+            "`bitpeak_async` is behind these; of their requests per CPU second it reaches:\n",
+            *(f"- **{name}**: {'; '.join(figures)}" for name, figures in slower.items()),
+            "\nIt is ahead of all others in every row.",
+        ]
+    )
+
+
+def matrix(results: list[Result], table: str) -> str:
+    """Return the cells of one table: a line for each client, a column for each kind of request."""
+    cells: dict[str, dict[str, Result]] = {}
+    for each in results:
+        if (cell := each.row.cell) and cell.table == table:
+            cells.setdefault(cell.line, {})[cell.column] = each
+    columns = list(dict.fromkeys(column for line in cells.values() for column in line))
+    lines = [f"| {table} | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for name, line in cells.items():
+        texts = [_text(line[column]) if column in line else "" for column in columns]
+        lines.append(f"| {name} | {' | '.join(texts)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _text(result: Result) -> str:
+    if (ratio := result.ratio) is None:
+        return f"**not measured: {result.reason}**"
+    return f"{ratio.median:.2f}" + ("" if result.holds else f" (missed: {result.wanted})")
+
+
+def others(results: list[Result]) -> str:
+    """Return the rows that stand in no table of their own."""
+    lines = []
+    for each in results:
+        row = each.row
+        if row.cell is not None:
+            continue
+        if (ratio := each.ratio) is None:
+            figures = f"**not measured: {each.reason}** | "
+        else:
+            figures = f"{ratio.median:.2f} | {ratio.low:.2f} to {ratio.high:.2f}"
+        bar = each.wanted + ("" if each.holds or not each.wanted else " (missed)")
+        lines.append(f"| {row.name} | {figures} | {bar} | {row.unit} |")
+    return "\n".join(lines) + "\n"

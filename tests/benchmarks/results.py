@@ -1,33 +1,61 @@
-"""What was measured."""
+"""What is to be measured, and what was."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
-from attrs import frozen
+from attrs import asdict, frozen
+from generated import NotUsableError
 from measure import Ratio
 
 
 @frozen
-class Result:
-    """One row of the table.
+class Cell:
+    """Where a figure stands in a table of its own."""
+
+    table: str
+    line: str
+    column: str
+
+
+@frozen
+class Row:
+    """One comparison.
 
     Attributes:
-        name: what was compared with what.
+        name: what is compared with what.
         unit: of the figure.
-        ratio: the figure; None if it could not be measured.
+        measure: returns the figure; may raise NotUsableError.
         bar: what ``--check`` wants; None for a row that is only told.
         aim: what would be better still.
         at_most: whether the figure must be below the bar, not above.
-        reason: why it could not be measured.
+        cell: where it stands; None for the table of all others.
     """
 
     name: str
     unit: str
-    ratio: Ratio | None
+    measure: Callable[[], Ratio]
     bar: float | None = None
     aim: float | None = None
     at_most: bool = False
+    cell: Cell | None = None
+
+    def result(self) -> Result:
+        """Measure it."""
+        try:
+            return Result(self, self.measure())
+        except NotUsableError as error:
+            return Result(self, None, str(error))
+
+
+@frozen
+class Result:
+    """A row with its figure, or with the reason why there is none."""
+
+    row: Row
+    ratio: Ratio | None
     reason: str = ""
 
     @property
@@ -35,28 +63,52 @@ class Result:
         """Whether it was measured and the bar, if there is one, is reached."""
         if self.ratio is None:
             return False
-        if self.bar is None:
-            return True
-        median = self.ratio.median
-        return median <= self.bar if self.at_most else median >= self.bar
+        bar, median = self.row.bar, self.ratio.median
+        return bar is None or (median <= bar if self.row.at_most else median >= bar)
+
+    @property
+    def wanted(self) -> str:
+        """The bar as text; empty without one."""
+        if self.row.bar is None:
+            return ""
+        return f"{'≤' if self.row.at_most else '≥'} {self.row.bar:g}"
 
 
-def as_json(results: list[Result]) -> str:
-    """Return the rows as JSON."""
-    return json.dumps(
-        [
-            {
-                "name": each.name,
-                "unit": each.unit,
-                "median": each.ratio and round(each.ratio.median, 3),
-                "quartiles": each.ratio and [round(each.ratio.low, 3), round(each.ratio.high, 3)],
-                "bar": each.bar,
-                "aim": each.aim,
-                "at_most": each.at_most,
-                "holds": each.holds,
-                "not_measured": each.reason or None,
-            }
-            for each in results
-        ],
-        indent=2,
-    )
+def as_json(results: list[Result], machine: str) -> str:
+    """Return the results as JSON, with what they were measured on."""
+    rows = [
+        {
+            "name": each.row.name,
+            "unit": each.row.unit,
+            "median": each.ratio and round(each.ratio.median, 3),
+            "quartiles": each.ratio and [round(each.ratio.low, 3), round(each.ratio.high, 3)],
+            "bar": each.row.bar,
+            "aim": each.row.aim,
+            "at_most": each.row.at_most,
+            "holds": each.holds,
+            "not_measured": each.reason or None,
+            "cell": each.row.cell and asdict(each.row.cell),
+        }
+        for each in results
+    ]
+    return json.dumps({"machine": machine, "rows": rows}, indent=2) + "\n"
+
+
+def from_json(text: str) -> tuple[list[Result], str]:
+    """Return what ``as_json`` was given."""
+    read = json.loads(text)
+    return [_result(each) for each in read["rows"]], read["machine"]
+
+
+def _result(read: dict[str, Any]) -> Result:
+    cell = read["cell"] and Cell(**read["cell"])
+    aims = (read["bar"], read["aim"], read["at_most"])
+    row = Row(read["name"], read["unit"], _not_again, *aims, cell)
+    if read["median"] is None:
+        return Result(row, None, read["not_measured"])
+    low, high = read["quartiles"]
+    return Result(row, Ratio(low, read["median"], high))
+
+
+def _not_again() -> Ratio:
+    raise NotUsableError("it was measured in another run")
