@@ -77,7 +77,7 @@ def platform(session: nox.Session) -> None:
 @nox.session
 def coverage(session: nox.Session) -> None:
     """Run every test, the marked groups included, and report the branch coverage of all."""
-    install(session, "notebooks", "browser")
+    install(session, "notebooks", "browser", "deployments")
     measure = ("--cov", "--cov-report=", "--cov-append", "--cov-fail-under=0")
     session.run("coverage", "erase")
     run_pytest(session, *measure, *PARALLEL)
@@ -140,6 +140,13 @@ def simulate(session: nox.Session) -> None:
     seeds = session.posargs or ["1..100000"]
     session.run("python", "-P", "-m", "simulation", *seeds, env=env)
     session.run("python", "-P", "-m", "simulation.mutations", env=env)
+
+
+@nox.session
+def deployments(session: nox.Session) -> None:
+    """Test beside servers, proxies and tools of others; some are Debian's, see .ci/run."""
+    install(session, "deployments")
+    session.run("pytest", "-m", "deployments", *session.posargs)
 
 
 @nox.session

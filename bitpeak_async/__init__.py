@@ -49,9 +49,16 @@ if TYPE_CHECKING:
     from bitpeak_async.keywords import (
         ApplyOptions,
         ClientOptions,
+        ListFilters,
         PlanOptions,
         PortableOptions,
         ProvisionOptions,
+    )
+    from bitpeak_async.mappings import (
+        settings_from_dict,
+        spec_from_dict,
+        specs_from_rows,
+        to_dict,
     )
     from bitpeak_async.notification_handlers import NotificationHandlers
     from bitpeak_async.options import Pace, Retry, Timeout
@@ -121,6 +128,7 @@ __all__ = [
     "InternalNotificationSettings",
     "InvalidRequestError",
     "KnownSettings",
+    "ListFilters",
     "MicrosoftTeamsSettings",
     "NotFoundError",
     "NotSentError",
@@ -178,6 +186,10 @@ __all__ = [
     "XSettings",
     "__version__",
     "partial_report",
+    "settings_from_dict",
+    "spec_from_dict",
+    "specs_from_rows",
+    "to_dict",
 ]
 
 # Public name → the module that defines it, imported on first use.
@@ -198,7 +210,10 @@ _HOMES = {
             "Event Hook OutcomeKnown PaceStoreLost PaceStoreRestored Paused RateChanged "
             "RateSnapshot ReplyReceived RequestAbandoned RequestFailed RequestSent Retrying"
         ),
-        "keywords": "ApplyOptions ClientOptions PlanOptions PortableOptions ProvisionOptions",
+        "keywords": (
+            "ApplyOptions ClientOptions ListFilters PlanOptions PortableOptions ProvisionOptions"
+        ),
+        "mappings": "settings_from_dict spec_from_dict specs_from_rows to_dict",
         "notification_handlers": "NotificationHandlers",
         "options": "Pace Retry Timeout",
         "provisioning": (

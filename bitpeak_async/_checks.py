@@ -4,21 +4,45 @@ from __future__ import annotations
 
 import inspect
 import math
-from typing import Any
+import re
+from operator import index
+from typing import Any, Final
 
 from bitpeak_async.errors import ConfigurationError
+
+_APP_INFO: Final = re.compile(r"[!-~]+(?: [!-~]+)*")
+
+
+def as_int(value: Any) -> int | None:
+    """Return a whole number of any kind, such as numpy's, as an int; None for all else."""
+    if type(value) is int:
+        return value
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        return None
+    try:
+        return index(value)
+    except TypeError:  # an array, or numpy's booleans
+        return None
+
+
+def as_bool(value: object) -> bool | None:
+    """Return True and False of any kind, such as numpy's, as a bool; None for all else."""
+    kind = type(value)
+    is_numpy = kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_")
+    return bool(value) if is_numpy or isinstance(value, bool) else None
 
 
 def check_number(
     argument: str, value: Any, low: float, *, above: bool = False, integer: bool = False
 ) -> None:
     """Raise ConfigurationError unless a value is a finite number ≥ (or >) ``low``."""
-    kind = int if integer else (int, float)
-    fits = isinstance(value, kind) and not isinstance(value, bool) and _is_finite(value)
+    fits = (as_int(value) is not None or (isinstance(value, float) and not integer)) and _is_finite(
+        value
+    )
     if not fits or value < low or (above and value == low):
         noun = "a whole number" if integer else "a number"
         bound = f"above {low:g}" if above else f"of at least {low:g}"
-        raise ConfigurationError(f"{argument} must be {noun} {bound}, not {_shown(value)}")
+        raise ConfigurationError(f"{argument} must be {noun} {bound}, not {shown(value)}")
 
 
 def _is_finite(number: float) -> bool:
@@ -28,15 +52,22 @@ def _is_finite(number: float) -> bool:
         return False
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return what a message may show of an argument."""
     # Python refuses to write whole numbers of thousands of digits.
     is_large = isinstance(value, int) and value.bit_length() > 1024
     return "one that large" if is_large else repr(value)
 
 
+def check_app_info(value: object) -> None:
+    """Raise ConfigurationError unless a value is None or may begin a user agent."""
+    if value is not None and not (isinstance(value, str) and _APP_INFO.fullmatch(value)):
+        raise ConfigurationError('app_info must be a name such as "acme-bot/2.1", in ASCII')
+
+
 def check_flag(argument: str, value: object) -> None:
     """Raise ConfigurationError unless a value is True or False: "no" would count as true."""
-    if not isinstance(value, bool):
+    if as_bool(value) is None:
         raise ConfigurationError(f"{argument} must be True or False, not {value!r}")
 
 

@@ -40,6 +40,11 @@ def kind(value: object) -> str:
     }.get(type(value), type(value).__name__)
 
 
+def file_kind(value: object) -> str:
+    """Return the same in the words for files that people write, whatever their format."""
+    return {"an object": "a mapping", "an array": "a list"}.get(kind(value), kind(value))
+
+
 def child_path(path: str, key: Key) -> str:
     """Return the path of what a key or an index leads to, such as ``[3].settings['e mail']``."""
     if isinstance(key, int):
@@ -114,7 +119,7 @@ def problem_lines(error: Exception, root: str = "") -> list[str]:
 def strict_converter() -> Converter:
     """Return a converter that refuses unknown keys and turns no kind of value into another."""
     from cattrs import Converter  # noqa: PLC0415 - see the top
-    from cattrs.cols import list_structure_factory  # noqa: PLC0415
+    from cattrs.cols import list_structure_factory, mapping_structure_factory  # noqa: PLC0415
     from cattrs.gen import make_dict_structure_fn  # noqa: PLC0415
 
     converter = Converter(forbid_extra_keys=True)
@@ -125,16 +130,25 @@ def strict_converter() -> Converter:
     def array_hook(cls: Any) -> Callable[[Any, Any], object]:
         list_of: Any = list
         structure = list_structure_factory(list_of[get_args(cls)[0]], converter)
-        return _only((list,), "an array", lambda value, _: tuple(structure(value, cls)))
+        return _only((list,), "a list", lambda value, _: tuple(structure(value, cls)))
 
     converter.register_structure_hook_factory(is_array, array_hook)
+
+    def is_dict(cls: Any) -> bool:
+        return get_origin(cls) is dict
+
+    def dict_hook(cls: Any) -> Callable[[Any, Any], object]:
+        return _only((dict,), "a mapping", mapping_structure_factory(cls, converter))
+
+    converter.register_structure_hook_factory(is_dict, dict_hook)
     converter.register_structure_hook_factory(
-        has, lambda cls: _only((dict,), "an object", make_dict_structure_fn(cls, converter))
+        has, lambda cls: _only((dict,), "a mapping", make_dict_structure_fn(cls, converter))
     )
     for cls, *kinds, expected in (
         (str, str, "a string"),
         (int, int, "a whole number"),
         (float, int, float, "a number"),
+        (bool, bool, "true or false"),
     ):
         converter.register_structure_hook(cls, _only(kinds, expected, lambda value, _: value))
     return converter
@@ -147,7 +161,7 @@ def _only(
 
     def structure_only(value: Any, cls: Any) -> T:
         if type(value) not in kinds:
-            raise ValueError(f"must be {expected}, not {kind(value)}")
+            raise ValueError(f"must be {expected}, not {file_kind(value)}")
         return structure(value, cls)
 
     return structure_only

@@ -1,19 +1,14 @@
-"""The client: configuration, life cycle, desired state.
-
-Some lines over 300: every keyword is documented for users.
-"""
+"""The client: configuration, life cycle, desired state."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import aclosing
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
-from bitpeak_async._bulk.driver import Driver
-from bitpeak_async._bulk.ledger import Ledger
 from bitpeak_async._checks import check_listener, check_number, check_type
+from bitpeak_async._http.endpoint import checked_headers
 from bitpeak_async._http.factory import new_transport
 from bitpeak_async._http.lifecycle import Network
 from bitpeak_async._http.network import SessionNetwork
@@ -32,13 +27,11 @@ from bitpeak_async.keywords import (
     takes,
 )
 from bitpeak_async.notification_handlers import NotificationHandlers
-from bitpeak_async.options import Retry, Timeout
-from bitpeak_async.provisioning.apply import apply_plan
-from bitpeak_async.provisioning.changes import Delete
-from bitpeak_async.provisioning.plan import Plan, make_plan
+from bitpeak_async.options import Retry, Timeout, as_timeout
+from bitpeak_async.provisioning.plan import Plan
 from bitpeak_async.provisioning.report import Outcome, Report
-from bitpeak_async.provisioning.safety import refuse_unsafe, still_valid
-from bitpeak_async.records import HandlerSpec, NotificationHandler, UnreadableHandler
+from bitpeak_async.provisioning.run import Run
+from bitpeak_async.records import HandlerSpec
 
 if TYPE_CHECKING:
     import aiohttp
@@ -68,7 +61,7 @@ class BitPeak:
 
     notification_handlers: NotificationHandlers
 
-    @hides("api_key", "proxy")
+    @hides("api_key", "proxy", "headers")
     def __init__(
         self,
         api_key: str | None = None,
@@ -89,29 +82,32 @@ class BitPeak:
     def _begin(self, transport: Transport, config: ClientConfig) -> None:
         self._transport = transport
         self._owns_transport = True
-        self._use(CallOptions(config.timeout, config.retry))
+        headers = checked_headers(config.headers)
+        self._use(CallOptions(config.timeout, config.retry, headers=headers))
 
     def _use(self, options: CallOptions) -> None:
         self._options = options
         self.notification_handlers = NotificationHandlers(self._transport, options)
 
+    @hides("headers")
     def with_options(
         self,
         *,
-        timeout: Timeout | None = None,
+        timeout: Timeout | float | None = None,
         retry: Retry | None = None,
         deadline: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Self:
         """Return a client on the same session and pace with other options for its calls.
 
         Args:
-            timeout: how long one attempt may take.
+            timeout: how long one attempt may take; a number is the total in seconds.
             retry: when to try again. The budget stays the shared one.
             deadline: seconds for each call with all its waits and tries; ``plan``, ``apply``,
                 ``provision`` and ``create_many`` are one call each. None keeps what is set.
+            headers: sent with each request, besides those that are set already or instead of
+                those of the same name.
         """
-        if timeout is not None:
-            check_type("timeout", timeout, Timeout)
         if retry is not None:
             check_type("retry", retry, Retry)
         if deadline is not None:
@@ -121,7 +117,10 @@ class BitPeak:
         derived._owns_transport = False  # noqa: SLF001 - a client of this very class
         derived._use(  # noqa: SLF001 - likewise
             CallOptions(
-                timeout or current.timeout, retry or current.retry, deadline or current.deadline
+                current.timeout if timeout is None else as_timeout(timeout),
+                retry or current.retry,
+                deadline or current.deadline,
+                checked_headers(Secret.of(headers), current.headers),
             )
         )
         return derived
@@ -140,10 +139,7 @@ class BitPeak:
             BitPeakError: a page of the listing failed.
         """
         refuse_unknown("BitPeak.plan", options, PlanOptions)
-        config = ProvisionConfig(**options)
-        return await self._plan(
-            self._driver(), specs, prune=config.prune, resend_secrets=config.resend_secrets
-        )
+        return await self._run(ProvisionConfig(**options)).plan(specs)
 
     @takes(ApplyOptions, ProvisionConfig)
     async def apply(
@@ -181,17 +177,7 @@ class BitPeak:
         config = ProvisionConfig(**options)
         check_type("plan", plan, Plan)
         check_listener("on_outcome", on_outcome)
-        driver = self._driver(verifies=config.verify)
-        specs = [change.spec for change in plan.changes if not isinstance(change, Delete)]
-        now = await self._plan(
-            driver,
-            specs,
-            prune=plan.prune,
-            resend_secrets=plan.resend_secrets,
-            salt=plan.salt,
-        )
-        left = still_valid(plan, now, driver.ledger.existing)
-        return await self._carry_out(left, driver, on_outcome, config)
+        return await self._run(config).apply(plan, on_outcome)
 
     @takes(ProvisionOptions, ProvisionConfig)
     async def provision(
@@ -214,58 +200,10 @@ class BitPeak:
         refuse_unknown("BitPeak.provision", options, ProvisionOptions)
         config = ProvisionConfig(**options)
         check_listener("on_outcome", on_outcome)
-        driver = self._driver(verifies=config.verify)
-        plan = await self._plan(
-            driver, specs, prune=config.prune, resend_secrets=config.resend_secrets
-        )
-        return await self._carry_out(plan, driver, on_outcome, config)
+        return await self._run(config).provision(specs, on_outcome)
 
-    async def _carry_out(
-        self,
-        plan: Plan,
-        driver: Driver,
-        on_outcome: Callable[[Outcome], object] | None,
-        config: ProvisionConfig,
-    ) -> Report:
-        refuse_unsafe(plan, config.max_deletes, force=config.force)
-        return await apply_plan(
-            self.notification_handlers, plan, driver, on_outcome=on_outcome, grace=config.grace
-        )
-
-    async def _plan(
-        self,
-        driver: Driver,
-        specs: Iterable[HandlerSpec],
-        *,
-        prune: str | None,
-        resend_secrets: str | None,
-        salt: str | None = None,
-    ) -> Plan:
-        unreadable: list[UnreadableHandler] = []
-
-        async def readable() -> AsyncGenerator[NotificationHandler, None]:
-            async with aclosing(self.notification_handlers.pages()) as pages:
-                async for page in pages:
-                    unreadable.extend(page.unreadable)
-                    for handler in page:
-                        yield handler
-
-        driver.start()
-        async with driver.in_time(), aclosing(readable()) as existing:
-            return await make_plan(
-                specs,
-                existing,
-                driver.ledger.existing,
-                unreadable,
-                prune=prune,
-                resend_secrets=resend_secrets,
-                server=self._transport.wire.base_url,
-                salt=salt,
-            )
-
-    def _driver(self, *, verifies: bool = True) -> Driver:
-        ledger = Ledger(self._options.retry, verifies=verifies)
-        return Driver.over(self._transport, self._options, self.notification_handlers, ledger)
+    def _run(self, config: ProvisionConfig) -> Run:
+        return Run(self._transport, self._options, self.notification_handlers, config)
 
     @property
     def rate(self) -> RateSnapshot:
@@ -298,7 +236,7 @@ class BitPeak:
         return f"BitPeak(base_url={self._transport.wire.base_url!r})"
 
 
-@hides("api_key", "proxy")
+@hides("api_key", "proxy", "headers")
 def client_over(
     network: Network, api_key: str | None = None, **options: Unpack[ClientOptions]
 ) -> BitPeak:

@@ -26,7 +26,7 @@ No error holds an aiohttp object, a header or a secret, so errors are safe to lo
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Final, Self
 
 __all__ = [
     "APIError",
@@ -52,12 +52,31 @@ __all__ = [
 ]
 
 
+# A path in the repository and the sdist, because the pages are not published anywhere.
+_PAGE: Final = "docs/errors.md"
+
+
 class BitPeakError(Exception):
     """The root of the tree: ``except BitPeakError`` catches everything the SDK raises.
 
     In subclasses every argument except the message is optional, because pickle and copy rebuild
     an error from its message and then restore its attributes.
+
+    Attributes:
+        created_id: the id of the handler, if ``create(…, is_enabled=False)`` created it and then
+            could not disable it; else None.
     """
+
+    created_id: int | None = None
+
+    @property
+    def docs_url(self) -> str:
+        """Where the documentation explains this error, such as ``"docs/errors.md#replyerror"``.
+
+        A path in the repository. For a subclass of your own it is the section of its base.
+        """
+        name = next(cls.__name__ for cls in type(self).__mro__ if cls.__module__ == __name__)
+        return f"{_PAGE}#{name.lower()}"
 
     def __reduce__(self) -> tuple[type[Self], tuple[Any, ...], dict[str, Any]]:
         # A partial report holds specs, and so secrets; see ``partial_report()``.
@@ -105,9 +124,9 @@ class RequestTimeoutError(TransportError, TimeoutError):
 class OutcomeUnknownError(TransportError):
     """The reply to a create was lost or unreadable, so the handler may or may not exist.
 
-    The API has no idempotency keys, so a second request could create a second handler. Look for
-    the name in ``iterate()`` first, or use ``create_many()`` or ``provision()``, which resolve
-    such creates. ``__cause__`` is the error of the request.
+    The API has no idempotency keys, so a second request could create a second handler. Look
+    for it with ``find()``, or use ``ensure()``, ``create_many()`` or ``provision()``, which
+    resolve such creates. ``__cause__`` is the error of the request.
 
     Attributes:
         name: the handler's name.

@@ -15,13 +15,20 @@ from typing import Any, Final, TypedDict, TypeVar, cast, get_type_hints
 
 from attrs import Attribute, field, fields_dict, frozen
 
-from bitpeak_async._checks import check_flag, check_number, check_type
+from bitpeak_async._checks import check_app_info, check_flag, check_number, check_type
 from bitpeak_async._rate.store import PaceStore, check_store
 from bitpeak_async._secret import Secret
 from bitpeak_async.events import Hook, checked_hooks
-from bitpeak_async.options import Pace, Retry, Timeout
+from bitpeak_async.options import Pace, Retry, Timeout, as_timeout
 
-__all__ = ["ApplyOptions", "ClientOptions", "PlanOptions", "PortableOptions", "ProvisionOptions"]
+__all__ = [
+    "ApplyOptions",
+    "ClientOptions",
+    "ListFilters",
+    "PlanOptions",
+    "PortableOptions",
+    "ProvisionOptions",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,7 +39,7 @@ class PortableOptions(TypedDict, total=False):
     Attributes:
         base_url: the URL of the API; by default ``BITPEAK_BASE_URL``, else
             ``https://bitpeak.ru/api``.
-        timeout: how long one attempt may take.
+        timeout: how long one attempt may take; a number is the total in seconds.
         retry: when to try again, and when to stop.
         pace: how many requests run at once, and how many a minute.
         proxy: URL of an HTTP proxy. By default ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY``
@@ -42,10 +49,11 @@ class PortableOptions(TypedDict, total=False):
         pace_store: coordinates one pace for all processes that use the key, for example a
             ``bitpeak_async.redis.RedisPaceStore``. By default each process has its own.
         timezone: of the API's datetimes, which carry no offset; UTC is an assumption.
+        app_info: your application, such as ``"acme-bot/2.1"``; the user agent begins with it.
     """
 
     base_url: str | None
-    timeout: Timeout
+    timeout: Timeout | float
     retry: Retry
     pace: Pace
     proxy: str | None
@@ -53,6 +61,7 @@ class PortableOptions(TypedDict, total=False):
     allow_insecure: bool
     pace_store: PaceStore | None
     timezone: dt.tzinfo
+    app_info: str | None
 
 
 class ClientOptions(PortableOptions, total=False):
@@ -61,10 +70,42 @@ class ClientOptions(PortableOptions, total=False):
     Attributes:
         ssl: a TLS context, for example with your own certificates.
         hooks: called with each event; see ``bitpeak_async.events``.
+        headers: sent with each request. Those of the key, the connection, the body and the user
+            agent are the SDK's own.
     """
 
     ssl: tls.SSLContext | None
     hooks: Iterable[Hook]
+    headers: Mapping[str, str] | None
+
+
+class ListFilters(TypedDict, total=False):
+    """Filters of a list. The API does not document them, and a server may ignore them.
+
+    They are sent as they are, booleans as 1 and 0; None is not sent.
+
+    Attributes:
+        search: part of the name, or of what ``search_by`` says.
+        search_by: such as ``"name"``.
+        type: a handler type.
+        is_enabled: whether alerts are delivered.
+        order_by: such as ``"name"``, ``"datetime"`` or ``"last_datetime"``.
+        order_type: ``"ASC"`` or ``"DESC"``.
+        datetime_field: what ``datetime_start`` and ``datetime_end`` limit, such as
+            ``"last_datetime"``.
+        datetime_start: such as ``"2025-12-01"``.
+        datetime_end: likewise.
+    """
+
+    search: str | None
+    search_by: str | None
+    type: str | None
+    is_enabled: bool | None
+    order_by: str | None
+    order_type: str | None
+    datetime_field: str | None
+    datetime_start: str | None
+    datetime_end: str | None
 
 
 class PlanOptions(TypedDict, total=False):
@@ -103,8 +144,8 @@ class ProvisionOptions(PlanOptions, ApplyOptions, total=False):
     """Keyword arguments of everything that plans and applies in one step."""
 
 
-def _hidden(proxy: str | Secret[str | None] | None) -> Secret[str | None]:
-    return Secret.of(proxy)
+def _hidden(value: Any) -> Secret[Any]:
+    return Secret.of(value)
 
 
 def _instance_of(cls: type[Any], *, optional: bool = False) -> Callable[..., None]:
@@ -124,7 +165,7 @@ class ClientConfig:
     """
 
     base_url: str | None = None
-    timeout: Timeout = field(default=Timeout(), validator=_instance_of(Timeout))
+    timeout: Timeout = field(default=Timeout(), converter=as_timeout)
     retry: Retry = field(default=Retry(), validator=_instance_of(Retry))
     pace: Pace = field(default=Pace(), validator=_instance_of(Pace))
     proxy: Secret[str | None] = field(default=None, converter=_hidden)
@@ -136,11 +177,14 @@ class ClientConfig:
     hooks: tuple[Hook, ...] = field(default=(), converter=checked_hooks)
     pace_store: PaceStore | None = None
     timezone: dt.tzinfo = field(default=dt.UTC, validator=_instance_of(dt.tzinfo))
+    app_info: str | None = None
+    headers: Secret[Mapping[str, str] | None] = field(default=None, converter=_hidden)
 
     def __attrs_post_init__(self) -> None:
         check_number("BitPeak(max_reply_bytes=)", self.max_reply_bytes, 1, integer=True)
         check_flag("BitPeak(allow_insecure=)", self.allow_insecure)
         check_store(self.pace_store)
+        check_app_info(self.app_info)
 
 
 @frozen(kw_only=True)
@@ -174,7 +218,7 @@ def refuse_unknown(function: str, options: Mapping[str, object], group: type[Any
         raise TypeError(f"{function}() got an unexpected keyword argument {unknown!r}")
 
 
-def takes(group: type[Any], config: type[Any]) -> Callable[[F], F]:
+def takes(group: type[Any], config: type[Any] | None = None) -> Callable[[F], F]:
     """Spell a group's keywords out in the docstring and signature of what takes ``**options``.
 
     ``help()``, notebooks and Sphinx show these; type checkers and editors expand the group
@@ -182,20 +226,20 @@ def takes(group: type[Any], config: type[Any]) -> Callable[[F], F]:
 
     Args:
         group: the type of ``options``.
-        config: the class that has the defaults.
+        config: the class that has the defaults; without one, None is the default of each.
     """
 
     def spell_out(target: F) -> F:
         taker: Any = target
         function: Any = taker.__init__ if inspect.isclass(taker) else taker
         signature = inspect.signature(function)
-        types, defaults = get_type_hints(group), fields_dict(config)
+        types, defaults = get_type_hints(group), fields_dict(config) if config else None
         *explicit, _ = signature.parameters.values()
         keywords = [
             inspect.Parameter(
                 name,
                 inspect.Parameter.KEYWORD_ONLY,
-                default=defaults[name].default,
+                default=defaults[name].default if defaults else None,
                 annotation=types[name],
             )
             for name in group.__annotations__
@@ -208,14 +252,14 @@ def takes(group: type[Any], config: type[Any]) -> Callable[[F], F]:
     return spell_out
 
 
-_OPTIONS: Final = re.compile(r"^( *)\*\*options: .+$", re.MULTILINE)
+_OPTIONS: Final = re.compile(r"^( *)\*\*\w+: .+$", re.MULTILINE)
 _ATTRIBUTE: Final = re.compile(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
 
 
 def _described(group: type[Any], indent: str) -> str:
     """Return the descriptions of a group's keywords, as lines of an ``Args:`` section."""
     texts: dict[str, str] = {}
-    for each in (PortableOptions, ClientOptions, PlanOptions, ApplyOptions):
+    for each in (PortableOptions, ClientOptions, PlanOptions, ApplyOptions, ListFilters):
         texts |= _ATTRIBUTE.findall(inspect.cleandoc(each.__doc__ or ""))
     return "\n".join(
         f"{indent}{name}: {texts[name]}".replace("\n        ", f"\n{indent}    ")

@@ -5,23 +5,46 @@ It is over 300 lines because one resource is one file, documented for users.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable, Mapping
 from contextlib import aclosing
 from types import NoneType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, Unpack
 from urllib.parse import urlencode
 
+from attrs import evolve
+
 from bitpeak_async._bulk.driver import CreateOutcome, Driver
+from bitpeak_async._bulk.identity import Names, kept_as_one_of
 from bitpeak_async._bulk.ledger import Ledger
-from bitpeak_async._checks import check_flag
-from bitpeak_async._http.form import create_form, update_form
+from bitpeak_async._checks import as_int, check_flag, shown
+from bitpeak_async._http.form import (
+    TOO_LARGE,
+    Query,
+    checked_flag,
+    checked_page,
+    checked_query,
+    create_form,
+    name_problems,
+    refuse,
+    update_form,
+)
 from bitpeak_async._http.pagination import all_pages
 from bitpeak_async._http.protocol import Call, RetrySafety
 from bitpeak_async._http.transport import CallOptions, Transport
 from bitpeak_async._secret import Secret, hides
-from bitpeak_async.errors import InvalidRequestError, NotFoundError, ReplyError
-from bitpeak_async.records import HandlerSpec, NotificationHandler, Page
+from bitpeak_async.errors import (
+    BitPeakError,
+    DuplicateError,
+    InvalidRequestError,
+    NotFoundError,
+    ReplyError,
+)
+from bitpeak_async.keywords import ListFilters, ProvisionConfig, refuse_unknown, takes
+from bitpeak_async.provisioning.desired import iterable_problem
+from bitpeak_async.provisioning.run import Run
+from bitpeak_async.records import HandlerSpec, NotificationHandler, Page, UnreadableHandler
 from bitpeak_async.settings import Settings, SettingsFields
 
 __all__ = ["NotificationHandlers"]
@@ -29,10 +52,10 @@ __all__ = ["NotificationHandlers"]
 T = TypeVar("T")
 
 _COLLECTION: Final = "/notification-handlers"
-_PAGE_SIZES: Final = (10, 25, 50, 100, 250, 500, 1000)
 _LOG: Final = logging.getLogger("bitpeak_async")
 
-Query = Mapping[str, str | int]
+READ: Final = RetrySafety.READ
+IDEMPOTENT: Final = RetrySafety.IDEMPOTENT
 
 
 class NotificationHandlers:
@@ -42,8 +65,14 @@ class NotificationHandlers:
         self._transport = transport
         self._options = options
 
+    @takes(ListFilters)
     async def list(
-        self, *, page: int = 1, results_per_page: int = 25, extra_query: Query | None = None
+        self,
+        *,
+        page: int = 1,
+        results_per_page: int = 25,
+        extra_query: Query | None = None,
+        **filters: Unpack[ListFilters],
     ) -> Page[NotificationHandler]:
         """Return one page of the handlers.
 
@@ -51,26 +80,38 @@ class NotificationHandlers:
             page: counted from 1.
             results_per_page: 10, 25, 50, 100, 250, 500 or 1000; ``meta.results_per_page`` tells
                 what the server really used.
-            extra_query: further query parameters, for filters that newer builds know.
+            extra_query: further query parameters: texts, whole numbers, and booleans as 1 and 0.
+            **filters: see ``ListFilters``.
 
         Raises:
             InvalidRequestError: a page below 1, another page size, or a query that cannot be sent.
             BitPeakError: the request failed.
         """
-        _check_page(page, results_per_page)
-        query = {"page": page, "results_per_page": results_per_page, **_checked_query(extra_query)}
-        return await self._send(
+        refuse_unknown("NotificationHandlers.list", filters, ListFilters)
+        number, size = checked_page(page, results_per_page)
+        return await self._page(number, size, checked_query(extra_query, filters))
+
+    def _page(
+        self, page: int, size: int, filters: Mapping[str, str | int]
+    ) -> Coroutine[Any, Any, Page[NotificationHandler]]:
+        query = {"page": page, "results_per_page": size, **filters}
+        return self._send(
             Call(
                 f"list notification handlers, page {page}",
                 "GET",
                 f"{_COLLECTION}/?{urlencode(query)}",
-                RetrySafety.READ,
+                READ,
                 Page[NotificationHandler],
             )
         )
 
+    @takes(ListFilters)
     def pages(
-        self, *, results_per_page: int = 1000, extra_query: Query | None = None
+        self,
+        *,
+        results_per_page: int = 1000,
+        extra_query: Query | None = None,
+        **filters: Unpack[ListFilters],
     ) -> AsyncGenerator[Page[NotificationHandler], None]:
         """Iterate over all pages in order, fetching a few ahead.
 
@@ -78,27 +119,29 @@ class NotificationHandlers:
         all that was there throughout has been shown. Close the iterator (``contextlib.aclosing``;
         ``with`` in the synchronous client) to stop the fetching at once.
 
+        Args:
+            results_per_page: as for ``list()``.
+            extra_query: as for ``list()``.
+            **filters: see ``ListFilters``.
+
         Raises:
             InvalidRequestError: another page size than the API allows.
             ReplyError: the server answers with other pages, or never shows all it promises.
             BitPeakError: a request failed.
         """
-        _check_page(1, results_per_page)
-        _checked_query(extra_query)
+        refuse_unknown("NotificationHandlers.pages", filters, ListFilters)
+        _, size = checked_page(1, results_per_page)
+        query = checked_query(extra_query, filters)
+        return all_pages(lambda page: self._page(page, size, query))
 
-        async def fetch(page: int) -> Page[NotificationHandler]:
-            return await self.list(
-                page=page, results_per_page=results_per_page, extra_query=extra_query
-            )
-
-        return all_pages(fetch)
-
+    @takes(ListFilters)
     async def iterate(
         self,
         *,
         results_per_page: int = 1000,
         extra_query: Query | None = None,
         strict: bool = False,
+        **filters: Unpack[ListFilters],
     ) -> AsyncGenerator[NotificationHandler, None]:
         """Iterate over all handlers, each once, fetching a few pages ahead; see ``pages()``.
 
@@ -107,8 +150,9 @@ class NotificationHandlers:
             extra_query: as for ``list()``.
             strict: raise ReplyError for a handler that cannot be read, instead of logging a
                 warning and skipping it. ``Page.unreadable`` has them without either.
+            **filters: see ``ListFilters``.
         """
-        pages = self.pages(results_per_page=results_per_page, extra_query=extra_query)
+        pages = self.pages(results_per_page=results_per_page, extra_query=extra_query, **filters)
         async with aclosing(pages):
             async for page in pages:
                 for handler in readable(page, strict=strict):
@@ -121,39 +165,109 @@ class NotificationHandlers:
             NotFoundError: there is none with this id.
             BitPeakError: the request failed.
         """
-        return await self._send(
-            Call(
-                f"get notification handler {handler_id!r}",
-                "GET",
-                _item(handler_id),
-                RetrySafety.READ,
-                NotificationHandler,
+        return await self._send(self._on("get", "GET", handler_id, READ, NotificationHandler))
+
+    async def find(self, name: str) -> NotificationHandler | None:
+        """Return the handler of a name, or None.
+
+        Pages of the list are read until one shows this very name. If none does, the handler is the
+        one whose name the server may have made of this one, for example by escaping it.
+
+        Raises:
+            InvalidRequestError: no handler can have this name.
+            DuplicateError: the server may have made the names of several handlers of this one.
+            ReplyError: a handler that cannot be read may be the one.
+            BitPeakError: a request failed.
+        """
+        refuse(name_problems(name))
+        names, unreadable = Names([name]), list[UnreadableHandler]()
+        async with aclosing(self.pages()) as pages:
+            async for page in pages:
+                for handler in page:
+                    if handler.name == name:
+                        return handler
+                    names.add(handler)
+                unreadable += page.unreadable
+        found = names.of(name).handlers
+        if len(found) > 1:
+            first, *others = sorted(handler.id for handler in found)
+            ids = ", ".join(map(str, (first, *others)))
+            raise DuplicateError(
+                f"find {name!r}: any of the handlers {ids} may be it",
+                name=name,
+                handler_id=first,
+                duplicates=tuple(others),
             )
-        )
+        for each in unreadable if not found else ():
+            if each.name is None or kept_as_one_of(each.name, [name]):
+                raise ReplyError(f"find {name!r}: {each}", status=200, path=each.path)
+        return found[0] if found else None
 
     @hides("settings")
-    async def create(self, name: str, settings: Settings) -> int:
-        """Create a handler and return its id. It starts enabled.
+    async def create(self, name: str, settings: Settings, *, is_enabled: bool = True) -> int:
+        """Create a handler and return its id.
 
         It is sent again only where the server surely did not execute it.
 
+        Args:
+            name: shown to users. The server accepts one that exists; ``ensure()`` does not make
+                a second.
+            settings: which also set the type.
+            is_enabled: False disables it by an update right after, since the API creates handlers
+                enabled only. If that fails, the error says so and ``created_id`` is the id.
+
         Raises:
-            InvalidRequestError: the name or a settings field cannot be sent.
+            InvalidRequestError: something cannot be sent.
+            OutcomeUnknownError: the reply was lost or makes no sense; the handler may exist.
             ValidationError: the server refused a field.
-            OutcomeUnknownError: the reply was lost: the handler may exist or not.
-            BitPeakError: the request failed.
+            BitPeakError: the request failed; no handler was created.
         """
-        return await self._send(
-            Call(
-                f"create notification handler {name!r}",
-                "POST",
-                _COLLECTION,
-                RetrySafety.CREATE,
-                int,
-                form=Secret(create_form(name, Secret.of(settings))),
-                name=name,
-            )
+        flag = checked_flag(is_enabled)
+        hidden: Secret[Settings] = Secret.of(settings)
+        call = Call(
+            f"create notification handler {name!r}",
+            "POST",
+            _COLLECTION,
+            RetrySafety.CREATE,
+            int,
+            form=Secret(create_form(name, hidden)),
+            name=name,
         )
+        if flag:
+            return await self._send(call)
+        clock = asyncio.get_running_loop().time
+        options, began = self._options, clock()
+        handler_id = await self._send(call)
+        if options.deadline is not None:
+            left = max(1e-3, options.deadline - (clock() - began))
+            options = evolve(options, deadline=left)
+        disable = self._on("", "POST", handler_id, IDEMPOTENT, int)
+        disable.operation = f"{call.operation}: it has the id {handler_id}, but was not disabled"
+        # Everything: what a server makes of omitted fields is not documented.
+        disable.form = Secret(update_form(name, hidden, is_enabled=False))
+        try:
+            return await self._transport.send(disable, options)
+        except BitPeakError as error:
+            error.created_id = handler_id
+            raise
+
+    async def ensure(self, spec: HandlerSpec) -> NotificationHandler:
+        """Return the handler of a spec: found by its name and updated if it differs, or created.
+
+        Doing it again changes nothing. It is ``BitPeak.provision`` of one spec, so a create whose
+        reply was lost is resolved, and the handler returned is as a listing showed it.
+
+        Raises:
+            PlanError: the spec cannot be sent, or several handlers may be the one.
+            OutcomeUnknownError: a create whose reply was lost could not be resolved.
+            DuplicateError: it exists more than once.
+            BitPeakError: a request failed.
+        """
+        run = Run(self._transport, self._options, self, ProvisionConfig())
+        [outcome] = (await run.provision([spec])).outcomes
+        if outcome.error is not None:
+            raise outcome.error
+        return await self.get(outcome.handler_id or 0)
 
     @hides("settings")
     async def update(
@@ -170,7 +284,8 @@ class NotificationHandlers:
             handler_id: of the handler to change.
             name: the new name.
             settings: a settings object, which also sets the type; or a mapping of wire names to
-                change single fields. Whether the server then keeps the others is not documented.
+                change single fields of one type. Whether the server then keeps the others is not
+                documented, nor what it makes of fields of another type than the handler's.
             is_enabled: whether alerts are delivered. What the server makes of an omitted one is
                 not documented either.
 
@@ -180,16 +295,17 @@ class NotificationHandlers:
             ValidationError: the server refused a field.
             BitPeakError: the request failed.
         """
-        await self._send(
-            Call(
-                f"update notification handler {handler_id!r}",
-                "POST",
-                _item(handler_id),
-                RetrySafety.IDEMPOTENT,
-                int,
-                form=Secret(update_form(name, Secret.of(settings), is_enabled)),
-            )
-        )
+        call = self._on("update", "POST", handler_id, IDEMPOTENT, int)
+        call.form = Secret(update_form(name, Secret.of(settings), is_enabled))
+        await self._send(call)
+
+    async def enable(self, handler_id: int) -> None:
+        """Let a handler deliver alerts; see ``update()``."""
+        await self.update(handler_id, is_enabled=True)
+
+    async def disable(self, handler_id: int) -> None:
+        """Stop a handler from delivering alerts; see ``update()``."""
+        await self.update(handler_id, is_enabled=False)
 
     async def delete(self, handler_id: int) -> None:
         """Delete a handler.
@@ -201,13 +317,7 @@ class NotificationHandlers:
             ReplyError: the reply is not as promised, and the handler is still there.
             BitPeakError: the request failed.
         """
-        call = Call(
-            f"delete notification handler {handler_id!r}",
-            "DELETE",
-            _item(handler_id),
-            RetrySafety.IDEMPOTENT,
-            NoneType,
-        )
+        call = self._on("delete", "DELETE", handler_id, IDEMPOTENT, NoneType)
         try:
             await self._send(call)
         except ReplyError:
@@ -244,14 +354,24 @@ class NotificationHandlers:
             BitPeakError: the list could not be read; nothing was created.
         """
         check_flag("remove_duplicates", remove_duplicates)
-        if not isinstance(specs, Iterable | AsyncIterable):
-            raise InvalidRequestError(
-                f"specs must be an iterable of HandlerSpec, not {type(specs).__name__}",
-                argument="specs",
-            )
+        if problem := iterable_problem(specs):
+            raise InvalidRequestError(problem, argument="specs")
         retry = self._options.retry
         ledger = Ledger(retry, is_keyed=False, verifies=False, removes_late=remove_duplicates)
         return Driver.over(self._transport, self._options, self, ledger).create_many(specs)
+
+    def _on(
+        self, verb: str, method: str, handler_id: int, safety: RetrySafety, returns: type[T]
+    ) -> Call[T]:
+        """Return a call on one handler."""
+        number = as_int(handler_id)
+        if number is None or not 0 < number < TOO_LARGE:
+            raise InvalidRequestError(
+                f"handler_id must be a positive whole number, not {shown(handler_id)}",
+                argument="handler_id",
+            )
+        path = f"{_COLLECTION}/{number}"
+        return Call(f"{verb} notification handler {number}", method, path, safety, returns)
 
     def _send(self, call: Call[T]) -> Coroutine[Any, Any, T]:
         return self._transport.send(call, self._options)
@@ -269,49 +389,3 @@ def readable(page: Page[NotificationHandler], *, strict: bool) -> Iterable[Notif
             raise ReplyError(problem, status=200, path=each.path)
         _LOG.warning("%s; skipped", problem)
     return page.data
-
-
-def _item(handler_id: int) -> str:
-    if not _is_whole(handler_id) or handler_id < 1:
-        raise InvalidRequestError(
-            f"handler_id must be a positive whole number, not {handler_id!r}",
-            argument="handler_id",
-        )
-    return f"{_COLLECTION}/{handler_id}"
-
-
-def _check_page(page: int, results_per_page: int) -> None:
-    if not _is_whole(page) or page < 1:
-        raise InvalidRequestError(
-            f"page must be a whole number from 1 up, not {page!r}", argument="page"
-        )
-    if not _is_whole(results_per_page) or results_per_page not in _PAGE_SIZES:
-        sizes = ", ".join(map(str, _PAGE_SIZES))
-        raise InvalidRequestError(
-            f"results_per_page must be one of {sizes}, not {results_per_page!r}",
-            argument="results_per_page",
-        )
-
-
-def _checked_query(extra_query: object) -> dict[str, str | int]:
-    if extra_query is None:
-        return {}
-    if not isinstance(extra_query, Mapping):
-        raise _bad_query(f"must be a mapping of parameters, not {type(extra_query).__name__}")
-    query: dict[str, str | int] = dict(extra_query)
-    for name, value in query.items():
-        if not isinstance(name, str) or not (isinstance(value, str) or _is_whole(value)):
-            raise _bad_query(f"must map texts to texts or whole numbers, not {name!r} to {value!r}")
-        try:
-            f"{name}{value}".encode()
-        except ValueError:  # half of a surrogate pair, or thousands of digits
-            raise _bad_query(f"has a parameter that cannot be sent: {name!r}") from None
-    return query
-
-
-def _bad_query(problem: str) -> InvalidRequestError:
-    return InvalidRequestError(f"extra_query {problem}", argument="extra_query")
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

@@ -7,7 +7,8 @@ from typing import Any
 
 from attrs import Attribute, field, frozen
 
-from bitpeak_async._checks import check_number
+from bitpeak_async._checks import as_int, check_number
+from bitpeak_async.errors import ConfigurationError
 
 __all__ = ["Pace", "Retry", "Timeout"]
 
@@ -41,6 +42,18 @@ class Timeout:
 
     total: float = field(default=30.0, validator=_number(0, above=True))
     connect: float = field(default=10.0, validator=_number(0, above=True))
+
+
+def as_timeout(value: Timeout | float) -> Timeout:
+    """Return a timeout; a number is its total in seconds."""
+    if isinstance(value, Timeout):
+        return value
+    if isinstance(value, float) or as_int(value) is not None:
+        return Timeout(total=value)
+    kind = type(value).__name__
+    raise ConfigurationError(
+        f"timeout must be a bitpeak_async Timeout, or a number of seconds, not {kind}"
+    )
 
 
 @frozen(kw_only=True)

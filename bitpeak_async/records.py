@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from attrs import field, frozen
 
+from bitpeak_async._checks import as_bool
 from bitpeak_async._secret import Secret
 from bitpeak_async.settings import Settings
 
@@ -59,6 +60,12 @@ def _repr(settings: object) -> str:
     return repr(settings if isinstance(settings, Settings) else Secret(settings))
 
 
+def _switch(value: bool | None) -> bool | None:  # noqa: FBT001 - a converter
+    if value is True or value is False or value is None:
+        return value
+    return value if (flag := as_bool(value)) is None else flag  # what is neither is refused later
+
+
 @frozen
 class HandlerSpec:
     """A desired handler. Its name identifies it among the desired handlers.
@@ -75,7 +82,7 @@ class HandlerSpec:
 
     name: str
     settings: Settings = field(repr=_repr)
-    is_enabled: bool | None = True
+    is_enabled: bool | None = field(default=True, converter=_switch)
     renamed_from: str | None = field(default=None, kw_only=True)
 
 

@@ -205,8 +205,12 @@ Settings: TypeAlias = KnownSettings | UnknownSettings
 
 
 class SettingsFields(TypedDict, total=False):
-    """The wire names of all documented settings fields, to update single fields."""
+    """The wire names of all documented settings fields, to update single fields of one type.
 
+    ``type`` is not needed; with it, fields of another type are refused.
+    """
+
+    type: str
     email: str
     webhook: str
     slack: str
@@ -237,3 +241,34 @@ FIELDS: Final[Mapping[type[KnownSettings], Mapping[str, WireField]]] = MappingPr
 WIRE_FIELDS: Final[Mapping[str, WireField]] = MappingProxyType(
     {wire.name: wire for wires in FIELDS.values() for wire in wires.values()}
 )
+TYPE_OF_FIELD: Final[Mapping[str, str]] = MappingProxyType(
+    {wire.name: str(cls.type) for cls, wires in FIELDS.items() for wire in wires.values()}
+)
+
+
+def settings_fields(settings: Settings) -> dict[str, Any]:
+    """Return wire name → value of a settings object, as in a reply."""
+    if isinstance(settings, UnknownSettings):
+        return dict(settings.fields)
+    wires = FIELDS[type(settings)]
+    return {wire.name: getattr(settings, python) for python, wire in wires.items()}
+
+
+def shown_fields(settings: Settings) -> dict[str, str]:
+    """Return wire names and what may be shown of their values, in quotes where that is all."""
+    return {
+        name: repr(value) if _is_open(name) else mask(value)
+        for name, value in settings_fields(settings).items()
+    }
+
+
+def masked_fields(settings: Settings) -> dict[str, str]:
+    """Return wire names and values, or what may be shown of those that are secret."""
+    return {
+        name: value if _is_open(name) else mask(value)
+        for name, value in settings_fields(settings).items()
+    }
+
+
+def _is_open(name: str) -> bool:
+    return name in WIRE_FIELDS and not WIRE_FIELDS[name].secret

@@ -17,15 +17,28 @@ PACKAGE = Path(bitpeak_async.__file__).parent
 CONTRIBUTING = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def drawing() -> ModuleType:
-    """The script that reads the layers from the contracts and draws them."""
-    spec = importlib.util.spec_from_file_location("layers", ROOT / "docs" / "layers.py")
+def script(name: str) -> ModuleType:
+    """Import a script of ``docs/``."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def drawing() -> ModuleType:
+    """The script that reads the layers from the contracts and draws them."""
+    return script("layers")
+
+
+def test_the_other_pictures_are_what_their_script_draws():
+    """``python docs/pictures.py`` draws them again."""
+    pictures = script("pictures").PICTURES
+    drawn = {name: (ROOT / "docs" / name).read_text(encoding="utf-8") for name in pictures}
+    assert {"create.svg", "plan.svg", "fleet.svg"} == {*drawn}
+    assert pictures == drawn
 
 
 def test_the_picture_of_the_layers_is_drawn_from_the_contracts(drawing: ModuleType):

@@ -1,8 +1,10 @@
 """BitPeak: configuration, environment, life cycle."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import ssl
+from collections.abc import AsyncGenerator
 
 import aiohttp
 import pytest
@@ -27,7 +29,23 @@ CANARY = "canary-key-4711"
 @pytest.mark.parametrize(
     ("option", "value", "problem"),
     [
-        ("timeout", 10, "timeout must be a bitpeak_async Timeout, not int"),
+        (
+            "timeout",
+            "10",
+            "timeout must be a bitpeak_async Timeout, or a number of seconds, not str",
+        ),
+        ("timeout", 0, r"Timeout\(total=\) must be a number above 0"),
+        ("timeout", True, "timeout must be a bitpeak_async Timeout"),
+        ("app_info", "", "app_info must be a name such as"),
+        ("app_info", "acme\r\nX: 1", "app_info must be a name such as"),
+        ("headers", ["X-Team"], "headers must be a mapping of names to values, not list"),
+        ("headers", {"authorization": CANARY}, "headers must not hold 'authorization'"),
+        ("headers", {"Host": CANARY}, "headers must not hold 'Host'"),
+        ("headers", {"Content-Length": CANARY}, "headers must not hold 'Content-Length'"),
+        ("headers", {"User-Agent": CANARY}, "headers must not hold 'User-Agent'"),
+        ("headers", {"X-Team": f"{CANARY}\r\nX: 1"}, "headers must not hold 'X-Team'"),
+        ("headers", {"X Team": CANARY}, "headers must not hold 'X Team'"),
+        ("headers", {"X-Team": 1}, "headers must not hold 'X-Team'"),
         ("retry", 3, "retry must be a bitpeak_async Retry, not int"),
         ("pace", 3, "pace must be a bitpeak_async Pace, not int"),
         ("session", "s", "session must be a aiohttp ClientSession, not str"),
@@ -38,8 +56,9 @@ CANARY = "canary-key-4711"
     ],
 )
 def test_an_unusable_option_is_refused(option: str, value: object, problem: str):
-    with pytest.raises(ConfigurationError, match=problem):
+    with pytest.raises(ConfigurationError, match=problem) as caught:
         BitPeak("key", **{option: value})
+    assert CANARY not in str(caught.value)
 
 
 @pytest.mark.parametrize("deadline", [0, -1, float("inf"), float("nan"), "1"])
@@ -178,3 +197,55 @@ async def test_the_number_of_requests_at_once_is_the_paces(sandbox: Sandbox, con
     async with connect(sandbox, pace=Pace(in_flight=3)) as bitpeak:
         await asyncio.gather(*(bitpeak.notification_handlers.list() for _ in range(20)))
     assert 3 == sandbox.peak_in_flight
+
+
+@pytest.mark.parametrize("is_given", [False, True], ids=["own session", "given session"])
+async def test_headers_and_the_application_go_with_each_request(is_given: bool):
+    heads: list[list[str]] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with contextlib.aclosing(_requests(reader)) as requests:
+            async for head in requests:
+                heads.append(head)
+                body = b'{"data": {"id": 7}}'
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    session = aiohttp.ClientSession() if is_given else None
+    async with (
+        server,
+        BitPeak(
+            "key",
+            base_url=url,
+            session=session,
+            headers={"X-Team": CANARY},
+            app_info="acme-bot/2.1",
+        ) as bitpeak,
+    ):
+        await bitpeak.notification_handlers.delete(7)
+        derived = bitpeak.with_options(headers={"x-team": "ops", "X-Trace": "1"})
+        await derived.notification_handlers.create("a", EmailSettings("a@example.com"))
+        assert CANARY not in repr(vars(bitpeak)) + repr(vars(bitpeak.notification_handlers))
+        if session is not None:
+            await session.close()
+    [plain, other] = [dict(line.split(": ", 1) for line in head[1:]) for head in heads]
+    assert CANARY == plain["X-Team"]
+    assert plain["User-Agent"].startswith("acme-bot/2.1 bitpeak_async/")
+    assert ("ops", "1", None) == (other["x-team"], other["X-Trace"], other.get("X-Team"))
+    assert other["Content-Type"].startswith("multipart/form-data")
+    assert "Bearer key" == plain["Authorization"] == other["Authorization"]
+
+
+async def _requests(reader: asyncio.StreamReader) -> AsyncGenerator[list[str], None]:
+    """Yield the lines of each request's head."""
+    while True:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:
+            return
+        lines = head.decode().splitlines()[:-1]
+        length = [int(line.split(": ")[1]) for line in lines if line.startswith("Content-Length")]
+        await reader.readexactly(sum(length))
+        yield lines

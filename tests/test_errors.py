@@ -3,6 +3,7 @@
 import copy
 import pickle
 import re
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,7 @@ def subclasses(cls):
 
 
 CLASSES = [BitPeakError, *subclasses(BitPeakError)]
+ROOT = Path(__file__).parents[1]
 API_ATTRIBUTES = {
     "status": 429,
     "title": "Too many requests.",
@@ -54,8 +56,8 @@ def drawn_tree():
     """Child name → parent name, as the module's docstring draws them."""
     parents = {}
     branch = [(0, "BitPeakError")]
-    for line in re.findall(r"^[│├└─ ]*[├└]── .*$", errors.__doc__, re.MULTILINE):
-        prefix, name = re.match(r"([│├└─ ]+)(\w+)", line).groups()
+    drawing = errors.__doc__ or ""
+    for prefix, name in re.findall(r"^([│├└─ ]*[├└]── )(\w+)", drawing, re.MULTILINE):
         while branch[-1][0] >= len(prefix):
             branch.pop()
         parents[name] = branch[-1][1]
@@ -104,6 +106,19 @@ def test_errors_within_errors_survive_pickle():
     twin = pickle.loads(pickle.dumps(ProvisionError("1 failed", errors=(inner,))))
     assert [RateLimitError] == [type(error) for error in twin.errors]
     assert 2.0 == twin.errors[0].retry_after
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_error_leads_to_its_section_of_the_documentation(cls):
+    """Both Sphinx and GitHub make the anchor of a section from its title in lower case."""
+    path, _, anchor = cls("what went wrong").docs_url.partition("#")
+    sections = re.findall(r"^## (.*)$", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
+    assert [cls.__name__] == [title for title in sections if title.lower() == anchor]
+
+
+def test_a_subclass_of_your_own_leads_to_the_section_of_its_base():
+    own = type("OwnError", (RateLimitError,), {"__module__": "own"})
+    assert own("later").docs_url == RateLimitError("later").docs_url
 
 
 def test_a_timeout_is_also_the_builtin_one():

@@ -14,6 +14,7 @@ PUBLIC = (
     "errors",
     "events",
     "keywords",
+    "mappings",
     "notification_handlers",
     "options",
     "provisioning",

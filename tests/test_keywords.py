@@ -9,13 +9,20 @@ from typing import Any
 import attrs
 import pytest
 
-from bitpeak_async import BitPeak, HandlerSpec, SyncBitPeak
+from bitpeak_async import (
+    BitPeak,
+    HandlerSpec,
+    NotificationHandlers,
+    SyncBitPeak,
+    SyncNotificationHandlers,
+)
 from bitpeak_async.fleet import Account, Fleet, FleetPlan
 from bitpeak_async.fleet.dask import DaskFleet
 from bitpeak_async.keywords import (
     ApplyOptions,
     ClientConfig,
     ClientOptions,
+    ListFilters,
     PlanOptions,
     PortableOptions,
     ProvisionConfig,
@@ -39,6 +46,10 @@ TAKERS = {
     Fleet.provision: ProvisionOptions,
     Fleet.provision_account: ProvisionOptions,
     DaskFleet.provision: ProvisionOptions,
+    NotificationHandlers.list: ListFilters,
+    NotificationHandlers.pages: ListFilters,
+    NotificationHandlers.iterate: ListFilters,
+    SyncNotificationHandlers.iterate: ListFilters,
 }
 takers = pytest.mark.parametrize(
     ("taker", "group"), [pytest.param(*each, id=each[0].__qualname__) for each in TAKERS.items()]
@@ -51,13 +62,14 @@ def test_help_describes_every_keyword_once(taker: Callable[..., Any], group: typ
     for name in inspect.signature(taker).parameters:
         assert 1 == described.count(name) or name == "self"
     assert group.__annotations__.keys() <= set(described)
-    assert "**options" not in (taker.__doc__ or "")
+    assert not re.search(r"\*\*(options|filters)", taker.__doc__ or "")
 
 
 @takers
 def test_the_signature_shows_every_keyword_with_its_default(taker: Callable[..., Any], group: type):
     config = ClientConfig if "timeout" in group.__annotations__ else ProvisionConfig
     defaults = {name: field.default for name, field in attrs.fields_dict(config).items()}
+    defaults |= dict.fromkeys(ListFilters.__annotations__)
     shown = inspect.signature(taker).parameters
     for name in group.__annotations__:
         assert inspect.Parameter.KEYWORD_ONLY is shown[name].kind
@@ -82,6 +94,10 @@ SPECS = list[HandlerSpec]()
         ("SyncBitPeak", lambda wrong: SyncBitPeak("key", **wrong)),
         ("Fleet", lambda wrong: Fleet([], **wrong)),
         ("DaskFleet", lambda wrong: DaskFleet([], **wrong)),
+        (
+            "NotificationHandlers.list",
+            lambda wrong: BitPeak("key").notification_handlers.list(**wrong),
+        ),
         ("BitPeak.plan", lambda wrong: BitPeak("key").plan(SPECS, **wrong)),
         ("BitPeak.apply", lambda wrong: BitPeak("key").apply(Plan(()), **wrong)),
         ("BitPeak.provision", lambda wrong: BitPeak("key").provision(SPECS, **wrong)),

@@ -10,11 +10,17 @@ from unittest.mock import AsyncMock, create_autospec
 import attrs
 import pytest
 
-from bitpeak_async import BitPeak, SyncBitPeak
+from bitpeak_async import (
+    BitPeak,
+    SyncBitPeak,
+    settings_from_dict,
+    spec_from_dict,
+    specs_from_rows,
+)
 from bitpeak_async._secret import Secret, hides
 from bitpeak_async.fleet import Account, Fleet, read_accounts
 from bitpeak_async.notification_handlers import NotificationHandlers
-from bitpeak_async.provisioning.files import read_settings, read_specs
+from bitpeak_async.provisioning.files import read_specs
 from bitpeak_async.redis import RedisPaceStore
 from bitpeak_async.sync import SyncNotificationHandlers
 
@@ -32,7 +38,9 @@ PUBLIC = {
     SyncNotificationHandlers.update: "settings",
     read_accounts: "environ",
     read_specs: "environ",
-    read_settings: "environ",
+    settings_from_dict: "fields",
+    spec_from_dict: "mapping",
+    specs_from_rows: "rows",
 }
 
 

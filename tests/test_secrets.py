@@ -5,7 +5,6 @@ import copy
 import io
 import json
 import logging
-import os
 import pickle
 import traceback
 from collections import UserDict
@@ -44,9 +43,12 @@ from bitpeak_async import (
     UnknownSettings,
     ValidationError,
     partial_report,
+    settings_from_dict,
+    spec_from_dict,
+    specs_from_rows,
 )
 from bitpeak_async.fleet import Account, EnvironmentKey, Fleet, read_accounts
-from bitpeak_async.provisioning.files import read_settings, read_specs
+from bitpeak_async.provisioning.files import read_specs
 from bitpeak_async.sandbox import Fault, Sandbox
 from bitpeak_async.settings import CLASSES, FIELDS, Format
 
@@ -457,12 +459,22 @@ def test_a_refused_spec_file_shows_no_value_of_the_environment(suffix: str, tmp_
     check(caught.value)
 
 
-def test_refused_settings_texts_show_no_value(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(os.environ, "HOOK", HOOK)
-    for fields in ({"slack": HOOK, "email": CANARY}, {"slack": "${HOOK} "}):
-        with pytest.raises(PlanError) as caught:
-            read_settings("slack", fields)
-        check(caught.value)
+@pytest.mark.parametrize(
+    "refused",
+    [
+        lambda: settings_from_dict("slack", {"slack": HOOK, "email": CANARY}),
+        lambda: settings_from_dict("slack", {"slack": f"{HOOK} "}),
+        lambda: settings_from_dict("new", {"new": HOOK, "other": [CANARY]}),
+        lambda: spec_from_dict({"name": "", "type": "slack", "settings": {"slack": HOOK}}),
+        lambda: spec_from_dict({"name": "a", "type": "slack", "settings": [HOOK], "x": CANARY}),
+        lambda: specs_from_rows([{"name": "a", "type": "slack", "slack": f"{HOOK} "}]),
+        lambda: specs_from_rows([{"name": "a", "slack": HOOK}, [CANARY]]),
+    ],
+)
+def test_refused_mappings_show_no_value(refused: Callable[[], object]):
+    with pytest.raises((InvalidRequestError, PlanError)) as caught:
+        refused()
+    check(caught.value)
 
 
 def test_the_check_sees_what_a_frame_of_the_sdk_shows(tmp_path: Path):

@@ -52,7 +52,7 @@ def test_all_that_does_not_fit_is_told_with_its_path_and_without_values():
         "points[1].x: must be a whole number, not a boolean",
         "points[1].label: must be a string, not a number",
         "points[1].weight: must be a number, not a string",
-        "points[2]: must be an object, not an array",
+        "points[2]: must be a mapping, not a list",
         "points[3].x: must be a whole number, not a number",
         "['e mail']: is no known key; known: name, points",
         "nam: is no known key; did you mean 'name'?",
@@ -62,9 +62,9 @@ def test_all_that_does_not_fit_is_told_with_its_path_and_without_values():
 @pytest.mark.parametrize(
     ("raw", "line"),
     [
-        (5, "must be an object, not a number"),
-        ({"name": "a", "points": "ab"}, "points: must be an array, not a string"),
-        ({"name": "a", "points": {}}, "points: must be an array, not an object"),
+        (5, "must be a mapping, not a number"),
+        ({"name": "a", "points": "ab"}, "points: must be a list, not a string"),
+        ({"name": "a", "points": {}}, "points: must be a list, not a mapping"),
         ({"name": None, "points": []}, "name: must be a string, not null"),
     ],
 )

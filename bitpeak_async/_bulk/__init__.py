@@ -1,4 +1,4 @@
-"""Many handlers at once: nothing lost, nothing twice, no report that lies.
+"""Create and update many handlers: nothing lost, nothing twice, reports that are true.
 
 specs ─▶ ledger ─▶ next action of each entry ─▶ driver ─▶ replies, listings ─▶ ledger ─▶ outcomes
 """

@@ -1,6 +1,6 @@
-"""Carries out what a ledger decides: requests by workers, listings, waits.
+"""Carry out the decisions of a ledger with requests, listings and waits.
 
-Over 300 lines, because the bounds of a run (grace, deadline) must see all of its waits.
+Over 300 lines, because the limits of a run (grace, deadline) must cover all of its waits.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ R = TypeVar("R")
 
 
 class Handlers(Protocol):
-    """What a run needs of the resource."""
+    """The methods of the resource that a run needs."""
 
     async def create(self, name: str, settings: Settings) -> int: ...
 
@@ -63,13 +63,13 @@ class Handlers(Protocol):
 
 @frozen
 class CreateOutcome:
-    """What became of one spec.
+    """The outcome of one spec.
 
     Attributes:
-        spec: as given.
+        spec: the spec that you passed.
         handler_id: the id of the handler, or None if it is not known to exist.
-        error: None where all went well. With a handler_id: it exists, but could not be disabled
-            (the error of the update), or exists more than once (DuplicateError).
+        error: None on success. If there is a handler_id too, the handler exists, but could not be
+            disabled (the error of the update), or exists more than once (DuplicateError).
     """
 
     spec: HandlerSpec
@@ -78,7 +78,7 @@ class CreateOutcome:
 
     @property
     def ok(self) -> bool:
-        """Whether the handler is as its spec says, and there once."""
+        """Whether the handler exists once and matches its spec."""
         return self.error is None
 
 
@@ -88,10 +88,10 @@ class Driver:
 
     Attributes:
         handlers: the resource.
-        ledger: decides.
-        workers: requests at once.
-        emit: told of each outcome.
-        deadline: seconds for the whole run, from ``start()`` on, or None.
+        ledger: decides what to do next.
+        workers: requests in flight at once.
+        emit: receives an event for each outcome.
+        deadline: seconds for the whole run, starting with ``start()``, or None.
     """
 
     handlers: Handlers
@@ -111,16 +111,16 @@ class Driver:
         return cls(handlers, ledger, transport.slots, transport.emit, options.deadline)
 
     def start(self) -> None:
-        """Let the deadline run from now."""
+        """Start the deadline now."""
         if self.deadline is not None:
             self._ends = asyncio.get_running_loop().time() + self.deadline
 
     async def create_many(
         self, specs: Iterable[HandlerSpec] | AsyncIterable[HandlerSpec]
     ) -> AsyncGenerator[CreateOutcome, None]:
-        """List what exists, create from all specs, settle; yield each outcome as it is known.
+        """List existing handlers, create all specs, resolve; yield outcomes as they are known.
 
-        An exception of ``specs`` itself is raised at the end, when what was begun is settled.
+        An exception of ``specs`` itself is raised at the end, after started creates are resolved.
         """
         self.start()
         await self._list_existing()
@@ -131,7 +131,7 @@ class Driver:
                 async for entry in created:
                     if entry.is_settled:
                         yield self._told(entry)
-        except Exception as error:  # noqa: BLE001 - whatever a caller's iterator raises
+        except Exception as error:  # noqa: BLE001 - a caller's iterator may raise anything
             failure = error
         try:
             settled = self._in_time(self.settle())
@@ -191,7 +191,7 @@ class Driver:
         return await self.carry_out(self.ledger.add(entry))
 
     async def carry_out(self, entry: Entry) -> Entry:
-        """Make the requests that an entry needs, one after another."""
+        """Send the requests that an entry needs, one after another."""
         entry.is_begun = True
         while (action := entry.next_action()) is not None:
             try:
@@ -209,7 +209,7 @@ class Driver:
                 raise verdicts.not_made(entry, handler_id)
             self.ledger.created(entry, handler_id)
         elif action.task is Task.WRITE:
-            # Everything: what a server makes of omitted fields is not documented.
+            # All fields, because the effect of omitted fields is not documented.
             is_enabled = spec.is_enabled
             if is_enabled is None:
                 is_enabled = (await self.handlers.get(handler_id)).is_enabled
@@ -221,7 +221,7 @@ class Driver:
             await self._remove(entry, handler_id)
 
     async def _remove(self, entry: Entry, handler_id: int) -> None:
-        """Delete a copy, if it still is as this run made it."""
+        """Delete a copy if it still is as this run created it."""
         try:
             if not entry.is_as_made(await self.handlers.get(handler_id)):
                 self.ledger.left(entry, handler_id)
@@ -233,7 +233,7 @@ class Driver:
             self.ledger.removed(entry, handler_id)
 
     async def settle(self) -> AsyncGenerator[Entry, None]:
-        """Look, resolve and carry out until all is settled; yield the entries as they are."""
+        """List, resolve and carry out until all entries are settled; yield them as they settle."""
         cause: BitPeakError | None = None
         while (pause := self.ledger.next_look(asyncio.get_running_loop().time())) is not None:
             await self._pause(pause)
@@ -257,7 +257,7 @@ class Driver:
         """Read the list.
 
         Raises:
-            ReplyError: a handler that cannot be read may be what a lost create made.
+            ReplyError: an unreadable handler may be the result of a lost create.
         """
         seen = self.ledger.look()
         have_doubts = any(entry.is_in_doubt for entry in self.ledger.open)
@@ -295,8 +295,8 @@ class Driver:
     async def finish(self, run: Coroutine[Any, Any, T], grace: float) -> T:
         """Await a run of this driver.
 
-        When cancelled, it begins nothing more, and what is under way has ``grace`` seconds to
-        end; a second cancellation ends the grace. A deadline has no grace.
+        When cancelled, it starts nothing more and gives requests in flight ``grace`` seconds to
+        finish. A second cancellation ends the grace period. A deadline has no grace period.
 
         Raises:
             RequestTimeoutError: the deadline passed.
@@ -320,7 +320,7 @@ class Driver:
 
 
 def _ids(page: Page[NotificationHandler]) -> Iterator[int]:
-    """Yield the ids in a page, also of handlers that cannot be read."""
+    """Yield the ids in a page, including those of unreadable handlers."""
     for handler in page.data:
         yield handler.id
     for each in page.unreadable:
@@ -332,5 +332,5 @@ def _problems(spec: object) -> list[tuple[str, str]]:
     if not isinstance(spec, HandlerSpec):
         return [("specs", f"must hold HandlerSpec, not {type(spec).__name__}")]
     if not isinstance(spec.name, str) or not isinstance(spec.is_enabled, bool | None):
-        return spec_problems(spec)  # create() checks all the rest
+        return spec_problems(spec)  # create() checks the rest
     return []

@@ -1,4 +1,4 @@
-"""One spec of a bulk run: what is known of its handler, what it needs next, how it ended."""
+"""One spec of a bulk run: the state of its handler, the next action and the outcome."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bitpeak_async.records import HandlerSpec, NotificationHandler
 
 
 class Task(Enum):
-    """What an entry needs next."""
+    """The kinds of actions."""
 
     CREATE = auto()
     WRITE = auto()
@@ -21,7 +21,7 @@ class Task(Enum):
 
 @frozen
 class Action:
-    """One request for the driver to make; ``handler_id`` is the handler to write or remove."""
+    """One request for the driver to send; ``handler_id`` is the handler to write or remove."""
 
     task: Task
     handler_id: int = 0
@@ -29,28 +29,28 @@ class Action:
 
 @define(eq=False)
 class Entry:
-    """One spec and what is known of its handler.
+    """One spec and the state of its handler.
 
     Attributes:
-        spec: as given.
-        target: the handler that stands for it, as far as is known.
-        is_listed: whether the target was there before the run.
-        todo: what it needs next, besides removing ``copies``.
+        spec: the spec that the caller passed.
+        target: the id of the handler that represents the spec, if known.
+        is_listed: whether the target existed before the run.
+        todo: the next task, besides removing ``copies``.
         is_begun: whether a request was sent for it.
-        made: handlers that a reply said this entry made.
-        lost: creates with an unknown outcome; each may yet turn out to have happened.
+        made: handlers that this entry created, according to replies.
+        lost: creates with an unknown outcome; each may still turn out to have happened.
         lost_at: when the last of them failed.
-        sent_to: the handler that the whole spec was last sent to, with success or not.
-        copies: handlers to remove: this run made them, and another one stands for the spec.
-        left: copies that could not be removed, or changed since they were made.
-        kept_name: what the server calls the target, where a listing showed it.
-        is_checked: whether a listing was searched for what the lost creates made.
-        is_adopted: whether somebody else made the target during the run.
+        sent_to: the handler to which the whole spec was last sent, successfully or not.
+        copies: handlers to remove: this run created them, and another represents the spec.
+        left: copies that could not be removed, or changed since they were created.
+        kept_name: the target's name on the server, if a listing showed it.
+        is_checked: whether a listing was searched for results of the lost creates.
+        is_adopted: whether another program created the target during the run.
         is_settled: whether the outcome is known.
-        conflict: the error it ends with if several handlers had its name and still have.
-        verdict: the error it ends with if no further listing shows better.
-        failure: why its last request failed.
-        error: once it is settled: why it is not as its spec says, or why that is unknown.
+        conflict: the final error if several handlers had its name and still have it.
+        verdict: the final error if no further listing improves the outcome.
+        failure: the error of its last request.
+        error: once settled: why the handler does not match the spec, or why that is unknown.
     """
 
     spec: HandlerSpec
@@ -75,7 +75,7 @@ class Entry:
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether nothing is known but that a create may have happened."""
+        """Whether a create may have happened and nothing else is known."""
         return (
             bool(self.lost)
             and self.target is None
@@ -97,20 +97,20 @@ class Entry:
         self.is_settled = True
 
     def compare(self, handler: NotificationHandler) -> Comparison:
-        """Compare the whole spec but for its name."""
+        """Compare the whole spec except its name."""
         found = compare(self.spec.settings, handler.settings)
         if not switch_differs(self.spec.is_enabled, handler):
             return found
         return Comparison((*found.differing, "is_enabled"), found.hidden)
 
     def may_have_made(self, handler: NotificationHandler) -> bool:
-        """Whether a create of this spec can have led to this handler."""
+        """Whether a create of this spec may have produced this handler."""
         return not compare(self.spec.settings, handler.settings).differing
 
     def is_as_made(self, handler: NotificationHandler) -> bool:
-        """Whether a handler is what this run made of the spec, and nobody changed it since.
+        """Whether a handler still is as this run created it from the spec.
 
-        Of a handler that no reply of this run named, all must be visible.
+        If no reply of this run named the handler, all of its fields must be visible.
         """
         found = compare(self.spec.settings, handler.settings)
         same_name = text_key(self.spec.name) == text_key(handler.name)

@@ -1,7 +1,7 @@
-"""Decides whether what a server keeps is what was sent: names, and settings.
+"""Decide whether names and settings on the server match those that were sent.
 
-Servers clean texts on the way in: they trim, squeeze white space, escape for HTML once or twice,
-compose Unicode, strip tags and cut at a column's width.
+Servers clean incoming texts: they trim, collapse white space, escape HTML once or twice, compose
+Unicode, strip tags and cut at a column's width.
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ import re
 import unicodedata
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Final
 
 from attrs import define, frozen
 
-from bitpeak_async._http.form import settings_fields
 from bitpeak_async.records import NotificationHandler
-from bitpeak_async.settings import WIRE_FIELDS, Format, Settings, UnknownSettings
+from bitpeak_async.settings import WIRE_FIELDS, Format, Settings, UnknownSettings, settings_fields
 
-# Each escaping puts an "amp;" behind every ampersand, so any number of them is undone at once.
+# Each escaping adds "amp;" after every ampersand, so one pattern undoes any number of them.
 _AMPERSAND: Final = re.compile(r"&(?:(?:amp|#0*38|#[xX]0*26);)+")
 _CUT_REFERENCE: Final = re.compile(r"&(?:(?:amp|#0*38|#[xX]0*26);)*#?[0-9A-Za-z]{0,31}")
 _TAG: Final = re.compile(r"<(?!\s)[^>]*(?:>|$)")
@@ -33,7 +32,7 @@ _MASK: Final = re.compile(r"[*•●]{3,}|…|\.{3,}")
 
 
 def text_key(name: str) -> str:
-    """Return what stays of a text however a server cleaned it, unless it was cut or had tags."""
+    """Return the part of a text that no cleaning changes, unless it was cut or had tags."""
     if "&" in name or not name.isascii():
         name = unicodedata.normalize("NFC", name)
         name = unicodedata.normalize("NFC", html.unescape(_AMPERSAND.sub("&", name)))
@@ -45,12 +44,12 @@ def _tagless(key: str) -> str:
 
 
 def _stem(kept: str) -> str | None:
-    """Return how a name begins that was cut to this one; None if it has no plausible length."""
+    """Return the prefix of names that may be cut to this one; None if its length is implausible."""
     if len(kept) + 1 < _NARROWEST:
         return None
     key = text_key(kept)
-    lengths = {len(kept), len(html.unescape(kept)), len(key)}  # it is cut before or after escaping
-    if _WIDTHS.isdisjoint(lengths | {length + 1 for length in lengths}):  # + 1: a blank, trimmed
+    lengths = {len(kept), len(html.unescape(kept)), len(key)}  # cut before or after escaping
+    if _WIDTHS.isdisjoint(lengths | {length + 1 for length in lengths}):  # + 1: a trimmed space
         return None
     begin = kept.rfind("&")
     if begin >= 0 and _CUT_REFERENCE.fullmatch(kept, begin):
@@ -59,16 +58,16 @@ def _stem(kept: str) -> str | None:
 
 
 def _decomposed(key: str) -> str:
-    return unicodedata.normalize("NFD", key)  # so that a letter begins what it is with an accent
+    return unicodedata.normalize("NFD", key)  # so that a letter is a prefix of its accented form
 
 
-@define(eq=False)  # one for each spec: cheaper to make than a frozen one
+@define(eq=False)  # one per spec: cheaper to create than a frozen class
 class Match:
-    """The handlers that may be the one of a desired name; several, or shared: a conflict.
+    """The handlers that may match a desired name. Several or shared ones are a conflict.
 
     Attributes:
-        handlers: by id.
-        is_shared: whether they may as well be those of another desired name.
+        handlers: the handlers in the order of their ids.
+        is_shared: whether they may also match another desired name.
     """
 
     handlers: list[NotificationHandler]
@@ -76,11 +75,11 @@ class Match:
 
 
 class Names:
-    """Finds the handlers of desired names: equal ones, else those the server may have made of them.
+    """Finds the handlers of desired names: equal names first, then names that were cleaned.
 
     Attributes:
-        clashes: pairs of desired names that a server may keep as one.
-        keyed: what stays of each desired name however it is cleaned → the name.
+        clashes: pairs of desired names that a server may store as one.
+        keyed: maps ``text_key`` of each desired name to the name.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -113,7 +112,7 @@ class Names:
         return name in self._equal
 
     def add(self, handler: NotificationHandler) -> bool:
-        """Note a handler; return whether its name comes into question for a desired one."""
+        """Add a handler; return whether its name may match a desired name."""
         group = self._group(handler.name)
         if group is None:
             return False
@@ -132,7 +131,7 @@ class Names:
         return group
 
     def of(self, name: str) -> Match:
-        """Return the handlers of a desired name, the surest kind of match alone."""
+        """Return the handlers of a desired name, only of the most certain kind of match."""
         if found := self._equal[name]:
             return Match(found)
         key = text_key(name)
@@ -157,12 +156,12 @@ class Names:
         return sorted(map(_decomposed, self.keyed))
 
     def _count(self, stem: str) -> int:
-        """Return how many desired names begin so."""
+        """Return how many desired names begin with a stem."""
         return bisect_left(self._sorted, stem + _LAST) - bisect_left(self._sorted, stem)
 
 
 def kept_as_one_of(name: str, desired: list[str]) -> list[str]:
-    """Return the desired names that a server may keep as this one."""
+    """Return the desired names that a server may store as this one."""
     names = Names(desired)
     kept = NotificationHandler(
         id=0,
@@ -177,17 +176,17 @@ def kept_as_one_of(name: str, desired: list[str]) -> list[str]:
 
 
 _LAST: Final = "\U0010ffff"
-_ENOUGH: Final = 10  # to name in a conflict
+_ENOUGH: Final = 10  # ids in the message of a conflict
 _NOBODY: Final = Match([])
 
 
 @frozen
 class Comparison:
-    """What a handler's settings are beside the desired ones, as wire names.
+    """The differences between a handler's settings and the desired ones.
 
     Attributes:
-        differing: ``"type"``, or ``"settings.<wire name>"`` for each field that cannot be the same.
-        hidden: fields that the server does not show, or masks so that they may be the same.
+        differing: ``"type"``, or ``"settings.<field>"`` for each field that certainly differs.
+        hidden: fields that the server hides, or masks so that they may be equal.
     """
 
     differing: tuple[str, ...] = ()
@@ -198,7 +197,7 @@ _SAME: Final = Comparison()
 
 
 def compare(desired: Settings, seen: Settings) -> Comparison:
-    """Compare settings as sent with settings as kept."""
+    """Compare settings that were sent with settings on the server."""
     if desired == seen:
         return _SAME
     if desired.type != seen.type:
@@ -215,6 +214,17 @@ def compare(desired: Settings, seen: Settings) -> Comparison:
     return Comparison(tuple(differing), tuple(hidden))
 
 
+def not_taken(fields: Mapping[str, str], seen: Settings) -> list[str]:
+    """Return the names of fields that the server certainly stores with other values."""
+    values = settings_fields(seen)
+    return [
+        name
+        for name, sent in fields.items()
+        if name not in values
+        or not (_same_value(name, sent, values[name]) or _may_be_hidden(name, sent, values[name]))
+    ]
+
+
 def _same_value(name: str, sent: str, kept: str) -> bool:
     if sent == kept:
         return True
@@ -228,21 +238,21 @@ def _same_value(name: str, sent: str, kept: str) -> bool:
 
 
 def _may_be_hidden(name: str, sent: str, kept: str) -> bool:
-    """Return whether a server shows this instead of what was sent: nothing, or both ends of it."""
+    """Return whether a server may hide the sent value: it shows nothing, or only both ends."""
     if not kept:
         return True
     wire = WIRE_FIELDS.get(name)
     masked = _MASK.search(kept) if wire is None or wire.secret else None
-    if masked is None or is_masked(sent):  # what looks masked itself is the same or another
+    if masked is None or is_masked(sent):  # a sent value that looks masked is not hidden
         return False
     return sent.startswith(kept[: masked.start()]) and sent.endswith(kept[masked.end() :])
 
 
 def switch_differs(wanted: bool | None, handler: NotificationHandler) -> bool:  # noqa: FBT001 - a record's field
-    """Return whether an update can make the difference; a pending handler's switch is fixed."""
+    """Return whether an update can change the switch; that of a pending handler is fixed."""
     return wanted is not None and wanted != handler.is_enabled and not handler.is_pending
 
 
 def is_masked(secret: str) -> bool:
-    """Return whether a secret that was seen is what a server shows instead of it."""
+    """Return whether a secret from the server is only a mask."""
     return _MASK.search(secret) is not None

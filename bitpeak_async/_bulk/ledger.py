@@ -1,9 +1,9 @@
-"""Decides what to do next so that each spec ends as one handler, and how it ended.
+"""Decide the next actions so that each spec ends as one handler, and the outcome of each.
 
-Pure: it is told what requests returned and what a listing showed. Settling lost creates, sending
-them again, looking for late copies, verifying, and yielding to a run that overlaps are one step,
-repeated: ``next_look`` → ``resolve`` → ``Entry.next_action``. Over 300 lines, because these
-decisions share their state.
+Pure: the driver passes in the results of requests and listings. Resolving lost creates, sending
+them again, finding late copies, verifying, and yielding to an overlapping run are one repeated
+step: ``next_look`` → ``resolve`` → ``Entry.next_action``. Over 300 lines, because these decisions
+share their state.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from bitpeak_async.records import NotificationHandler
 
 
 def may_pass(error: BitPeakError) -> bool:
-    """Whether the same request may succeed later; a 2xx may have been cut off on its way."""
+    """Whether the same request may succeed later; a 2xx reply may have been truncated."""
     return is_temporary(error) or isinstance(error, ReplyError)
 
 
 class Look:
-    """What one listing shows of the handlers in question.
+    """The relevant handlers of one listing.
 
     Attributes:
         names: the handlers of each name.
-        undead: ids that were deleted, and are listed.
+        undead: ids that were deleted and are still listed.
     """
 
     def __init__(self, names: Names, deleted: Container[int]) -> None:
@@ -53,15 +53,15 @@ class Ledger:
     """The entries of one run.
 
     Attributes:
-        retry: how long to wait before looking again, and how often.
-        is_keyed: whether a name stands for one handler. Otherwise specs may share names, and
-            handlers that others make are left alone.
+        retry: the delays between listings, and their number.
+        is_keyed: whether a name identifies one handler. Otherwise specs may share names, and
+            handlers of others are left alone.
         verifies: whether a listing checks every entry, or only doubtful ones.
-        removes_late: where names are no keys: whether copies that creates thought lost made late
-            are removed, or reported.
-        existing: ids that were there before the run.
-        entries: all that a listing is to check; where that is doubtful ones only, those.
-        undead: ids that were deleted and, as far as is known, are still listed.
+        removes_late: if names are not keys: whether late copies of creates that seemed lost are
+            removed or reported.
+        existing: ids that existed before the run.
+        entries: the entries that a listing must check.
+        undead: ids that were deleted and were still listed when last seen.
         is_verified: whether a listing was read after the last request that changed something.
     """
 
@@ -84,10 +84,10 @@ class Ledger:
         self.entries[id(entry)] = entry
         return entry
 
-    # What requests returned
+    # Results of requests
 
     def is_new(self, handler_id: int) -> bool:
-        """Return whether a create can have made this: a reply may belong to another request."""
+        """Return whether a create may have made this, because a reply may be that of another."""
         return handler_id not in self.existing and handler_id not in self._own
 
     def created(self, entry: Entry, handler_id: int) -> None:
@@ -96,7 +96,7 @@ class Ledger:
         entry.made += (handler_id,)
         entry.target = handler_id
         self._sent(entry)
-        if entry.spec.is_enabled is False:  # a create cannot say so
+        if entry.spec.is_enabled is False:  # a create cannot disable
             entry.todo = Task.WRITE
 
     def written(self, entry: Entry) -> None:
@@ -117,7 +117,7 @@ class Ledger:
         self.skipped(entry, handler_id)
 
     def skipped(self, entry: Entry, handler_id: int) -> None:
-        """A copy cannot be seen by its id: perhaps not yet."""
+        """Note that a copy is not visible by its id, perhaps not yet."""
         entry.copies = tuple(copy for copy in entry.copies if copy != handler_id)
 
     def failed(self, entry: Entry, action: Action, error: BitPeakError, now: float) -> None:
@@ -135,12 +135,12 @@ class Ledger:
             entry.lost_at = now
 
     def left(self, entry: Entry, handler_id: int) -> None:
-        """A copy is not removed: somebody changed it, or its deletion failed."""
+        """Note that a copy is not removed: it was changed, or its deletion failed."""
         self.skipped(entry, handler_id)
         entry.left += (handler_id,)
 
     def rest(self, entry: Entry) -> None:
-        """All that an entry needed was done; settle it unless a listing is to tell more."""
+        """Settle an entry that needs no more requests, unless a listing must check it."""
         if entry.is_settled or entry.lost or self.verifies:
             return
         error = verdicts.duplicate(entry, entry.left) if entry.left else entry.failure
@@ -156,12 +156,12 @@ class Ledger:
         """The entries that are not settled."""
         return [entry for entry in self.entries.values() if not entry.is_settled]
 
-    # When to look, and what a listing showed
+    # Listings
 
     def next_look(self, now: float) -> float | None:
-        """Return the seconds to wait before the next listing, or None if there is to be none.
+        """Return the seconds to wait before the next listing, or None if none is needed.
 
-        ``retry.attempts`` looks in a row that lead to nothing are the last.
+        After ``retry.attempts`` listings in a row without progress there is none.
         """
         retry, left = self.retry, self.open
         if self._looks:
@@ -185,19 +185,19 @@ class Ledger:
         return min(retry.base_delay * 2.0 ** (self._fruitless - 1), retry.max_delay)
 
     def expect_gone(self, handler_ids: Iterable[int]) -> None:
-        """Note handlers that were deleted; the next listings tell whether they are."""
+        """Note handlers that were deleted; the next listings check that they are gone."""
         self.undead = set(handler_ids)
         self._looks = self._fruitless = 0
         self.is_verified = False
 
     def look(self) -> Look:
-        """Return what is to be told of each handler of a listing."""
+        """Return an empty look that collects the handlers of a listing."""
         return Look(Names(entry.spec.name for entry in self.entries.values()), self.undead)
 
     def resolve(self, look: Look) -> list[Entry]:
-        """Compare the entries with a listing; return those with something new.
+        """Compare the entries with a listing; return those that changed.
 
-        Also those that were settled: the report is what the last listing shows.
+        Settled entries are compared too, because the report shows the last listing.
         """
         self.is_verified = True
         self._has_progress |= look.undead < self.undead
@@ -222,7 +222,7 @@ class Ledger:
         ]
 
     def give_up(self, cause: BitPeakError | None = None) -> list[Entry]:
-        """Settle all by what is known; no listing will tell more."""
+        """Settle all entries with the present knowledge, because no listing will follow."""
         left = self.open
         for entry in left:
             verdict = entry.verdict or entry.failure
@@ -232,7 +232,7 @@ class Ledger:
         return left
 
     def interrupt(self) -> list[Entry]:
-        """Settle all that was begun: the run was cancelled."""
+        """Settle the entries that were begun, because the run was cancelled."""
         begun = [entry for entry in self.open if entry.is_begun]
         for entry in begun:
             is_done = entry.next_action() is None and entry.target is not None
@@ -241,14 +241,14 @@ class Ledger:
             )
         return begun
 
-    # Where a name is a key
+    # If a name is a key
 
     @property
     def _is_last(self) -> bool:
         return self._fruitless >= self.retry.attempts - 1
 
     def _resolve(self, entry: Entry, match: Match) -> None:
-        """Compare one entry with the handlers of its name: the lowest id stands for it."""
+        """Compare one entry with the handlers of its name; the lowest id represents it."""
         here = sorted((h for h in match.handlers if h.id not in self._gone), key=lambda h: h.id)
         entry.todo, entry.copies = None, ()
         if match.is_shared:
@@ -259,7 +259,7 @@ class Ledger:
             self._keep(entry, here)
 
     def _miss(self, entry: Entry, here: list[NotificationHandler]) -> None:
-        """The target is not listed: it never came, does not show yet, or somebody deleted it."""
+        """Handle a target that is not listed: never created, not yet visible, or deleted."""
         if entry.is_in_doubt:
             entry.todo = Task.CREATE
         elif entry.target is None:
@@ -276,14 +276,14 @@ class Ledger:
             self._await(entry, verdicts.missing(entry))
 
     def _await(self, entry: Entry, verdict: BitPeakError) -> None:
-        """Look again, for replicas lag and other runs clean up; this is how it ends otherwise."""
+        """Wait for another listing, as replicas lag and other runs clean up; else end like this."""
         entry.verdict = verdict
         if self._is_last:
             self._settle(entry, verdict)
 
     def _keep(self, entry: Entry, here: list[NotificationHandler]) -> None:
         keep, *others = here
-        if entry.conflict and others:  # perhaps runs that overlap have not cleaned up yet
+        if entry.conflict and others:  # perhaps overlapping runs have not cleaned up yet
             self._await(entry, entry.conflict)
             return
         own = sum(h.id in entry.made for h in here)
@@ -297,7 +297,7 @@ class Ledger:
         entry.kept_name = keep.name
         strangers = [h for h in others if h.id not in entry.made]
         entry.copies = self._removable(entry, (i for i in entry.made if i != keep.id))
-        # What lost creates made may be among them. Other runs first remove what they made.
+        # Results of lost creates may be among them. Other runs first remove their own handlers.
         if is_explained or 2 * self._fruitless >= self.retry.attempts - 1:
             twins = [h.id for h in strangers if entry.is_as_made(h)]
             entry.copies += self._removable(entry, twins[max(0, len(twins) - entry.lost) :])
@@ -309,7 +309,7 @@ class Ledger:
     def _check(
         self, entry: Entry, keep: NotificationHandler, others: list[NotificationHandler]
     ) -> None:
-        """Compare the target with the spec; settle the entry if nothing is left to do."""
+        """Compare the target with the spec; settle the entry if no action is left."""
         found = entry.compare(keep)
         is_sent = entry.sent_to == keep.id
         if not is_sent and (found.differing or found.hidden):
@@ -330,15 +330,15 @@ class Ledger:
             else:
                 self._await(entry, verdict)
         elif entry.copies and not self._is_last:
-            pass  # made, and not listed: perhaps not yet
+            pass  # created and not listed, perhaps not yet
         else:
-            # Of a secret that is hidden, the listing cannot say whether a failed write arrived.
+            # If a secret is hidden, the listing cannot show whether a failed write arrived.
             self._settle(entry, entry.failure if found.hidden else None)
 
-    # Where names may repeat
+    # If names may repeat
 
     def _share(self, entries: list[Entry], seen: Names, *, have_doubts: bool) -> None:
-        """Share out the handlers that appeared under one name among the creates that were lost."""
+        """Match new handlers of one name to creates whose reply was lost."""
         names = dict.fromkeys(entry.spec.name for entry in entries)
         handlers = {h.id: h for name in names for h in seen.of(name).handlers}
         new = [h for h in handlers.values() if not (h.id in self.existing or h.id in self._own)]
@@ -367,7 +367,7 @@ class Ledger:
                 self.rest(entry)
 
     def _take(self, entry: Entry, own: list[NotificationHandler]) -> bool:
-        """Let the entry have the oldest handler that it may have made, if there is one."""
+        """Give the entry the oldest handler that it may have created, if there is one."""
         fitting = [h for h in own if entry.may_have_made(h)]
         if not fitting:
             return False

@@ -1,4 +1,4 @@
-"""How entries end that did not simply succeed: one error each, in words for people."""
+"""The errors of entries that did not simply succeed."""
 
 from __future__ import annotations
 
@@ -16,29 +16,31 @@ from bitpeak_async.records import NotificationHandler
 
 
 def cut_off(entry: Entry) -> OutcomeUnknownError:
-    return _unknown(entry, "cancelled while it was under way; run again to settle it")
+    return _unknown(entry, "cancelled while in progress; run again to resolve it")
 
 
 def not_made(entry: Entry, handler_id: int) -> OutcomeUnknownError:
-    return _unknown(entry, f"the reply names handler {handler_id}, which was there already")
+    return _unknown(entry, f"the reply names handler {handler_id}, which existed before")
 
 
 def missing(entry: Entry) -> OutcomeUnknownError:
-    return _unknown(entry, f"the server does not list handler {entry.target}; look again later")
+    return _unknown(entry, f"the server does not list handler {entry.target}; check again later")
 
 
 def unchecked(entry: Entry, cause: BitPeakError | None) -> OutcomeUnknownError:
     exists = "" if entry.target is None else f"it exists as {entry.target}; "
-    error = _unknown(entry, f"{exists}whether an earlier attempt made another is unknown: {cause}")
+    error = _unknown(
+        entry, f"{exists}it is unknown whether an earlier attempt created another: {cause}"
+    )
     error.__cause__ = cause
     return error
 
 
 def strangers(entry: Entry, seen: Iterable[NotificationHandler]) -> OutcomeUnknownError:
-    ids = ", ".join(str(handler.id) for handler in seen)
+    ids = ", ".join(map(str, sorted(handler.id for handler in seen)))
     return _unknown(
         entry,
-        f"its outcome is unknown, and somebody else made handlers of this name meanwhile "
+        f"its outcome is unknown, and another program created handlers with this name since then "
         f"(ids {ids}); keep one",
     )
 
@@ -49,15 +51,15 @@ def _unknown(entry: Entry, problem: str) -> OutcomeUnknownError:
 
 
 def shared(entry: Entry, seen: Iterable[NotificationHandler]) -> PlanError:
-    ids = ", ".join(str(handler.id) for handler in seen)
-    problem = f"the server keeps several of the desired names as {entry.spec.name!r} (ids {ids})"
+    ids = ", ".join(map(str, sorted(handler.id for handler in seen)))
+    problem = f"the server stores several of the desired names as {entry.spec.name!r} (ids {ids})"
     return PlanError(problem, problems=(problem,))
 
 
 def kept_otherwise(entry: Entry, fields: Iterable[str]) -> ReplyError:
     return ReplyError(
-        f"notification handler {entry.spec.name!r} (id {entry.target}): the server shows something "
-        f"else than was sent in {', '.join(fields)}: it keeps it so, or somebody changed it",
+        f"notification handler {entry.spec.name!r} (id {entry.target}): the server shows other "
+        f"values than were sent for {', '.join(fields)}: it changed them, or another program did",
         status=200,
     )
 

@@ -1,4 +1,4 @@
-"""A fixed set of workers over an iterator: memory does not grow with the number of items."""
+"""Run a fixed set of workers over an iterator, so memory does not grow with its length."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _END: Final = _End.END
 
 
 class _Source(Generic[T]):
-    """Hands out items one by one, also of an iterator that may be awaited by one task only.
+    """Hands out items one by one, even if only one task may await the iterator.
 
     Attributes:
-        stopped: whether no more are taken.
+        stopped: whether to hand out no more.
     """
 
     def __init__(self, items: Iterable[T] | AsyncIterable[T]) -> None:
@@ -58,9 +58,9 @@ async def work_through(
 ) -> None:
     """Await ``work(item)`` for each item, at most ``workers`` at once.
 
-    An exception of ``items`` or ``work`` is raised when all that was begun has ended. When
-    cancelled, no more items are taken, what is under way has ``grace`` seconds to end, and then
-    is cancelled too; a second cancellation ends the grace.
+    An exception of ``items`` or ``work`` is raised after all started work has ended. When
+    cancelled, no more items are taken, and work in progress has ``grace`` seconds to finish before
+    it is cancelled too. A second cancellation ends the grace period.
     """
     source = _Source(items)
 
@@ -87,10 +87,10 @@ async def work_through(
 async def as_finished(
     work: Callable[[T], Awaitable[R]], items: Iterable[T] | AsyncIterable[T], workers: int
 ) -> AsyncGenerator[R, None]:
-    """Yield ``await work(item)`` for each item, in the order they finish.
+    """Yield ``await work(item)`` for each item, in the order in which they finish.
 
-    As many results as workers wait to be taken: a slow consumer slows the workers, not the
-    memory. Leaving the iterator early cancels what is under way.
+    At most as many results as workers are buffered, so a slow consumer slows the workers and
+    memory does not grow. Leaving the iterator early cancels work in progress.
     """
     results: asyncio.Queue[R | _End] = asyncio.Queue(workers)
 
@@ -109,7 +109,7 @@ async def as_finished(
             raise
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if task is None or not task.cancelling():  # raised by ``items``: nobody left yet
+            if task is None or not task.cancelling():  # ``items`` raised it
                 await results.put(_END)
             raise
         await results.put(_END)

@@ -1,4 +1,4 @@
-"""Turns a call into one typed result or one typed error.
+"""Turn a call into one typed result or one typed error.
 
 Call ── protocol ─▶ Request ── transport (attempts, retry) ─▶ Exchange ─▶ Reply
 Reply ── replies ─▶ JSON text or APIError ── decode ─▶ record or ReplyError

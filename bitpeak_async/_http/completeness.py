@@ -1,21 +1,24 @@
-"""Tell whether pages read one after another show a whole list that changes meanwhile.
+"""Prove that pages read one after another show a whole list, even if the list changes.
 
-Every reply shows a stretch of the list at one instant. Two arguments can make stretches a whole.
+Every reply shows a stretch of the list at one instant. Two arguments can prove that the stretches
+are complete.
 
-Counting: where ids rise or fall along the list, one page tells the newest id and how many handlers
-are not newer, at one instant: page 1 of a list with the newest first, else the last page. Ids only
-grow. So when that many handlers not newer were seen from that instant on, none was missed, whatever
-was created meanwhile. Without deletions this takes one pass.
+Counting: if ids rise or fall along the list, one page shows the newest id and the number of
+handlers that are not newer, at one instant. This is page 1 of a list with the newest first, and
+otherwise the last page. Ids only grow. So once that many handlers that are not newer were seen
+since that instant, none was missed, even if others were created. Without deletions this takes one
+pass.
 
-Joining: a deletion pulls later handlers forward, some of them from a page not yet read to a page
-already read, and no count tells if one was created as well. Pages cannot be made to overlap there:
-all page sizes divide 1,000. So where ids jump the list is read again, and stretches of all passes
-are joined: where they overlap, where no id fits between, and where the order of the reads rules out
-a missed handler (see ``_nothing_between``). It is whole when they cover it from end to end. Two
-passes nearly always do; what is left then takes the few pages beside the gaps.
+Joining: a deletion moves later handlers forward, some of them from an unread page to a page that
+was already read. A count does not reveal this if a handler was created as well. Pages cannot
+overlap, because all page sizes divide 1,000. So if ids jump, the list is read again, and stretches
+of all passes are joined: where they overlap, where no id fits between them, and where the order of
+the reads rules out a missed handler (see ``_nothing_between``). The list is complete when the
+stretches cover it from end to end. Two passes nearly always suffice; after that, only the few pages
+beside the gaps are read.
 
-A list in another order, by name for example, is whole when a second pass finds nothing it missed.
-No list is whole while the server promises more handlers than were ever seen.
+A list in another order, such as by name, is complete when a second pass finds nothing new. No list
+is complete while the server promises more handlers than were ever seen.
 """
 
 from __future__ import annotations
@@ -32,19 +35,19 @@ from bitpeak_async.records import NotificationHandler, Page
 
 HandlerPage: TypeAlias = Page[NotificationHandler]
 
-_SHORT: Final = 2  # passes in a row that find nothing of what the server promises
-_RESTLESS: Final = 8  # passes in a row that find nothing, but do not join up either
+_SHORT: Final = 2  # passes in a row that find none of the promised handlers
+_RESTLESS: Final = 8  # passes in a row that find nothing new and still leave gaps
 
 
 @frozen
 class _Stretch:
-    """What one reply showed.
+    """The part of the list that one reply showed.
 
     Attributes:
-        first: the id of its first handler; where ids fall negative, to grow along the list.
-        last: likewise of its last handler.
-        moment: reads of one moment overlap in time; those of a later one began after they ended.
-        is_full: whether its last handler stood at the very end of the page.
+        first: the id of its first handler; negative if ids fall, so that it grows along the list.
+        last: the id of its last handler, with the same sign.
+        moment: reads with the same moment overlap in time; a later moment began after they ended.
+        is_full: whether its last handler is the last of a full page.
         total: handlers in the list at that instant, if known.
         newest: the newest id when the pass began.
     """
@@ -58,17 +61,17 @@ class _Stretch:
 
 
 class Coverage:
-    """What is known of a list from the pages read so far.
+    """Knowledge of a list from the pages read so far.
 
     Attributes:
-        last: the number of the last page that this pass has to read.
-        passes: passes begun.
+        last: the number of the last page that this pass must read.
+        passes: passes started.
     """
 
     def __init__(self) -> None:
         self.passes = 0
         self.last = 1
-        self._order: int | None = 0  # 1: ids rise; -1: they fall; None: neither; 0: not known yet
+        self._order: int | None = 0  # 1: ids rise; -1: they fall; None: neither; 0: not yet known
         self._size = 1
         self._moment = self._begun = 0
         self._seen = self._in_pass = SeenIds()
@@ -86,11 +89,11 @@ class Coverage:
         return self._order == 1
 
     def begin(self, page: HandlerPage) -> HandlerPage:
-        """Begin a pass with page 1; return it with the handlers not seen before."""
+        """Start a pass with page 1; return the page with only the new handlers."""
         self.passes += 1
         self._moment += 1
         rows, total = _rows(page), page.meta.total
-        # The page itself tells the size: meta may repeat the one asked for.
+        # The page itself shows the size: meta may only repeat the requested one.
         is_all = total is not None and total <= rows
         self._size = max(1, page.meta.results_per_page if is_all or not rows else rows)
         self.last = self._pages(page)
@@ -105,10 +108,10 @@ class Coverage:
         return shown
 
     def begin_at_end(self, page: HandlerPage) -> HandlerPage:
-        """Count from the last page, where ids rise; return it as ``begin`` does."""
+        """Count from the last page, if ids rise; return it like ``begin``."""
         number, total = self.last, page.meta.total
         if not _rows(page):
-            total = self._promised  # it has become shorter, or was never that long
+            total = self._promised  # the list became shorter, or was never that long
         elif total is None or total > number * self._size:  # it grew: count what this page shows
             total = (number - 1) * self._size + _rows(page)
         self._anchor(page.data[-1:], total)
@@ -127,10 +130,10 @@ class Coverage:
         self._counted = self._unnamed = 0
 
     def see(self, number: int, page: HandlerPage) -> HandlerPage:
-        """Take note of a page; return it with the handlers not seen before.
+        """Record a page; return it with only the new handlers.
 
         Raises:
-            ReplyError: it is another page than asked for.
+            ReplyError: the server sent another page.
         """
         if page.meta.page != number:
             raise ReplyError(
@@ -162,17 +165,17 @@ class Coverage:
         return _only(page, fresh, is_first_pass=self.passes == 1)
 
     def needs(self, number: int) -> bool:
-        """Whether this pass has yet to read a page."""
+        """Whether this pass must still read a page."""
         return number not in self._read and (self._beside is None or number in self._beside)
 
     def follow(self, page: HandlerPage) -> None:
-        """Read as many pages as there are by now: new handlers push the others to later ones."""
-        if not self._end:  # else they are at the end, and following them might never end
+        """Extend the pass if the list grew: new handlers push others to later pages."""
+        if not self._end:  # else new handlers are at the end, and this might never finish
             self.last = max(self.last, self._pages(page))
 
     @property
     def is_whole(self) -> bool:
-        """Whether all handlers that were there throughout have been seen."""
+        """Whether all handlers that existed the whole time were seen."""
         promised = self._promised
         if promised is not None and (self._order or self.last == 1) and self._counted >= promised:
             return True
@@ -186,10 +189,10 @@ class Coverage:
         """Allow another pass.
 
         Raises:
-            ReplyError: several have brought nothing.
+            ReplyError: several passes found nothing new.
         """
         self._fruitless = 0 if self._found_old or self.passes == 1 else self._fruitless + 1
-        is_partial = self._order == -1 and self.passes % 6 > 1  # of the passes after two
+        is_partial = self._order == -1 and self.passes % 6 > 1  # after two passes
         self._beside = (is_partial and self._beside_gaps()) or None
         shown, promised = self._seen_count + self._unnamed, self._promised
         if promised is not None and shown < promised and self._fruitless >= _SHORT:
@@ -229,7 +232,7 @@ class Coverage:
         wrong = [read for read in self._stretches.get(number - 1, ())[-1:] if last < read.last]
         wrong += [read for read in self._stretches.get(number + 1, ())[-1:] if first > read.first]
         if any(read.moment >= self._begun for read in wrong):
-            self._order = None  # it rises or falls within pages only
+            self._order = None  # ids rise or fall only within pages
             return
         stretch = _Stretch(first, last, self._moment, is_full, total, self._newest)
         self._stretches[number].append(stretch)
@@ -247,7 +250,7 @@ class Coverage:
         }
 
     def _gaps(self) -> list[tuple[float, float]]:
-        """Return where a handler may have been missed, as the ids on either side."""
+        """Return the gaps in which a handler may be missing, as the ids on either side."""
         spans: list[tuple[float, float]] = []
         for number, reads in self._stretches.items():
             after = self._stretches.get(number + 1, ())
@@ -267,12 +270,12 @@ class Coverage:
         return gaps
 
     def _nothing_between(self, left: _Stretch, right: _Stretch) -> bool:
-        """Whether no handler can have slipped through between page n and page n + 1.
+        """Whether no handler can be missing between page n and page n + 1.
 
-        Where handlers only move forward, those that had left page n + 1 were on page n, or before
-        it, when that was read later. So it is where ids rise, and where they fall as long as
-        nothing is created. Where ids fall, a handler's place counted from the end never grows: so
-        of a page n + 1 read later, no more can be missing than the total fell by.
+        If handlers only move forward, a handler that had left page n + 1 was on page n or before
+        when page n was read later. Handlers only move forward if ids rise, or if ids fall and
+        nothing is created. If ids fall, a handler's position from the end never grows. So a page
+        n + 1 that was read later misses no more handlers than the total fell by.
         """
         if not left.is_full:
             return False

@@ -1,8 +1,8 @@
-"""The bytes of a reply → records, or the place and the reason why not.
+"""Decode replies into records, or find the path and the reason why that fails.
 
-msgspec decodes the documented shape. Whatever servers write otherwise goes through ``lenient``,
-which also explains what cannot be read at all. A handler in a page that cannot be read leaves the
-others readable. Over 300 lines: the shapes and the records built of them stand side by side.
+msgspec decodes the documented shape. ``lenient`` decodes everything else and explains what cannot
+be read. A handler that cannot be read does not affect the others of its page. Over 300 lines,
+because the wire shapes and the records built from them belong side by side.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class IdReply:
 
 @attrs.frozen
 class WireMeta:
-    """``meta`` as builds of the platform write it."""
+    """``meta`` as different builds of the platform write it."""
 
     page: int
     results_per_page: int
@@ -74,14 +74,14 @@ class WireMeta:
 
 @attrs.frozen
 class LenientPage:
-    """The body of a list whose handlers are not read yet."""
+    """The body of a list whose handlers are not decoded yet."""
 
     data: list[Any]
     meta: WireMeta
     links: PageLinks = attrs.field(factory=PageLinks)
 
 
-# The documented shapes, as msgspec reads them. They accept less than the records, never more.
+# The documented shapes for msgspec. They accept less than the records, never more.
 
 
 class _Handler(msgspec.Struct, gc=False, kw_only=True):
@@ -122,13 +122,13 @@ class _PageBody(msgspec.Struct):
 
 @attrs.frozen
 class _Format:
-    """How one type of result is read.
+    """The decoders of one type of result.
 
     Attributes:
         documented: decodes the documented shape.
-        build: its result → the record.
-        shape: the same body for the lenient converter.
-        unwrap: its result → the record.
+        build: turns the result of ``documented`` into the record.
+        shape: the class of the body for the lenient converter.
+        unwrap: turns the result of the lenient converter into the record.
     """
 
     documented: msgspec.json.Decoder[Any]
@@ -138,7 +138,7 @@ class _Format:
 
 
 class Decoder:
-    """Decodes replies for one assumed timezone."""
+    """Decodes replies with one assumed timezone."""
 
     def __init__(self, timezone: dt.tzinfo) -> None:
         self._timezone = timezone
@@ -164,12 +164,12 @@ class Decoder:
         """Return the result in a body.
 
         Args:
-            body: decompressed.
+            body: the decompressed body.
             returns: ``NotificationHandler``, ``Page[NotificationHandler]``, ``int`` for the id
                 in the reply to a create or update, or ``NoneType`` for nothing or any JSON.
 
         Raises:
-            ShapeError: it is not there; the error names the path and the problem, no value.
+            ShapeError: the body has another shape; the error names path and problem, no value.
         """
         if returns is NoneType:
             if body.strip(_BLANK):
@@ -189,7 +189,7 @@ class Decoder:
         raw = parse_json(body)
         try:
             structured = self._converter.structure(raw, form.shape)
-        except Exception:  # noqa: BLE001 - whatever it is, _explain() says why
+        except Exception:  # noqa: BLE001 - _explain() finds the reason
             structured = None
         if structured is None:
             raise self._explain(raw, form.shape, "$")
@@ -213,7 +213,7 @@ class Decoder:
         for place, raw in enumerate(body.data):
             try:
                 handlers.append(self._lenient_handler(raw))
-            except Exception:  # noqa: BLE001 - whatever it is, _explain() says why
+            except Exception:  # noqa: BLE001 - _explain() finds the reason
                 unreadable.append(self._unreadable(raw, place))
         meta = _page_meta(body.meta, len(body.data))
         return Page(tuple(handlers), meta, body.links, tuple(unreadable))
@@ -236,12 +236,12 @@ class Decoder:
             return None
 
     def _handler(self, raw: _Handler) -> NotificationHandler:
-        # Run for each handler of a page: what is usual comes first, without a call of its own.
+        # Runs for each handler of a page, so the usual cases come first and inline.
         build = _BUILDERS.get(raw.type)
         settings = build(raw.settings) if build is not None else _unknown(raw.type, raw.settings)
         made = raw.datetime
         if made.tzinfo is None:
-            # Half the price of replace(tzinfo=) before Python 3.13.
+            # Takes half the time of replace(tzinfo=) before Python 3.13.
             made = _combine(made, made.time(), self._timezone)
         last = raw.last_datetime
         if last is not None and last.tzinfo is None:
@@ -255,7 +255,7 @@ class Decoder:
 
     @cached_property
     def _converter(self) -> Converter:
-        # Only what is not of the documented shape needs cattrs: a tenth of the import's time.
+        # Only undocumented shapes need cattrs, and it takes a tenth of the import time.
         from bitpeak_async._http.lenient import converter_of  # noqa: PLC0415
 
         return converter_of(self._timezone, detailed=False)
@@ -273,7 +273,7 @@ class Decoder:
             return ShapeError(path, f"expected an object, got {kind(raw)}")
         try:
             self._detailed_converter.structure(raw, shape)
-        except Exception as error:  # noqa: BLE001 - any failure of a hook is one of shape
+        except Exception as error:  # noqa: BLE001 - hooks fail only on wrong shapes
             return ShapeError(*first_problem(error, path))
         raise AssertionError("the detailed converter accepts what the fast one refused")
 
@@ -302,7 +302,7 @@ def _unknown(handler_type: str | None, fields: dict[str, str] | list[None]) -> U
 
 
 def _page_meta(meta: WireMeta, rows: int) -> PageMeta:
-    """Return where a page of so many rows stands; what is not written follows, if it can."""
+    """Return the metadata of a page with this many rows; derive missing values if possible."""
     size = meta.results_per_page
     total = meta.total if meta.total is not None else meta.total_results
     pages = meta.total_pages
@@ -317,5 +317,5 @@ def _page_meta(meta: WireMeta, rows: int) -> PageMeta:
 
 @lru_cache(maxsize=8)
 def decoder(timezone: dt.tzinfo) -> Decoder:
-    """Return the decoder for an assumed timezone; compiling one takes milliseconds."""
+    """Return the decoder for an assumed timezone; cached, because compiling takes milliseconds."""
     return Decoder(timezone)

@@ -1,8 +1,10 @@
-"""Where requests go and as whom: base URL, key and proxy, from arguments or the environment."""
+"""Base URL, key and proxy of a client, from arguments or the environment."""
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
@@ -14,13 +16,32 @@ from bitpeak_async._secret import Secret
 from bitpeak_async.errors import ConfigurationError
 
 _BASE_URL: Final = "https://bitpeak.ru/api"
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# Of the key, the connection, the body and the user agent (``app_info``), and of what is parsed.
+_OWN_HEADERS: Final = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "connection",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+    }
+)
 
 
 def checked_base_url(base_url: str | None, *, allow_insecure: bool) -> str:
-    """Return the base URL without a trailing slash; None takes it from the environment.
+    """Return the base URL without a trailing slash; None reads it from the environment.
 
     Raises:
-        ConfigurationError: it is not an absolute https URL, or holds a query or a password.
+        ConfigurationError: it is not an absolute https URL, or contains a query or a password.
     """
     if base_url is None:
         base_url = os.environ.get("BITPEAK_BASE_URL") or _BASE_URL
@@ -30,16 +51,16 @@ def checked_base_url(base_url: str | None, *, allow_insecure: bool) -> str:
         raise ConfigurationError("base_url must have no query, fragment, user or password")
     if url.scheme == "http" and not (allow_insecure or _is_loopback(url)):
         raise ConfigurationError(
-            "base_url must be https: the key would travel in clear; allow_insecure=True allows it"
+            "base_url must be https: http sends the key unencrypted; allow_insecure=True allows it"
         )
     return base_url.rstrip("/")
 
 
 def checked_key(given: Secret[str | None]) -> Secret[str]:
-    """Return a key that can be sent in a header; None takes it from the environment.
+    """Return a key that can be sent in a header; None reads it from the environment.
 
     Raises:
-        ConfigurationError: there is none, or it cannot be sent.
+        ConfigurationError: the key is missing or cannot be sent.
     """
     key = given if given.value is not None else Secret(os.environ.get("BITPEAK_API_KEY") or None)
     if key.value is None:
@@ -59,13 +80,47 @@ def _key_problem(api_key: object) -> str | None:
     return None
 
 
+def checked_headers(
+    given: Secret[Mapping[str, str] | None], current: Secret[Mapping[str, str]] | None = None
+) -> Secret[Mapping[str, str]] | None:
+    """Return headers that may be added to each request; a new one replaces one of its name.
+
+    Raises:
+        ConfigurationError: they are no mapping of strings, or one is not the caller's to set.
+    """
+    if given.value is None:
+        return current
+    if not isinstance(given.value, Mapping):
+        raise ConfigurationError(
+            f"headers must be a mapping of names to values, not {type(given.value).__name__}"
+        )
+    if bad := [header[0] for header in given.value.items() if _is_bad_header(header)]:
+        raise ConfigurationError(
+            f"headers must not hold {bad[0]!r}: its name or value cannot be sent, or it is one of "
+            f"those that the SDK sets"
+        )
+    new = {name.lower() for name in given.value}
+    kept = {} if current is None else current.value
+    return Secret(
+        {name: kept[name] for name in kept if name.lower() not in new} | dict(given.value)
+    )
+
+
+def _is_bad_header(header: tuple[object, object]) -> bool:
+    name, value = header
+    if not isinstance(name, str) or not isinstance(value, str):
+        return True
+    is_own = name.lower() in _OWN_HEADERS or name.lower().startswith("content-")
+    return is_own or not (_TOKEN.fullmatch(name) and value.isascii() and value.isprintable())
+
+
 def checked_proxy(
     given: Secret[str | None], base_url: str, *, ignore_environment: bool
 ) -> Secret[str | None]:
-    """Return the URL of the proxy for a base URL; None takes it from the environment.
+    """Return the URL of the proxy for a base URL; None reads it from the environment.
 
-    Resolved once per client: asking the environment at each request takes 2.7 times as long as
-    the request itself.
+    Resolved once per client, because reading the environment for each request takes 2.7 times as
+    long as the request itself.
 
     Raises:
         ConfigurationError: it is not an absolute http(s) URL.

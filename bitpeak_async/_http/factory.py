@@ -1,4 +1,4 @@
-"""Builds the transport of a client from its configuration and the environment."""
+"""Build the transport of a client from its configuration and the environment."""
 
 from __future__ import annotations
 
@@ -30,17 +30,18 @@ def new_transport(
     """Return the transport of one client.
 
     Args:
-        network: what its requests go through.
-        api_key: the key; by default the environment's.
-        config: of the client.
-        is_direct: whether to ignore the proxy of the environment.
+        network: carries its requests.
+        api_key: the key; None reads it from the environment.
+        config: the client's options.
+        is_direct: whether to ignore the environment's proxy.
 
     Raises:
-        ConfigurationError: the key, the base URL or the proxy of the environment is unusable.
+        ConfigurationError: the key, the base URL or the environment's proxy is invalid.
     """
     base_url = checked_base_url(config.base_url, allow_insecure=config.allow_insecure)
     proxy = checked_proxy(config.proxy, base_url, ignore_environment=is_direct)
-    wire = Wire(base_url=base_url, api_key=checked_key(api_key), user_agent=_USER_AGENT)
+    user_agent = f"{config.app_info} {_USER_AGENT}" if config.app_info else _USER_AGENT
+    wire = Wire(base_url=base_url, api_key=checked_key(api_key), user_agent=user_agent)
     emit = Emitter(config.hooks)
     limiters = LimiterFactory(config.pace, config.retry, wire.account, emit, config.pace_store)
     ssl = True if config.ssl is None else config.ssl

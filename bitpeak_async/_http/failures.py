@@ -1,4 +1,4 @@
-"""Why an exchange brought no reply → our error, by what it says of the request."""
+"""Failures of an exchange, and the public error that each becomes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bitpeak_async.errors import (
 
 
 class ExchangeError(Exception):
-    """No whole reply arrived; the request may have been executed.
+    """No complete reply arrived; the server may have processed the request.
 
     Attributes:
         reason: what happened, without secrets.
@@ -23,9 +23,9 @@ class ExchangeError(Exception):
         self.reason = reason
 
     def as_error(self, operation: str) -> BitPeakError:
-        """Return the error of a call that failed so."""
+        """Return the error of a call that failed like this."""
         return TransportError(
-            f"{operation}: {self.reason}; the connection failed before a whole reply came"
+            f"{operation}: {self.reason}; the connection failed before a complete reply arrived"
         )
 
 
@@ -33,7 +33,7 @@ class ConnectionFailedError(ExchangeError):
     """The request was never sent.
 
     Attributes:
-        temporary: whether another try may succeed.
+        temporary: whether a retry may succeed.
     """
 
     def __init__(self, reason: str, *, temporary: bool = True) -> None:
@@ -41,20 +41,22 @@ class ConnectionFailedError(ExchangeError):
         self.temporary = temporary
 
     def as_error(self, operation: str) -> BitPeakError:
-        """Return the error of a call that failed so."""
-        return NotSentError(f"{operation}: {self.reason}; not sent", temporary=self.temporary)
+        """Return the error of a call that failed like this."""
+        return NotSentError(
+            f"{operation}: {self.reason}; the request was not sent", temporary=self.temporary
+        )
 
 
 class ExchangeTimeoutError(ExchangeError):
-    """The whole reply did not arrive in time."""
+    """The complete reply did not arrive in time."""
 
     def as_error(self, operation: str) -> BitPeakError:
-        """Return the error of a call that failed so."""
-        return RequestTimeoutError(f"{operation}: {self.reason}; no whole reply in time")
+        """Return the error of a call that failed like this."""
+        return RequestTimeoutError(f"{operation}: {self.reason}; no complete reply in time")
 
 
 class ReplyTooLargeError(ExchangeError):
-    """A reply was larger than the cap.
+    """A reply was larger than the limit.
 
     Attributes:
         status: the HTTP status.
@@ -62,10 +64,10 @@ class ReplyTooLargeError(ExchangeError):
 
     def __init__(self, limit: int, status: int) -> None:
         super().__init__(
-            f"the reply is larger than {limit} bytes; BitPeak(max_reply_bytes=) sets the cap"
+            f"the reply is larger than {limit} bytes; BitPeak(max_reply_bytes=) sets the limit"
         )
         self.status = status
 
     def as_error(self, operation: str) -> BitPeakError:
-        """Return the error of a call that failed so."""
+        """Return the error of a call that failed like this."""
         return ReplyError(f"{operation}: {self.reason}", status=self.status)

@@ -1,28 +1,37 @@
-"""Specs → the form fields of a create or update. Everything that is sent is checked here."""
+"""Check what is sent: specs become form fields, pages and filters a query."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
+from bitpeak_async._checks import as_bool, as_int, shown
 from bitpeak_async._secret import Secret
 from bitpeak_async._structure import did_you_mean
 from bitpeak_async.errors import InvalidRequestError
 from bitpeak_async.records import HandlerSpec
 from bitpeak_async.settings import (
+    CLASSES,
     FIELDS,
-    WIRE_FIELDS,
+    TYPE_OF_FIELD,
     Format,
+    KnownSettings,
     Settings,
     SettingsFields,
     UnknownSettings,
     WireField,
+    settings_fields,
 )
 
 Problem: TypeAlias = tuple[str, str]
 
+Query: TypeAlias = Mapping[str, str | int | bool]
+
+TOO_LARGE: Final = 2**63  # for a column of ids; Python refuses to print the largest numbers
+
+_PAGE_SIZES: Final = (10, 25, 50, 100, 250, 500, 1000)
 _PART_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # Matches nearly all URLs, in a twentieth of the time of urlsplit().
 _PLAIN_URL: Final = re.compile(r"https?://[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*+(?:/[!-~]*+)?")
@@ -40,7 +49,7 @@ def _text_problem(value: object) -> str | None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        return "must be valid Unicode (it holds half of a surrogate pair)"
+        return "must be valid Unicode (it contains half of a surrogate pair)"
     return None
 
 
@@ -86,19 +95,38 @@ def _unknown_problems(settings: UnknownSettings) -> Iterator[Problem]:
 
 
 def _mapping_problems(changes: Mapping[str, object]) -> Iterator[Problem]:
-    if not changes:
+    handler_type, names = changes.get("type"), changes.keys() - {"type"}
+    if "type" in changes and not (isinstance(handler_type, str) and handler_type in CLASSES):
+        yield "settings", f"has an undocumented type {handler_type!r}; give a settings object"
+        return
+    classes = [CLASSES[handler_type]] if isinstance(handler_type, str) else [*FIELDS]
+    wires = {wire.name: wire for cls in classes for wire in FIELDS[cls].values()}
+    if wires and not names:
         yield "settings", "must name at least one field"
-    for name, value in changes.items():
-        wire = WIRE_FIELDS.get(name)
-        if wire is None:
-            hint = did_you_mean(str(name), WIRE_FIELDS)
-            yield "settings", f"has an unknown field {name!r}; {hint}"
-        elif problem := _field_problem(wire, value):
+    for name in changes:
+        if name not in names:
+            continue
+        if (wire := wires.get(name)) is None:
+            yield "settings", unknown_field(name, classes)
+        elif problem := _field_problem(wire, changes[name]):
             yield f"settings[{name!r}]", problem
+    types = dict.fromkeys(TYPE_OF_FIELD[name] for name in changes if name in names & wires.keys())
+    if len(types) > 1:
+        yield "settings", f"has fields of several types ({', '.join(types)}); a handler has one"
+
+
+def unknown_field(name: object, classes: Sequence[type[KnownSettings]]) -> str:
+    """Describe a field that none of these types has; it may be the Python name of one."""
+    meant = [
+        repr(wire.name) for cls in classes for python, wire in FIELDS[cls].items() if python == name
+    ]
+    known = [wire.name for cls in classes for wire in FIELDS[cls].values()]
+    hint = f"did you mean {' or '.join(meant)}?" if meant else did_you_mean(str(name), known)
+    return f"has an unknown field {name!r}; {hint}"
 
 
 def settings_problems(settings: object) -> list[Problem]:
-    """Return (argument, problem) for each reason not to send settings; none holds a value."""
+    """Return (argument, problem) for each reason not to send settings, without their values."""
     cls: Any = type(settings)
     if (wires := FIELDS.get(cls)) is not None:
         problems = []
@@ -136,12 +164,13 @@ def refuse(problems: Iterable[Problem]) -> None:
         raise InvalidRequestError(f"{argument} {problem}", argument=argument)
 
 
-def settings_fields(settings: Settings) -> dict[str, str]:
-    """Return wire name → value of a settings object, as in a reply."""
-    if isinstance(settings, UnknownSettings):
-        return dict(settings.fields)
-    wires = FIELDS[type(settings)]
-    return {wire.name: getattr(settings, python) for python, wire in wires.items()}
+def checked_flag(is_enabled: object) -> bool:
+    """Return a switch; raise InvalidRequestError for what is neither True nor False."""
+    if (flag := as_bool(is_enabled)) is None:
+        kind = type(is_enabled).__name__
+        problem = f"is_enabled must be True or False, not {kind}"
+        raise InvalidRequestError(problem, argument="is_enabled")
+    return flag
 
 
 def create_form(name: str, settings: Secret[Settings]) -> dict[str, str]:
@@ -158,19 +187,15 @@ def create_form(name: str, settings: Secret[Settings]) -> dict[str, str]:
 def update_form(
     name: str | None,
     settings: Secret[Settings | SettingsFields | None],
-    is_enabled: bool | None,  # noqa: FBT001 - its three callers name it
+    is_enabled: bool | None,  # noqa: FBT001 - its callers name it
 ) -> dict[str, str]:
     """Return the form fields of an update, without those that are None.
 
     Raises:
         InvalidRequestError: there is nothing to change, or a field cannot be sent.
     """
-    # Checked before ``form`` holds any value: a traceback with locals would show it.
-    if is_enabled is not None and not isinstance(is_enabled, bool):
-        raise InvalidRequestError(
-            f"is_enabled must be True or False, not {type(is_enabled).__name__}",
-            argument="is_enabled",
-        )
+    # Checked before ``form`` holds values, because a traceback with locals would show them.
+    flag = None if is_enabled is None else checked_flag(is_enabled)
     form: dict[str, str] = {}
     if name is not None:
         refuse(name_problems(name))
@@ -181,8 +206,61 @@ def update_form(
     elif settings.value is not None:
         refuse(settings_problems(settings.value))
         form.update(type=str(settings.value.type), **settings_fields(settings.value))
-    if is_enabled is not None:
-        form["is_enabled"] = "1" if is_enabled else "0"
+    if flag is not None:
+        form["is_enabled"] = "1" if flag else "0"
     if not form:
         raise InvalidRequestError("give at least one of name, settings, is_enabled to update")
     return form
+
+
+def checked_page(page: int, results_per_page: int) -> tuple[int, int]:
+    """Return a page number and a page size; raise InvalidRequestError for unusable ones."""
+    number, size = as_int(page), as_int(results_per_page)
+    if number is None or not 0 < number < TOO_LARGE:
+        raise InvalidRequestError(
+            f"page must be a whole number from 1 up, not {shown(page)}", argument="page"
+        )
+    if size is None or size not in _PAGE_SIZES:
+        sizes = ", ".join(map(str, _PAGE_SIZES))
+        raise InvalidRequestError(
+            f"results_per_page must be one of {sizes}, not {shown(results_per_page)}",
+            argument="results_per_page",
+        )
+    return number, size
+
+
+def checked_query(extra_query: Query | None, filters: Mapping[str, object]) -> dict[str, str | int]:
+    """Return query parameters; raise InvalidRequestError for what cannot be sent."""
+    if extra_query is not None and not isinstance(extra_query, Mapping):
+        kind = type(extra_query).__name__
+        raise _bad_query("extra_query", f"must be a mapping of parameters, not {kind}")
+    query: dict[str, str | int] = {}
+    for name, value in (extra_query or {}).items():
+        text = _parameter(value)
+        if not isinstance(name, str) or text is None:
+            problem = f"must map texts to texts, numbers or booleans, not {name!r} to {value!r}"
+            raise _bad_query("extra_query", problem)
+        query[name] = text
+    for name, wanted in filters.items():
+        if wanted is not None and (text := _parameter(wanted)) is not None:
+            query[name] = text
+        elif wanted is not None:
+            raise _bad_query(name, f"must be a text or a boolean, not {type(wanted).__name__}")
+    for name, text in query.items():
+        try:
+            f"{name}{text}".encode()
+        except ValueError:  # half of a surrogate pair, or thousands of digits
+            problem = f"has a parameter that cannot be sent: {name!r}"
+            raise _bad_query(name if name in filters else "extra_query", problem) from None
+    return query
+
+
+def _parameter(value: object) -> str | int | None:
+    if isinstance(value, str):
+        return value
+    flag = as_bool(value)
+    return as_int(value) if flag is None else int(flag)
+
+
+def _bad_query(argument: str, problem: str) -> InvalidRequestError:
+    return InvalidRequestError(f"{argument} {problem}", argument=argument)

@@ -1,4 +1,4 @@
-"""The bytes of a reply → its JSON value, behind whatever PHP printed before it."""
+"""Parse the JSON in a reply, even if PHP printed something before it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import msgspec
 
-# A PHP warning or a byte-order mark may stand before the JSON object: look for its first key.
+# A PHP warning or a byte-order mark may precede the JSON object: look for its first key.
 _ENVELOPE: Final = re.compile(rb'\{\s*"(?:data|errors|error|message)"\s*:')
 
 
 class ShapeError(ValueError):
-    """JSON that is not of the promised shape: where, and what stood there."""
+    """JSON does not have the expected shape; holds the path and the problem."""
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
@@ -25,7 +25,7 @@ def parse_json(body: bytes) -> Any:
     """Return the JSON value in a body.
 
     Raises:
-        ShapeError: there is none, even after what PHP may print before it.
+        ShapeError: there is none, even after possible PHP output.
     """
     try:
         return msgspec.json.decode(body)

@@ -1,11 +1,11 @@
-"""The exchange by aiohttp's connector and response protocol: half the price of a session's request.
+"""Exchange requests over aiohttp's connector, at half the cost of ``ClientSession.request``.
 
-The connector resolves, connects, encrypts, pools and limits; the protocol parses replies, chunked
-and compressed. The SDK needs nothing else of ``ClientSession.request``: no cookies, redirects,
-authentication, middlewares, form encoding or response object.
+The connector resolves, connects, encrypts, pools and limits. The response protocol parses replies,
+chunked and compressed. The SDK needs nothing else of ``ClientSession.request``: no cookies,
+redirects, authentication, middlewares, form encoding or response object.
 
-Every name of aiohttp that its documentation does not describe stands in this file; the tests run
-it on the lowest and on the newest supported aiohttp.
+All undocumented names of aiohttp that the SDK uses are in this file. The tests run it on the lowest
+and the newest supported aiohttp.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from bitpeak_async._http.session import SessionExchange, read_body
 from bitpeak_async._secret import Secret
 
 _UNPATCHED: Final = aiohttp.ClientSession._request  # noqa: SLF001
-_NO_TIMER: Final = TimerNoop()  # the timeout is ours
+_NO_TIMER: Final = TimerNoop()  # the exchange has its own timeout
 _READ_BUFFER: Final = 2**16
 
 
 class _Destination(aiohttp.ClientRequest):
-    """Where to connect: one for all requests, so that its key is computed once."""
+    """The server to connect to: shared by all requests, so that its key is computed once."""
 
     connection_key: Any = None
 
 
 class LeanExchange(SessionExchange):
-    """Exchanges requests and replies over the connections of a session of the SDK's own.
+    """Exchanges requests and replies over the connections of the SDK's own session.
 
-    Where something replaced ``ClientSession._request``, as mocks and recorders do, requests go that
-    way.
+    If something replaced ``ClientSession._request``, as mocks and recorders do, requests go
+    through that replacement.
 
     Args:
-        session: of the running loop.
-        options: of every request. Without a proxy.
-        headers: of every request.
+        session: a session of the running loop.
+        options: the options of every request, without a proxy.
+        headers: the headers of every request.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class LeanExchange(SessionExchange):
     ) -> None:
         super().__init__(session, options, headers, runs_middlewares=False)
         url = URL(options.base_url)
-        # Without the session: it would be left unclosed in a forked child.
+        # Without the session, because a forked child would leave it unclosed.
         parts: Any = {"loop": asyncio.get_running_loop(), "ssl": options.ssl}
         self._connector: Any = session.connector
         self._destination = _Destination("GET", url, **parts)
@@ -75,7 +75,7 @@ class LeanExchange(SessionExchange):
             )
             protocol.transport.write(self._encode(request))
             message, content = await protocol.read()
-            while 100 <= message.code <= 199 and message.code != 101:  # as 103 Early Hints
+            while 100 <= message.code <= 199 and message.code != 101:  # such as 103 Early Hints
                 message, content = await protocol.read()
             body = await read_body(content, message.code, self._options.max_reply_bytes)
         except BaseException:
@@ -85,7 +85,7 @@ class LeanExchange(SessionExchange):
         return Reply(message.code, message.headers, body)
 
     async def _connect(self, timeout: aiohttp.ClientTimeout) -> Any:
-        """Return a connection on which nothing came unasked since its last reply."""
+        """Return a connection on which no unsolicited reply arrived."""
         while True:
             try:
                 connection = await self._connector.connect(self._destination, [], timeout)
@@ -98,10 +98,10 @@ class LeanExchange(SessionExchange):
     def _encode(self, request: Request) -> bytes:
         target = request.url[self._origin :]
         head = f"{request.method} {target} HTTP/1.1\r\n{self._head.value}"
+        if request.headers is not None:
+            head += "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
         if request.body is None:
             return f"{head}\r\n".encode()
-        for name, value in (request.headers or {}).items():
-            head += f"{name}: {value}\r\n"
         return (
             f"{head}Content-Length: {len(request.body.value)}\r\n\r\n".encode() + request.body.value
         )

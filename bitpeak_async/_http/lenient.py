@@ -1,7 +1,7 @@
-"""JSON → records by cattrs: lenient where servers of the platform differ.
+"""Structure JSON into records with cattrs, leniently, because servers of the platform differ.
 
-It accepts numeric strings, numbers and texts for booleans, ``[]`` for empty settings, unknown
-keys and types, also none.
+It accepts numeric strings, numbers and strings for booleans, ``[]`` for empty settings, unknown
+keys, and unknown or missing types.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _bool(value: Any, _: object) -> bool:
 def _is_pending(value: object) -> bool:
     try:
         return switch_of(value) is Switch.PENDING
-    except ValueError:  # as _bool() says
+    except ValueError:  # _bool() reports it
         return False
 
 
@@ -70,7 +70,7 @@ def _datetime_hook(timezone: dt.tzinfo) -> Callable[[Any, object], dt.datetime]:
 
 
 def _only(kind: type, expected: str, structure: Callable[[Any, Any], T]) -> Callable[[Any, Any], T]:
-    """Refuse other kinds: cattrs would take ``""`` or ``{}`` for an empty array."""
+    """Refuse other kinds, because cattrs would accept ``""`` or ``{}`` as an empty array."""
 
     def structure_only(raw: Any, cls: Any) -> T:
         if type(raw) is not kind:
@@ -83,7 +83,7 @@ def _only(kind: type, expected: str, structure: Callable[[Any, Any], T]) -> Call
 def _optional(
     structure: Callable[[Any, object], dt.datetime],
 ) -> Callable[[Any, object], dt.datetime | None]:
-    """Accept how MySQL and PHP write "never" besides null."""
+    """Accept the other ways in which MySQL and PHP write "never"."""
 
     def structure_optional(value: Any, _: object) -> dt.datetime | None:
         return None if value in (None, "", "0000-00-00 00:00:00") else structure(value, _)
@@ -92,7 +92,7 @@ def _optional(
 
 
 def _settings_hook(converter: Converter) -> Callable[[Any, object], Settings]:
-    """Structure ``(type, settings)``: the tag is the sibling of what it describes."""
+    """Structure ``(type, settings)``, because the tag is a sibling of the settings."""
     structures: dict[str, tuple[Callable[[Any, Any], Settings], dict[str, str]]] = {}
     for name, cls in CLASSES.items():
         renamed: dict[str, Any] = {
@@ -158,11 +158,11 @@ def _links_hook(converter: Converter) -> Callable[[Any, object], PageLinks]:
 
 
 def converter_of(timezone: dt.tzinfo, *, detailed: bool) -> Converter:
-    """Return a converter for an assumed timezone; compiling it takes milliseconds.
+    """Return a converter for an assumed timezone. Compiling it takes milliseconds.
 
     Args:
-        timezone: of the wire's datetimes.
-        detailed: whether its errors tell the place, for ``first_problem``; a third of the speed.
+        timezone: the timezone of datetimes without an offset.
+        detailed: whether errors have paths, for ``first_problem``; this is three times slower.
     """
     converter = Converter(detailed_validation=detailed)
     converter.register_structure_hook_factory(has, lambda cls: _object_hook(cls, converter))

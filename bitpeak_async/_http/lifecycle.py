@@ -1,4 +1,4 @@
-"""Binds one client to the event loop that uses it: its connections and its limiter."""
+"""Bind one client to the event loop that uses it: its connections and its limiter."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NewLimiter: TypeAlias = Callable[[Callable[[], float], int], Limiter | SharedLim
 
 
 class Network(Protocol):
-    """What the requests of a client go through."""
+    """Carries the requests of a client."""
 
     def connections(
         self, headers: Secret[Mapping[str, str]], options: SessionOptions
@@ -30,18 +30,18 @@ class Network(Protocol):
         ...
 
     def new_limiter(self, limiters: LimiterFactory) -> NewLimiter:
-        """Return what makes the limiter of one client."""
+        """Return the function that creates the limiter of one client."""
         ...
 
 
 @frozen
 class Binding:
-    """What a client uses in one event loop.
+    """The objects that a client uses in one event loop.
 
     Attributes:
         exchange: carries its requests.
-        limiter: admits them.
-        clock: seconds of the loop.
+        limiter: admits its requests.
+        clock: the loop's time in seconds.
     """
 
     exchange: Exchange
@@ -53,9 +53,9 @@ class Lifecycle:
     """One client from its first call to ``close()``.
 
     Args:
-        connections: opened on first use, in the loop that uses them.
-        new_limiter: makes the limiter of a loop, from its clock and a number of slots.
-        in_flight: requests under way at once, if the connections can carry them.
+        connections: opened on first use, in the running loop.
+        new_limiter: creates the limiter of a loop from its clock and a number of slots.
+        in_flight: requests in flight at once, if the connections can carry them.
     """
 
     def __init__(self, connections: Connections, new_limiter: NewLimiter, in_flight: int) -> None:
@@ -68,16 +68,16 @@ class Lifecycle:
 
     @property
     def slots(self) -> int:
-        """Requests that may be under way at once.
+        """Requests that may be in flight at once.
 
-        Never more than there are connections: the timeout of a request that waits for one would
-        be running already.
+        Never more than connections, because the timeout of a request that waits for a connection
+        would already be running.
         """
         limit = self._connections.limit
         return self._in_flight if limit is None else min(limit, self._in_flight)
 
     def open(self) -> Binding:
-        """Return what the running loop uses, made on first use.
+        """Return the binding to the running loop, created on first use.
 
         Raises:
             ClosedError: the client or its session was closed, or another event loop uses it.
@@ -91,7 +91,7 @@ class Lifecycle:
         return self._binding
 
     def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Belong to this loop, as to no other before, or to one that is closed."""
+        """Bind to this loop, unless another loop that is still open is bound."""
         if self._loop is not None and not (self._connections.can_rebind and self._loop.is_closed()):
             raise ClosedError("the client belongs to another event loop; make one for each loop")
         self._loop = loop
@@ -101,17 +101,17 @@ class Lifecycle:
 
     @property
     def rate(self) -> RateSnapshot:
-        """What is known of the rate now; nothing before the first call."""
+        """The current knowledge of the rate; none before the first call."""
         if self._loop is None:
             return RateSnapshot(rate=math.inf)
         return self._binding.limiter.snapshot
 
     def abandon(self) -> None:
-        """Forget the connections: a forked child has lost their loop."""
+        """Forget the connections, because a forked child has lost their loop."""
         self._connections.abandon()
 
     async def close(self) -> None:
-        """Close the connections that are the client's own. Closing twice is fine."""
+        """Close the client's own connections. Closing twice is fine."""
         self._closed = True
         try:
             if self._loop is not None:

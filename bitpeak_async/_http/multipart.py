@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 
 def random_boundary() -> str:
-    """Return an unpredictable boundary, so that nobody can craft a value that contains it."""
+    """Return an unpredictable boundary, so that no crafted value can contain it."""
     return os.urandom(16).hex()
 
 
@@ -16,10 +16,10 @@ def encode_multipart(
 ) -> tuple[str, bytes]:
     """Return (Content-Type, body) of a form.
 
-    Names must be ASCII words; ``form`` checks them. Values may be any text and are sent as UTF-8
-    without quoting: the boundary is one that no value contains.
+    Names must be ASCII words; the module ``form`` checks them. Values may be any text and are sent
+    as UTF-8 without quoting, because no value contains the boundary.
     """
-    "".join(form).encode("ascii")  # any other name raises
+    "".join(form).encode("ascii")  # raises for any other name
     values = "".join(form.values())
     mark = boundary()
     while mark in values:

@@ -1,4 +1,4 @@
-"""What requests go through: a session of one client, a shared one, or one that is given."""
+"""The networks of clients: one session per client, a shared session, or the caller's."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class SessionNetwork:
-    """A network of one client: a given session, or one of its own.
+    """The network of one client: the caller's session, or its own.
 
     Args:
-        session: used and never closed; None for a session of the client's own.
+        session: used and never closed; None lets the client open its own.
     """
 
     def __init__(self, session: aiohttp.ClientSession | None = None) -> None:
@@ -36,15 +36,16 @@ class SessionNetwork:
         return SessionConnections(headers, options, lambda: session, runs_middlewares=True)
 
     def new_limiter(self, limiters: LimiterFactory) -> NewLimiter:
-        """Return what makes the limiter of one client."""
+        """Return the function that creates the limiter of one client."""
         return limiters.make
 
 
 class SharedSession:
-    """A network of several clients on one session; whoever made it closes it.
+    """The network of several clients on one session. Its creator must close it.
 
     Args:
-        limit: requests at once, of all clients together; ``new_limiter`` must see to it.
+        limit: requests in flight at once, of all clients together; ``new_limiter`` must enforce
+            it.
     """
 
     def __init__(self, limit: int) -> None:
@@ -58,7 +59,7 @@ class SharedSession:
         return SessionConnections(headers, options, self._open)
 
     def new_limiter(self, limiters: LimiterFactory) -> NewLimiter:
-        """Return what makes the limiter of one client."""
+        """Return the function that creates the limiter of one client."""
         return limiters.make
 
     def _open(self) -> aiohttp.ClientSession:
@@ -73,12 +74,12 @@ class SharedSession:
 
 
 class SessionConnections:
-    """Connections of one client over a session; see ``Connections``.
+    """The connections of one client over a session; see ``Connections``.
 
     Args:
-        headers: of every request.
-        options: of every request.
-        lender: returns a session that others use and close; None for one of the client's own.
+        headers: the headers of every request.
+        options: the options of every request.
+        lender: returns a session that others close; None lets the client open its own.
         runs_middlewares: whether the session's own middlewares must run.
     """
 
@@ -100,14 +101,14 @@ class SessionConnections:
 
     @property
     def limit(self) -> int | None:
-        """Requests at once: never more than a borrowed session has connections."""
+        """Requests in flight at once: never more than a borrowed session has connections."""
         if self._lender is None or (connector := self._lender().connector) is None:
             return None
         limits = filter(None, [connector.limit, connector.limit_per_host])
         return min(limits, default=None)
 
     def open(self, slots: int) -> SessionExchange:
-        """Return an exchange of the running loop."""
+        """Return an exchange for the running loop."""
         if self._lender is None:
             self._session, headers = open_session(slots, self._headers), None
         else:

@@ -1,6 +1,6 @@
-"""Pages → one async iterator: fetched ahead, handed out in order, each handler once.
+"""Iterate over all pages: prefetched, in order, each handler once.
 
-A list is read again as long as what was read may not be the whole; ``coverage`` decides that.
+The list is read again until ``Coverage`` knows that nothing is missing.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ __all__ = ["SeenIds", "all_pages"]
 
 FetchPage: TypeAlias = Callable[[int], Coroutine[Any, Any, HandlerPage]]
 
-_AHEAD: Final = 8  # pages: 0.21 of the time of page after page at 20 ms latency; 16 gain little
+_AHEAD: Final = 8  # pages: takes 0.21 of the sequential time at 20 ms latency; 16 gain little
 
 
 async def all_pages(fetch: FetchPage) -> AsyncGenerator[HandlerPage, None]:
     """Yield every page, each handler in the first page that showed it.
 
     Raises:
-        ReplyError: the server answers with other pages, or never shows all it promises.
+        ReplyError: the server sends other pages, or never shows all that it promises.
     """
     coverage, is_first = Coverage(), True
     while True:
@@ -45,7 +45,7 @@ async def _one_pass(fetch: FetchPage, coverage: Coverage) -> AsyncGenerator[Hand
     yield coverage.begin(await fetch(1))
     at_end, end = None, 0
     if coverage.is_oldest_first and coverage.last > 1:
-        # Page 1 came before the end of the list did: it is read once more.
+        # Page 1 was read before the end of the list, so it is read once more.
         end = coverage.last
         at_end = coverage.begin_at_end(await _fetched(fetch, end))
     async with aclosing(_in_order(fetch, coverage)) as pages:
@@ -55,7 +55,7 @@ async def _one_pass(fetch: FetchPage, coverage: Coverage) -> AsyncGenerator[Hand
                 at_end = None
             yield coverage.see(number, page)
             if not len(page) and not page.unreadable:
-                break  # the list has become shorter, or the server shows less than it promises
+                break  # the list became shorter, or the server shows less than it promises
     if at_end is not None:
         yield at_end
 
@@ -63,7 +63,7 @@ async def _one_pass(fetch: FetchPage, coverage: Coverage) -> AsyncGenerator[Hand
 async def _in_order(
     fetch: FetchPage, coverage: Coverage
 ) -> AsyncGenerator[tuple[int, HandlerPage], None]:
-    """Yield (number, page) of all pages that are left to read in a pass."""
+    """Yield (number, page) for the pages that a pass must still read."""
     ahead: deque[tuple[int, asyncio.Task[HandlerPage]]] = deque()
     number = 1
     try:
@@ -85,7 +85,7 @@ async def _in_order(
 
 
 async def _fetched(fetch: FetchPage, number: int) -> HandlerPage:
-    """Return a page; an empty one if the list has become too short for it."""
+    """Return a page; an empty one if the list became too short for it."""
     try:
         page = await fetch(number)
     except NotFoundError:

@@ -1,4 +1,4 @@
-"""A call, its request and its reply as data, and the seam that carries one to the other."""
+"""Calls, requests and replies as data, and the protocols of a network."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ T = TypeVar("T")
 
 
 class RetrySafety(Enum):
-    """How safe it is to send a call again when nobody knows whether it was executed."""
+    """The effect of sending a call again if the server may have processed it."""
 
     READ = "changes nothing"
     IDEMPOTENT = "leads to the same state"
-    CREATE = "makes another handler"
+    CREATE = "creates another handler"
 
 
 @define(eq=False)
@@ -29,13 +29,13 @@ class Call(Generic[T]):
     """One request of the API and what it returns.
 
     Attributes:
-        operation: what it does, for messages: ``"get notification handler 7"``.
+        operation: its description in messages, such as ``"get notification handler 7"``.
         method: the HTTP verb.
-        path: below the base URL, with a leading slash and, if any, an encoded query.
+        path: the path below the base URL, with a leading slash and an encoded query.
         safety: how safe it is to repeat.
-        returns: the type of the result; ``decode`` has the types it can read.
-        form: fields to send as multipart/form-data.
-        name: the name of the handler to be created, for errors.
+        returns: the type of the result; ``Decoder.decode`` lists the types.
+        form: the fields to send as multipart/form-data.
+        name: the name of the handler to create, for errors.
     """
 
     operation: str
@@ -49,23 +49,23 @@ class Call(Generic[T]):
 
 @define(eq=False)
 class Request:
-    """What goes on the wire, besides the headers of every request."""
+    """A request, without the headers that all requests share."""
 
     method: str
     url: str
-    headers: Mapping[str, str] | None
+    headers: Mapping[str, str] | None = field(repr=False)
     body: Secret[bytes] | None
 
 
 @define(eq=False)
 class Reply:
-    """What came back.
+    """A reply.
 
     Attributes:
         status: the HTTP status.
-        headers: names compare without regard to case.
-        body: after decompression.
-        was_resent: whether the request was sent a second time below this seam.
+        headers: a case-insensitive mapping.
+        body: the body after decompression.
+        was_resent: whether the network sent the request a second time.
     """
 
     status: int
@@ -76,13 +76,13 @@ class Reply:
 
 @frozen
 class SessionOptions:
-    """What each request needs besides what it sends.
+    """Options that all requests share.
 
     Attributes:
-        base_url: where every request goes, without a trailing slash.
-        max_reply_bytes: larger replies, after decompression, are refused.
-        proxy: URL of an HTTP proxy, or None; it may hold a password.
-        ssl: a TLS context, or True for aiohttp's own.
+        base_url: the API's base URL, without a trailing slash.
+        max_reply_bytes: the largest allowed reply, after decompression.
+        proxy: the URL of an HTTP proxy, or None; it may contain a password.
+        ssl: a TLS context, or True for aiohttp's default.
     """
 
     base_url: str
@@ -98,7 +98,7 @@ class Exchange(Protocol):
         """Return the reply, whatever its status.
 
         Raises:
-            ExchangeError: no whole reply arrived; see ``failures``.
+            ExchangeError: no complete reply arrived; see ``failures``.
         """
         ...
 
@@ -107,8 +107,8 @@ class Connections(Protocol):
     """Opens the exchange of one client in the event loop that uses it.
 
     Attributes:
-        can_rebind: whether another loop may use it once the first is closed.
-        limit: requests it can carry at once, or None for as many as are asked for.
+        can_rebind: whether another loop may use them once the first is closed.
+        limit: requests that they can carry at once, or None for any number.
     """
 
     can_rebind: bool
@@ -117,19 +117,19 @@ class Connections(Protocol):
     def limit(self) -> int | None: ...
 
     def open(self, slots: int) -> Exchange:
-        """Return an exchange of the running loop, for at most ``slots`` requests at once."""
+        """Return an exchange for the running loop and at most ``slots`` requests at once."""
         ...
 
     def check(self) -> None:
-        """Raise ClosedError if what ``open()`` returned cannot be used any more."""
+        """Raise ClosedError if the exchange that ``open()`` returned is unusable."""
         ...
 
     async def close(self) -> None:
-        """Close what ``open()`` made. Closing twice is fine."""
+        """Close what ``open()`` opened. Closing twice is fine."""
         ...
 
     def abandon(self) -> None:
-        """Forget what ``open()`` made, in a loop that will not run again."""
+        """Forget what ``open()`` opened in a loop that will not run again."""
         ...
 
 
@@ -138,7 +138,7 @@ class Wire:
     """Encodes calls for one base URL and key.
 
     Attributes:
-        base_url: without a trailing slash.
+        base_url: the API's base URL, without a trailing slash.
         api_key: sent as a Bearer token.
         user_agent: sent as User-Agent.
     """
@@ -149,7 +149,7 @@ class Wire:
 
     @property
     def account(self) -> Secret[str]:
-        """What one rate limit is for."""
+        """The identity of one rate limit."""
         return Secret(f"{self.base_url}\0{self.api_key.value}")
 
     @property
@@ -163,10 +163,18 @@ class Wire:
             }
         )
 
-    def request(self, call: Call[Any]) -> Request:
-        """Return the request of a call; a form gets a fresh boundary each time."""
+    def request(self, call: Call[Any], headers: Secret[Mapping[str, str]] | None = None) -> Request:
+        """Return the request of a call. Each form gets a new boundary.
+
+        Args:
+            call: the call.
+            headers: sent in addition to those of every request.
+        """
         url = self.base_url + call.path
         if call.form is None:
-            return Request(call.method, url, None, None)
+            return Request(call.method, url, None if headers is None else headers.value, None)
         content_type, body = encode_multipart(call.form.value)
-        return Request(call.method, url, {"Content-Type": content_type}, Secret(body))
+        own = {"Content-Type": content_type}
+        return Request(
+            call.method, url, own if headers is None else {**headers.value, **own}, Secret(body)
+        )

@@ -1,4 +1,4 @@
-"""A reply → a result or a typed error, from replies as servers really send them."""
+"""Read replies, as real servers send them, into a result or a typed error."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from bitpeak_async.settings import WIRE_FIELDS
 
 T = TypeVar("T")
 
-# Strings that are no keys, also where the text is cut off inside one, and long numbers.
+# Strings that are not keys, even if the text is cut off inside one, and long numbers.
 _JSON_VALUE: Final = re.compile(
     r'("(?:[^"\\]|\\.)*"\s*:)|"(?:[^"\\]|\\.)*(?:"|\\?$)|-?\d{7,}[\d.eE+-]*'
 )
@@ -47,9 +47,9 @@ class ReplyReader:
     """Reads the replies to one client's calls.
 
     Attributes:
-        decoder: JSON → records.
-        api_key: never shown, should the server echo it.
-        now: seconds since the epoch, for dates in ``Retry-After``.
+        decoder: decodes JSON into records.
+        api_key: the key, to mask it if the server echoes it.
+        now: returns the seconds since the epoch, for dates in ``Retry-After``.
     """
 
     decoder: Decoder = field(repr=False)
@@ -59,19 +59,19 @@ class ReplyReader:
     def read(
         self, call: Call[T], reply: Reply, *, repeated: bool = False, key_works: bool = False
     ) -> T:
-        """Return what the reply means.
+        """Return the result in a reply.
 
         Args:
-            call: what was asked.
-            reply: what came back.
-            repeated: whether an earlier attempt may have been executed; then a 404 to a delete
-                means that it was.
-            key_works: whether a reply showed that the server accepts the key.
+            call: the call.
+            reply: the reply to it.
+            repeated: whether the server may have processed an earlier attempt; then a 404 to a
+                delete means success.
+            key_works: whether an earlier reply showed that the server accepts the key.
 
         Raises:
-            APIError: any final status but 2xx, by status.
-            TransportError: a status that is none of HTTP's final ones.
-            ReplyError: a 2xx whose body is not what the API promises.
+            APIError: the status is an error; its class depends on the status.
+            TransportError: the status is not a final status of HTTP.
+            ReplyError: a 2xx reply does not have the documented shape.
         """
         if reply.status == 404 and repeated and call.method == "DELETE":
             return self.decoder.decode(b"", call.returns)
@@ -83,7 +83,7 @@ class ReplyReader:
             path, problem = error.path, error.problem
         shown = excerpt(reply.body, partial(self.redact, call=call))
         raise ReplyError(
-            f"{call.operation}: a reply with status {reply.status} is not as promised: "
+            f"{call.operation}: the reply with status {reply.status} has an unexpected shape: "
             f"{problem} at {path}; it starts {shown!r}",
             status=reply.status,
             path=path,
@@ -93,7 +93,7 @@ class ReplyReader:
     def _error(self, call: Call[Any], reply: Reply, *, key_works: bool) -> BitPeakError:
         if not 300 <= reply.status < 600:
             return TransportError(
-                f"{call.operation}: a reply with status {reply.status:03}, which proves nothing"
+                f"{call.operation}: the reply has the invalid status {reply.status:03}"
             )
         titles = [self.redact(title, call)[:500] for title in error_titles(reply.body)]
         title = titles[0] if titles else _phrase(reply.status)
@@ -115,7 +115,7 @@ class ReplyReader:
         )
 
     def redact(self, text: str, call: Call[Any]) -> str:
-        """Return text from the server without what we sent in confidence, should it echo it."""
+        """Return text from the server with the secrets masked that it may have echoed."""
         return _without(
             text, [self.api_key.value, *_form_secrets(call.form.value if call.form else {})]
         )
@@ -129,7 +129,7 @@ def _form_secrets(form: Mapping[str, str]) -> Iterable[str]:
 
 
 def _without(text: str, secrets: Iterable[str]) -> str:
-    for secret in sorted(secrets, key=len, reverse=True):  # one may be part of another
+    for secret in sorted(secrets, key=len, reverse=True):  # a secret may contain another
         for form in (secret, secret.replace("/", "\\/"), secret.replace("&", "&amp;")):
             text = text.replace(form, "***") if form else text
     return text
@@ -158,9 +158,9 @@ def _error_class(status: int) -> type[APIError]:
 
 
 def excerpt(body: bytes, redact: Callable[[str], str]) -> str:
-    """Return the first 200 characters of a body, redacted, the values of JSON strings masked.
+    """Return the first 200 characters of a body with secrets and JSON values masked.
 
-    It is redacted before it is cut: half a secret would not be recognised.
+    Secrets are masked before the text is cut, because half a secret would not be recognised.
     """
     text = redact(body[:20_000].decode("utf-8", "replace")).removeprefix("\ufeff")
     return _masked(text[:2_000])[:200]
@@ -175,7 +175,7 @@ def _masked(text: str) -> str:
 
 
 def error_titles(body: bytes) -> list[str]:
-    """Return the messages of an error body in whichever shape the platform gave it."""
+    """Return the messages of an error body in any of the platform's shapes."""
     try:
         envelope = parse_json(body)
     except ShapeError:
@@ -195,11 +195,11 @@ def _title(item: object) -> str:
     return item if isinstance(item, str) else ""
 
 
-_EPOCH_FROM: Final = 1_000_000_000  # a smaller X-RateLimit-Reset counts seconds from now
+_EPOCH_FROM: Final = 1_000_000_000  # a smaller X-RateLimit-Reset is in seconds from now
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds a reply asks to wait, or None.
+    """Return the seconds that a reply asks to wait, or None.
 
     Reads ``retry-after-ms``, ``Retry-After`` (seconds or an HTTP date, RFC 9110) and
     ``X-RateLimit-Reset`` (epoch or seconds from now), in this order; ``now`` is epoch seconds.

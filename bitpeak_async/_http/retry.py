@@ -1,4 +1,4 @@
-"""Pure decisions about failures: was it executed, may it be sent again, how long to wait first."""
+"""Decide without I/O whether a failed call may be sent again, and after which delay."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ _LATER: Final = frozenset({408, 425})
 
 
 def throttles(error: BaseException) -> bool:
-    """Whether the server asks everyone to slow down: a 429, or a 503 that says for how long."""
+    """Whether the server asks all tasks to slow down: a 429, or a 503 with a duration."""
     if isinstance(error, RateLimitError):
         return True
     return isinstance(error, APIError) and error.status == 503 and error.retry_after is not None
 
 
 def was_not_executed(error: BaseException) -> bool:
-    """Whether the server surely did not carry the request out."""
+    """Whether the server certainly did not process the request."""
     if isinstance(error, APIError):
-        if error.status in _LATER:  # a proxy may say so after the server committed
+        if error.status in _LATER:  # a proxy may send it after the server committed
             return False
         return error.status < 500 or error.status in _NEVER_REACHED_ORIGIN
     return isinstance(error, NotSentError)
 
 
 def is_temporary(error: BaseException) -> bool:
-    """Whether the same request may succeed a little later."""
+    """Whether the same request may succeed later."""
     if isinstance(error, NotSentError):
         return error.temporary
     if isinstance(error, ServerError):
@@ -53,7 +53,7 @@ def is_temporary(error: BaseException) -> bool:
 
 
 def may_repeat(error: BaseException, safety: RetrySafety) -> bool:
-    """Whether a call that failed so may be sent again: a create only if it was not executed."""
+    """Whether a failed call may be sent again: a create only if it was not processed."""
     return is_temporary(error) and (safety is not RetrySafety.CREATE or was_not_executed(error))
 
 
@@ -61,8 +61,8 @@ def may_repeat(error: BaseException, safety: RetrySafety) -> bool:
 class Budget:
     """A token bucket over the retries of all calls of a client.
 
-    Each retry takes one, each success gives a tenth back, up to the capacity. During an outage
-    nothing gives back, so the extra traffic ends at the capacity however many calls fail.
+    Each retry takes one token, and each success gives a tenth of a token back, up to the capacity.
+    During an outage nothing is given back, so the extra traffic never exceeds the capacity.
     """
 
     capacity: int
@@ -72,7 +72,7 @@ class Budget:
         self._tenths = 10 * self.capacity
 
     def take(self) -> bool:
-        """Take one retry; False when none is left."""
+        """Take one retry; return False if none is left."""
         if self._tenths < 10:
             return False
         self._tenths -= 10
@@ -86,23 +86,23 @@ class Budget:
 
 @define
 class Attempts:
-    """The tries of one call so far.
+    """The attempts of one call so far.
 
     Attributes:
-        failed: tries that failed.
-        throttled: tries answered "later", which the shared pause waits for.
-        maybe_executed: whether one of them may have been carried out.
-        under_way: whether a request is out right now.
+        failed: attempts that failed.
+        throttled: attempts that the server postponed; the shared pause waits for them.
+        maybe_executed: whether the server may have processed one of them.
+        in_flight: whether a request is in flight now.
     """
 
     failed: int = 0
     throttled: int = 0
     maybe_executed: bool = False
-    under_way: bool = False
+    in_flight: bool = False
 
     @property
     def total(self) -> int:
-        """Tries that came to an end."""
+        """Attempts that ended."""
         return self.failed + self.throttled
 
     def next_delay(
@@ -113,12 +113,12 @@ class Attempts:
         budget: Budget,
         random: Callable[[], float],
     ) -> float | None:
-        """Count a failure; return the seconds to wait before the next try, or None to stop.
+        """Count a failure; return the seconds to wait before the next attempt, or None to stop.
 
-        A throttled call waits nothing of its own (the pause all tasks share does that) and takes
+        A throttled call has no delay of its own, because all tasks share the pause, and takes
         nothing from the budget. Others wait a random part of an exponential step ("full jitter").
         """
-        self.under_way = False
+        self.in_flight = False
         self.maybe_executed |= not was_not_executed(error)
         if not may_repeat(error, safety):
             return None

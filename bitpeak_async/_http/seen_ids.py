@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 class SeenIds:
-    """A set of ids that takes about a bit for each where they are dense."""
+    """A set of ids that takes about one bit per id if they are dense."""
 
     def __init__(self) -> None:
         self._blocks: dict[int, int] = {}

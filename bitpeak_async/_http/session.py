@@ -1,4 +1,4 @@
-"""The exchange by ``ClientSession.request``, and what aiohttp's failures mean."""
+"""Exchange requests with ``ClientSession.request``, and translate aiohttp's failures."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from bitpeak_async.options import Timeout
 
 AIOHTTP_VERSION: Final = aiohttp.__version__
 
-# Common servers drop an idle connection after 5 s at the earliest. A create that meets one just
-# dropped has an unknown outcome, so ours are dropped before.
+# Common servers drop an idle connection after 5 s at the earliest. A create on a connection that
+# was just dropped has an unknown outcome, so the client drops its connections earlier.
 _KEEPALIVE: Final = 4.0
-# Of the total timeout; so an attempt that ends while it connects is known never to be sent.
+# Of the total timeout, so an attempt that fails while it connects was certainly never sent.
 _CONNECTING: Final = 0.95
 
-# RuntimeError and ValueError: a closed session, or options of a given one that contradict.
+# RuntimeError and ValueError: a closed session, or contradictory options of the caller's.
 _FAILURES: Final = (aiohttp.ClientError, HttpProcessingError, OSError, RuntimeError, ValueError)
 _NEVER_CONNECTED: Final = (
     aiohttp.ClientConnectorError,
@@ -59,12 +59,12 @@ def check_session(session: object) -> None:
 def open_session(
     limit: int, headers: Secret[Mapping[str, str]] | None = None
 ) -> aiohttp.ClientSession:
-    """Return a session of the running loop that keeps no cookies.
+    """Return a session for the running loop that keeps no cookies.
 
     Args:
-        limit: connections at once. Never fewer than requests: the timeout of one that waits for
-            a connection would be running already.
-        headers: of every request; None where each brings its own.
+        limit: connections at once. Never fewer than requests in flight, because the timeout of a
+            request that waits for a connection would already be running.
+        headers: the headers of every request; None if each request has its own.
     """
     return aiohttp.ClientSession(
         headers=None if headers is None else headers.value,
@@ -74,7 +74,7 @@ def open_session(
 
 
 def abandon_session(session: aiohttp.ClientSession) -> None:
-    """Mark a session as closed whose loop will not run again; else it would warn when collected.
+    """Mark a session as closed whose loop will not run again, so that it does not warn.
 
     aiohttp sends nothing and closes no connection on a loop that reports that it is closed.
     """
@@ -88,11 +88,11 @@ class SessionExchange:
     """Exchanges requests and replies by ``ClientSession.request``.
 
     Args:
-        session: of the running loop.
-        options: of every request.
-        headers: of every request, or None if the session has them.
-        runs_middlewares: whether the session's own middlewares must run. Then a DELETE that
-            aiohttp sends again goes unnoticed.
+        session: a session of the running loop.
+        options: the options of every request.
+        headers: the headers of every request, or None if the session has them.
+        runs_middlewares: whether the session's own middlewares must run. Then the exchange does
+            not notice if aiohttp sends a DELETE again.
     """
 
     def __init__(
@@ -121,8 +121,8 @@ class SessionExchange:
         except asyncio.CancelledError as end:
             # aiohttp's frames hold the request's headers, and so the key.
             end.__context__ = None
-            raise end.with_traceback(None)  # noqa: B904 - it is the same one
-        raise error  # outside of the handler, so that it chains nothing of aiohttp's
+            raise end.with_traceback(None)  # noqa: B904 - it is the same error
+        raise error  # outside of the handler, so that no aiohttp error is chained
 
     async def _send(self, request: Request, timeout: aiohttp.ClientTimeout) -> Reply:
         resending = None
@@ -155,13 +155,13 @@ class SessionExchange:
         self._timeouts.close()
 
     def _headers_of(self, request: Request) -> Mapping[str, str] | None:
-        """Return the headers to pass. No frame may hold them when a request fails."""
+        """Return the headers of a request. No frame may hold them when the request fails."""
         if self._headers is None:
             return request.headers
         return {**self._headers.value, **(request.headers or {})}
 
     def _of_connecting(self, timeout: Timeout) -> aiohttp.ClientTimeout:
-        """Return the timeouts of a new connection. The total one is ours."""
+        """Return the timeouts of a new connection; ``Timeouts`` handles the total."""
         if timeout is not self._timeout:
             self._timeout = timeout
             self._client_timeout = aiohttp.ClientTimeout(
@@ -186,19 +186,19 @@ async def read_body(content: aiohttp.StreamReader, status: int, limit: int) -> b
 
 
 def _drop_unasked(connector: Any) -> None:
-    """Close idle connections on which something arrived unasked.
+    """Close idle connections on which an unsolicited reply arrived.
 
-    aiohttp would take it for the reply to the next request, such as a create that is then lost. It
-    offers no hook to ask; of a connector without this attribute, nothing is checked.
+    aiohttp would return it as the reply to the next request, such as a create that is then lost.
+    It has no hook for this. A connector without this attribute is not checked.
     """
     for idle in getattr(connector, "_conns", {}).values():
         for protocol, _ in idle:
             if protocol.should_close:
-                protocol.close()  # the connector leaves closed ones alone
+                protocol.close()  # the connector skips closed connections
 
 
 class _Resending:
-    """A middleware that sees aiohttp send again, as it does once after a disconnect."""
+    """A middleware that notices when aiohttp sends again, once, after a disconnect."""
 
     def __init__(self) -> None:
         self._sent = 0
@@ -215,10 +215,10 @@ class _Resending:
 
 
 def _exchange_error(cause: BaseException) -> ExchangeError:
-    """Return what an exception of aiohttp means.
+    """Translate an exception of aiohttp.
 
-    It holds the request's headers, and so the key: only its class and the operating system's
-    reason go into the message, and it is never chained.
+    It holds the request's headers, and therefore the key. So the message contains only its class
+    and the operating system's reason, and it is never chained.
     """
     reason = _reason(cause)
     if isinstance(cause, _NEVER_WILL):
@@ -238,7 +238,7 @@ def _reason(cause: BaseException) -> str:
         detail = cause.os_error
     elif isinstance(cause, aiohttp.ClientResponseError):
         detail = cause.status or None
-    elif isinstance(cause, aiohttp.ClientOSError):  # aiohttp's own words hold the URL
+    elif isinstance(cause, aiohttp.ClientOSError):  # aiohttp's message contains the URL
         detail = os.strerror(cause.errno) if cause.errno else None
     elif isinstance(cause, OSError):
         detail = cause.strerror

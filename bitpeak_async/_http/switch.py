@@ -1,4 +1,4 @@
-"""What a server means by ``is_enabled``, which PHP may write as any number or text."""
+"""Read ``is_enabled``, which PHP may write as any number or string."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _NUMBER: Final = re.compile(r"[-+]?[0-9]{1,19}(\.[0-9]{1,19})?", re.ASCII)
 
 
 def switch_of(value: object) -> Switch:
-    """Return what a value of ``is_enabled`` means; numbers count as in PHP, but for 2.
+    """Return the meaning of a value of ``is_enabled``; numbers count as in PHP, except 2.
 
     Raises:
-        ValueError: it is neither a number nor such a text.
+        ValueError: it is not a number or a known word.
     """
     if isinstance(value, str):
         word = value.strip().lower()

@@ -1,4 +1,4 @@
-"""Timeouts of many tasks on one timer: one for each request would cost a tenth of it."""
+"""Timeouts of many tasks on one timer, because a timer per request would cost a tenth of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from attrs import define, field
 
 @define(eq=False)
 class _Timeout:
-    """What ``asyncio.timeout()`` is, with the timer of ``Timeouts``."""
+    """Like ``asyncio.timeout()``, with the timer of ``Timeouts``."""
 
     _timeouts: Timeouts
     _task: asyncio.Task[object]
@@ -37,17 +37,17 @@ class _Timeout:
             raise TimeoutError from None
 
     def expire(self) -> None:
-        """Cancel what runs."""
+        """Cancel the task."""
         self._task.cancel()
 
 
 @define(eq=False)
 class Timeouts:
-    """All timeouts that run in a loop; few enough at once to look at each when the timer rings.
+    """All running timeouts of a loop, few enough to check each when the timer fires.
 
     Attributes:
-        running: the timeouts, whose context managers keep this up to date.
-        rings: when the timer does.
+        running: the timeouts; their context managers add and remove them.
+        rings: when the timer fires.
     """
 
     _loop: asyncio.AbstractEventLoop
@@ -56,16 +56,16 @@ class Timeouts:
     _timer: asyncio.TimerHandle | None = field(init=False, default=None)
 
     def within(self, seconds: float) -> _Timeout:
-        """Return a context manager that raises TimeoutError after so many seconds.
+        """Return a context manager that raises TimeoutError after this many seconds.
 
-        Like ``asyncio.timeout()`` it cancels the task; others' cancellations stay what they are.
+        Like ``asyncio.timeout()`` it cancels the task, and does not touch other cancellations.
         """
         if (task := asyncio.current_task()) is None:
             raise RuntimeError("a timeout needs a task")
         return _Timeout(self, task, task.cancelling(), self._loop.time() + seconds)
 
     def close(self) -> None:
-        """Stop the timer, unless something still runs: on a given session it may go on."""
+        """Stop the timer, unless a timeout still runs, as it may on the caller's session."""
         if not self.running:
             self.ring_at(math.inf)
 

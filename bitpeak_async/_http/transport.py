@@ -1,10 +1,10 @@
-"""The attempt loop: a call in, its result or one typed error out, over any ``Exchange``."""
+"""Attempt calls over any ``Exchange`` until there is a result or one typed error."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from itertools import count
 from typing import Any, Final, TypeVar
 
@@ -16,6 +16,7 @@ from bitpeak_async._http.protocol import Call, Reply, Request, RetrySafety, Wire
 from bitpeak_async._http.replies import ReplyReader
 from bitpeak_async._http.retry import Attempts, Budget, throttles, was_not_executed
 from bitpeak_async._rate.lease import Permit
+from bitpeak_async._secret import Secret
 from bitpeak_async.errors import (
     APIError,
     BitPeakError,
@@ -38,22 +39,24 @@ from bitpeak_async.options import Retry, Timeout
 
 T = TypeVar("T")
 
-_ATTEMPT_IDS: Final = count(1)  # one for the process: a hook may serve several clients
+_ATTEMPT_IDS: Final = count(1)  # shared by the process, because a hook may serve several clients
 
 
 @frozen
 class CallOptions:
-    """What ``with_options`` may change from call to call.
+    """Options that ``with_options`` can change.
 
     Attributes:
-        timeout: for one attempt.
-        retry: when to try again.
-        deadline: seconds for a call with all its waits and tries, or None.
+        timeout: the timeout of one attempt.
+        retry: the retry policy.
+        deadline: seconds for a call with all its retries and waits, or None.
+        headers: sent in addition to those of every request.
     """
 
     timeout: Timeout
     retry: Retry
     deadline: float | None = None
+    headers: Secret[Mapping[str, str]] | None = None
 
 
 class Transport:
@@ -63,9 +66,9 @@ class Transport:
         wire: encodes calls.
         reader: reads their replies.
         lifecycle: the connections and the limiter.
-        budget: retries, shared by all calls.
-        emit: told of each attempt.
-        jitter: a random number from 0 to 1, for the waits between tries.
+        budget: the retries that all calls share.
+        emit: receives the events of each attempt.
+        jitter: returns a random number from 0 to 1, for the delays between attempts.
     """
 
     def __init__(
@@ -88,17 +91,17 @@ class Transport:
 
     @property
     def slots(self) -> int:
-        """Requests that may be under way at once."""
+        """Requests that may be in flight at once."""
         return self.lifecycle.slots
 
     def send(self, call: Call[T], options: CallOptions) -> Coroutine[Any, Any, T]:
-        """Return the result of a call, with as many attempts as it safely may have.
+        """Return the result of a call, after as many attempts as are safe.
 
         Raises:
-            BitPeakError: of the last attempt; OutcomeUnknownError for a create whose request
-                went out and whose reply did not come or make sense.
+            BitPeakError: the error of the last attempt; OutcomeUnknownError if a create was sent
+                and its reply was lost or unreadable.
         """
-        # Each coroutine that only awaits the next costs every request as it passes.
+        # Not a coroutine itself, because each level of ``await`` costs every request some time.
         binding = self.lifecycle.open()
         if options.deadline is None:
             return self._attempt_until_done(binding, call, options, Attempts())
@@ -119,19 +122,19 @@ class Transport:
             f"{call.operation}: not done within the deadline of {deadline:g} s "
             f"({attempts.total} attempts failed)"
         )
-        if attempts.under_way and call.safety is RetrySafety.CREATE:
+        if attempts.in_flight and call.safety is RetrySafety.CREATE:
             raise _unknown(call, late) from late
         raise late
 
     async def _attempt_until_done(
         self, binding: Binding, call: Call[T], options: CallOptions, attempts: Attempts
     ) -> T:
-        request = self.wire.request(call)
+        request = self.wire.request(call, options.headers)
         while True:
             try:
                 return await self._attempt(binding, call, request, options, attempts)
             except BitPeakError as error:
-                if not attempts.under_way:  # the limiter let nothing be sent
+                if not attempts.in_flight:  # nothing was sent: the limiter raised
                     raise
                 delay = attempts.next_delay(
                     error, call.safety, options.retry, self._budget, self._jitter
@@ -154,7 +157,7 @@ class Transport:
     ) -> T:
         limiter = binding.limiter
         permit = limiter.try_enter() or await limiter.enter()
-        attempts.under_way = True
+        attempts.in_flight = True
         try:
             if self.emit.has_listeners:
                 number = attempts.total + 1
@@ -199,7 +202,7 @@ class Transport:
             return await binding.exchange.exchange(request, timeout)
         except ExchangeError as failure:
             error = failure.as_error(call.operation)
-        raise error  # outside of the handler: frames below the seam may hold the key
+        raise error  # outside of the handler, because frames of the exchange may hold the key
 
     async def _observed(
         self,
@@ -232,7 +235,7 @@ class Transport:
 
 def _unknown(call: Call[Any], error: BitPeakError) -> OutcomeUnknownError:
     return OutcomeUnknownError(
-        f"{error}. Whether it was executed is unknown: look for the name in iterate() before "
-        f"creating it again, or let provision() settle it",
+        f"{error}. It is unknown whether the server processed it: find(name) shows it, and "
+        f"ensure() creates it only if it does not exist",
         name=call.name,
     )

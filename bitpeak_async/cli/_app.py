@@ -1,4 +1,4 @@
-"""The application and the options that all commands share."""
+"""The application, and how a coroutine becomes one of its commands."""
 
 from __future__ import annotations
 
@@ -7,30 +7,39 @@ import os
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
-from bitpeak_async._secret import Secret
 from bitpeak_async._version import __version__
-from bitpeak_async.cli import _output
-from bitpeak_async.cli._connection import Connection, read_config
-from bitpeak_async.cli._exit import Exit, run
+from bitpeak_async.cli._config import profile_names, read_config
+from bitpeak_async.cli._exit import Exit, reporting_errors, run
+from bitpeak_async.cli._group import Group
+from bitpeak_async.cli._shared import SHARED, chosen, source
+
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 error, 2 the plan has changes (plan --exit-code), 3 some changes "
+    "failed, 4 key refused, 5 outcomes unresolved, 6 the plan has conflicts and no changes "
+    "(plan --exit-code), 64 wrong usage, 130 interrupted."
+)
 
 app = typer.Typer(
     name="bitpeak",
+    cls=Group,
     help="Manage BitPeak notification handlers.",
     epilog=(
-        "The key comes from --api-key-file, BITPEAK_API_KEY or a prompt. Options come from flags, "
-        "then the environment, then bitpeak.toml. Exit codes: 0 done, 1 error, 2 the plan has "
-        "changes (plan --exit-code) or wrong usage, 3 some changes failed, 4 key refused, "
-        "5 outcomes unresolved, 130 interrupted."
+        "The key comes from --api-key-file, BITPEAK_API_KEY or a prompt. Options come from flags "
+        "and the profile that a flag names, then the environment, then bitpeak.toml. "
+        f"{EXIT_CODES}"
     ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print JSON on stdout, and errors as JSON on stderr.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 Command = Callable[..., Coroutine[Any, Any, Exit]]
@@ -40,6 +49,10 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer passes it by po
     if wanted:
         typer.echo(f"bitpeak_async {__version__}")
         raise typer.Exit
+
+
+def _complete_profile(context: typer.Context) -> list[str]:
+    return profile_names(context.params.get("config"))
 
 
 @app.callback()
@@ -56,7 +69,10 @@ def root(
     profile: Annotated[
         str | None,
         typer.Option(
-            help="Also use the table [profiles.NAME] of that file.", envvar="BITPEAK_PROFILE"
+            help=r"Also use the table \[profiles.NAME] of that file.",
+            envvar="BITPEAK_PROFILE",
+            metavar="NAME",
+            autocompletion=_complete_profile,
         ),
     ] = None,
     _version: Annotated[
@@ -65,79 +81,44 @@ def root(
     ] = False,
 ) -> None:
     """Manage BitPeak notification handlers."""
-    with _output.reporting_errors():
-        options = read_config(config, profile)
+    with reporting_errors():
+        found = read_config(config, profile, is_named=source(context, "profile") == "COMMANDLINE")
+    context.obj = found
+    options = dict(found.options)
     if os.environ.get("BITPEAK_API_KEY"):  # it precedes the file's, but is no option
         options.pop("api_key_file", None)
     commands = app.registered_commands
     context.default_map = {command.name: options for command in commands if command.name}
 
 
-def _connection(
-    *,
-    sandbox: Annotated[
-        bool,
-        typer.Option("--sandbox", help="Use an embedded BitPeak server, started for this command."),
-    ] = False,
-    base_url: Annotated[
-        str | None, typer.Option(help="The API's base URL.", envvar="BITPEAK_BASE_URL")
-    ] = None,
-    api_key_file: Annotated[
-        Path | None, typer.Option(help="A file that holds the key.", envvar="BITPEAK_API_KEY_FILE")
-    ] = None,
-    concurrency: Annotated[
-        int | None,
-        typer.Option(help="Most requests in flight at once.", envvar="BITPEAK_CONCURRENCY", min=1),
-    ] = None,
-    rate: Annotated[
-        float | None, typer.Option(help="Most requests per minute.", envvar="BITPEAK_RATE")
-    ] = None,
-    deadline: Annotated[
-        float | None,
-        typer.Option(
-            help="Seconds per call, with all retries and waits.", envvar="BITPEAK_DEADLINE"
-        ),
-    ] = None,
-    redis: Annotated[
-        str | None,
-        typer.Option(
-            help="Share the key's rate limit with other processes through this Redis.",
-            envvar="BITPEAK_REDIS_URL",
-            metavar="URL",
-        ),
-    ] = None,
-) -> Connection:
-    """Collect the options that every command has."""
-    return Connection(
-        sandbox=sandbox,
-        base_url=base_url,
-        api_key_file=api_key_file,
-        concurrency=concurrency,
-        rate=rate,
-        deadline=deadline,
-        redis=Secret(redis),
-    )
-
-
-_SHARED: Final = inspect.signature(_connection, eval_str=True).parameters
-
-
 def command(name: str, example: str) -> Callable[[Command], Command]:
-    """Register a coroutine as a command; its ``connection`` comes from the shared options."""
+    """Register a coroutine as a command.
+
+    Parameters that are named in ``SHARED`` become several options each.
+    """
 
     def register(function: Command) -> Command:
         signature = inspect.signature(function, eval_str=True)
         own = dict(signature.parameters)
-        shared = _SHARED if own.pop("connection", None) else {}
+        shared = {group: SHARED[group] for group in SHARED if own.pop(group, None)}
 
         @wraps(function)
-        def call(**arguments: Any) -> None:
-            if shared:
-                options = {option: arguments.pop(option) for option in shared}
-                arguments["connection"] = _connection(**options)
-            run(function(**arguments), as_json=arguments.get("as_json", False))
+        def call(context: typer.Context, **arguments: Any) -> None:
+            with reporting_errors():
+                for group, collect in shared.items():
+                    names = inspect.signature(collect).parameters.keys() - {"config"}
+                    options = {option: arguments.pop(option) for option in names}
+                    arguments[group] = collect(context.obj, **chosen(context, options))
+            run(function(**arguments))
 
-        parameters = [*own.values(), *shared.values()]
+        kind = inspect.Parameter.KEYWORD_ONLY
+        parameters = [
+            *own.values(),
+            inspect.Parameter("context", kind, annotation=typer.Context),
+        ]
+        for collect in shared.values():
+            options = inspect.signature(collect, eval_str=True).parameters.values()
+            parameters += (each for each in options if each.name != "config")
         vars(call)["__signature__"] = signature.replace(
             parameters=parameters, return_annotation=None
         )

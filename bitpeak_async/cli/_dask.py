@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from bitpeak_async import Pace, PlanError
+from bitpeak_async import Pace
 from bitpeak_async.cli import _output
 from bitpeak_async.cli._connection import Connection
+from bitpeak_async.cli._exit import UsageError
 from bitpeak_async.fleet import Account
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Dask:
 
     def __attrs_post_init__(self) -> None:
         if not self.is_wanted and (self.scheduler or self.workers or self.send_keys):
-            raise PlanError("--scheduler, --workers and --send-keys need --dask")
+            raise UsageError("--scheduler, --workers and --send-keys need --dask")
 
     @asynccontextmanager
     async def open(
@@ -52,10 +53,11 @@ class Dask:
             workers=self.workers,
             send_keys=self.send_keys or connection.sandbox,
             base_url=connection.base_url,
+            allow_insecure=connection.allow_insecure,
             pace_store=connection.pace_store(),
         )
-        if connection.concurrency is not None:
-            fleet_of = partial(fleet_of, in_flight=connection.concurrency)
-        async with fleet_of(pace=Pace(requests_per_minute=connection.rate)) as fleet:
+        if connection.in_flight is not None:
+            fleet_of = partial(fleet_of, in_flight=connection.in_flight)
+        async with fleet_of(pace=Pace(requests_per_minute=connection.requests_per_minute)) as fleet:
             _output.err.print(f"Dask's dashboard at {fleet.dashboard}")
             yield fleet

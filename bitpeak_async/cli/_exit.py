@@ -6,20 +6,20 @@ import asyncio
 import os
 import sqlite3
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any
 
 import typer
 
-from bitpeak_async.cli._output import print_error, show_report
+from bitpeak_async.cli._output import print_error
 from bitpeak_async.errors import (
     AuthenticationError,
     BitPeakError,
     PermissionDeniedError,
-    RequestTimeoutError,
 )
-from bitpeak_async.provisioning import Report, partial_report
+from bitpeak_async.provisioning import Conflict, Plan, Report, Unchanged
 
 
 class Exit(IntEnum):
@@ -31,37 +31,50 @@ class Exit(IntEnum):
     CHANGES_FAILED = 3
     KEY_REFUSED = 4
     UNRESOLVED = 5
+    HAS_CONFLICTS = 6
+    USAGE = 64  # EX_USAGE of sysexits.h
     INTERRUPTED = 130
 
 
-def run(command: Coroutine[Any, Any, Exit], *, as_json: bool) -> None:
+class UsageError(Exception):
+    """Options that do not go together, or one that is missing."""
+
+
+def run(command: Coroutine[Any, Any, Exit]) -> None:
     """Run a command and exit with its code; print errors as one line on stderr."""
     try:
-        code = asyncio.run(_with_report(command, as_json=as_json))
+        code = asyncio.run(command)
         sys.stdout.flush()
-    except BitPeakError as error:
-        print_error(str(error))
-        code = Exit.KEY_REFUSED if is_refused(error) else Exit.ERROR
+    except (BitPeakError, UsageError) as error:
+        print_error(str(error), type(error).__name__)
+        code = _code_of_error(error)
     except BrokenPipeError:
         # The reader is gone, as after ``| head``. Flushing at exit must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = Exit.ERROR
     except (OSError, sqlite3.Error) as error:
-        print_error(str(error))
+        print_error(str(error), type(error).__name__)
         code = Exit.ERROR
     except (KeyboardInterrupt, typer.Abort):
-        print_error("interrupted")
+        print_error("interrupted", "KeyboardInterrupt")
         code = Exit.INTERRUPTED
     raise typer.Exit(code)
 
 
-async def _with_report(command: Coroutine[Any, Any, Exit], *, as_json: bool) -> Exit:
+@contextmanager
+def reporting_errors() -> Iterator[None]:
+    """Print an error on stderr and exit with its code."""
     try:
-        return await command
-    except (asyncio.CancelledError, RequestTimeoutError) as error:
-        if (report := partial_report(error)) is not None:
-            show_report(report, as_json=as_json)
-        raise
+        yield
+    except (BitPeakError, UsageError) as error:
+        print_error(str(error), type(error).__name__)
+        raise typer.Exit(_code_of_error(error)) from None
+
+
+def _code_of_error(error: BitPeakError | UsageError) -> Exit:
+    if isinstance(error, UsageError):
+        return Exit.USAGE
+    return Exit.KEY_REFUSED if is_refused(error) else Exit.ERROR
 
 
 def is_refused(error: BitPeakError) -> bool:
@@ -78,3 +91,11 @@ def code_of(report: Report) -> Exit:
     if report.failed:
         return Exit.CHANGES_FAILED
     return Exit.UNRESOLVED if report.unresolved else Exit.DONE
+
+
+def code_of_plans(plans: Iterable[Plan]) -> Exit:
+    """Return the exit code of ``plan --exit-code``."""
+    kinds = {type(change) for plan in plans for change in plan.changes} - {Unchanged}
+    if not kinds:
+        return Exit.DONE
+    return Exit.HAS_CONFLICTS if kinds == {Conflict} else Exit.HAS_CHANGES

@@ -1,15 +1,24 @@
-"""What ``bitpeak export`` writes, and where."""
+"""``bitpeak export``: what it writes, and where."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from collections import defaultdict
+from contextlib import aclosing
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
+
+import typer
 
 from bitpeak_async import HandlerSpec, NotificationHandler, PlanError
-from bitpeak_async.provisioning.files import Format, dump_specs
+from bitpeak_async._bulk.identity import is_masked
+from bitpeak_async.cli import _output
+from bitpeak_async.cli._app import Json, command
+from bitpeak_async.cli._connection import Connection
+from bitpeak_async.cli._exit import Exit
+from bitpeak_async.provisioning.files import Format, dump_environ, dump_specs
 
 _SUFFIXES: Final[dict[str, Format]] = {
     ".yaml": "yaml",
@@ -20,7 +29,62 @@ _SUFFIXES: Final[dict[str, Format]] = {
 }
 
 
-def specs_of(
+@command("export", "export --output handlers.yaml --env-file handlers.env")
+async def export(
+    *,
+    output: Annotated[
+        Path | None, typer.Option(help="The file to write; by default stdout.")
+    ] = None,
+    file_format: Annotated[
+        Format | None,
+        typer.Option(
+            "--format", help="The format; by default that of the suffix of --output, else yaml."
+        ),
+    ] = None,
+    env_file: Annotated[
+        Path | None,
+        typer.Option(help="Write the secrets to this file, which only you can read."),
+    ] = None,
+    match: Annotated[
+        str, typer.Option(help="Only handlers whose name matches.", metavar="GLOB")
+    ] = "*",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Overwrite files.")] = False,
+    as_json: Json = False,
+    connection: Connection,
+) -> Exit:
+    """Write the server's handlers as a spec file, with ${NAME} for each secret."""
+    chosen = _format_of(output, file_format, as_json=as_json)
+    _refuse_paths(output, env_file, yes=yes)
+    async with (
+        connection.open() as bitpeak,
+        aclosing(bitpeak.notification_handlers.iterate()) as handlers,
+    ):
+        found = [handler async for handler in handlers if fnmatchcase(handler.name, match)]
+    specs, skipped = _specs_of(found, chosen)
+    for problem in skipped:
+        _output.print_error(f"skipped: {problem}")
+    seen: dict[str, str] = {}
+    ids = {handler.name: handler.id for handler in found}
+    text = dump_specs(specs, chosen, environ=seen, ids=ids)
+    environ = {name: "" if is_masked(value) else value for name, value in seen.items()}
+    hidden = sum(not value for value in environ.values())
+    if output is None:
+        _output.write_document(text)
+    else:
+        _replace(output, text)
+    if env_file is not None:
+        _replace(env_file, dump_environ(environ), is_private=True)
+    if output is not None and as_json:
+        _output.show_json(
+            {"handlers": len(specs), "secrets": len(environ), "secrets_not_returned": hidden}
+        )
+    counts = [(len(specs), "handler"), (len(environ), "secret")]
+    listed = ", ".join(_output.counted(*each) for each in counts)
+    _output.err.print(f"{listed}, {_output.counted(hidden, 'secret')} not returned")
+    return Exit.CHANGES_FAILED if skipped else Exit.DONE
+
+
+def _specs_of(
     handlers: list[NotificationHandler], chosen: Format
 ) -> tuple[list[HandlerSpec], list[str]]:
     """Return specs for handlers, and for each that no spec file can hold the reason."""
@@ -28,7 +92,7 @@ def specs_of(
     for handler in handlers:
         ids[handler.name].append(handler.id)
     skipped = [
-        f"{name!r}: several handlers have this name (ids {', '.join(map(str, numbers))})"
+        f"{name!r}: several handlers have this name (ids {', '.join(map(str, sorted(numbers)))})"
         for name, numbers in ids.items()
         if len(numbers) > 1
     ]
@@ -49,7 +113,7 @@ def specs_of(
     return specs, skipped
 
 
-def format_of(output: Path | None, wanted: Format | None, *, as_json: bool) -> Format:
+def _format_of(output: Path | None, wanted: Format | None, *, as_json: bool) -> Format:
     """Return the format to write, by the options or else by the suffix of the output file."""
     suffix = _SUFFIXES.get(output.suffix.lower()) if output is not None else None
     if output is not None and suffix is None:
@@ -60,7 +124,7 @@ def format_of(output: Path | None, wanted: Format | None, *, as_json: bool) -> F
     return suffix or wanted or ("json" if as_json else "yaml")
 
 
-def refuse_paths(output: Path | None, env_file: Path | None, *, yes: bool) -> None:
+def _refuse_paths(output: Path | None, env_file: Path | None, *, yes: bool) -> None:
     """Raise PlanError for files that are the same or, without ``yes``, exist already."""
     paths = [path for path in (output, env_file) if path is not None]
     if len({path.resolve() for path in paths}) < len(paths):
@@ -69,7 +133,7 @@ def refuse_paths(output: Path | None, env_file: Path | None, *, yes: bool) -> No
         raise PlanError(f"{' and '.join(taken)} would be overwritten; add --yes to allow it")
 
 
-def replace(path: Path, text: str, *, is_private: bool = False) -> None:
+def _replace(path: Path, text: str, *, is_private: bool = False) -> None:
     """Write a file atomically; only its owner can ever read a private one."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)

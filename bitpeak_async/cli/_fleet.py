@@ -8,16 +8,15 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-import typer
 from attrs import evolve
 
-from bitpeak_async import Pace, PlanError, PlanOptions
+from bitpeak_async import Pace, PlanOptions
 from bitpeak_async._secret import Secret
 from bitpeak_async.cli import _output
-from bitpeak_async.cli._connection import Connection, ask, is_interactive
+from bitpeak_async.cli._connection import Connection, confirmed, is_interactive
 from bitpeak_async.cli._dask import Dask
-from bitpeak_async.cli._exit import Exit, is_refused
-from bitpeak_async.errors import ConfigurationError
+from bitpeak_async.cli._exit import Exit, UsageError, code_of_plans, is_refused
+from bitpeak_async.cli._shared import Variables, replaced
 from bitpeak_async.fleet import (
     Account,
     Fleet,
@@ -30,20 +29,34 @@ from bitpeak_async.fleet._resolve import read_account_specs
 from bitpeak_async.provisioning.spec_files.document import refuse
 
 
-def count(files: Sequence[Path], accounts: Path) -> int:
-    """Return the number of desired handlers of all accounts.
+def read(files: Sequence[Path], accounts: Path, variables: Variables) -> list[Account]:
+    """Return the accounts of a file, whose spec files are in a folder.
 
     Raises:
-        PlanError: the accounts file or a spec file is invalid.
+        UsageError: other paths than one folder are given.
+        PlanError: the file is invalid.
     """
-    specs, problems = read_account_specs(_read(files, accounts))
+    if len(files) != 1 or not files[0].is_dir():
+        given = ", ".join(map(str, files))
+        raise UsageError(f"--accounts needs one folder that holds the spec files, not {given}")
+    found = read_accounts(accounts, files[0], environ=variables.environ().value)
+    return [variables.given_to(account) for account in found]
+
+
+def check(accounts: list[Account]) -> tuple[int, list[str]]:
+    """Return the number of desired handlers, and what is wrong with variables that are not set.
+
+    Raises:
+        PlanError: a spec file is invalid.
+    """
+    unset: dict[str, str] = {}
+    specs, problems = read_account_specs(accounts, unset)
     refuse(problems)
-    return sum(map(len, specs))
+    return sum(map(len, specs)), [*unset.values()]
 
 
 async def plan(
-    files: Sequence[Path],
-    accounts: Path,
+    accounts: list[Account],
     connection: Connection,
     *,
     planning: PlanOptions,
@@ -51,17 +64,16 @@ async def plan(
     as_json: bool,
 ) -> Exit:
     """Show what ``apply`` would change in each account."""
-    async with _targets(connection, _read(files, accounts)) as targets, _fleet(*targets) as fleet:
+    async with _targets(connection, accounts) as targets, _fleet(*targets) as fleet:
         planned = await fleet.plan(**planning)
-    _show_plan(planned, as_json=as_json)
+    _show_plan(planned, connection.place, as_json=as_json)
     if planned.errors:
         return _code_of_errors(planned)
-    return Exit.HAS_CHANGES if exit_code and not planned.is_empty else Exit.DONE
+    return code_of_plans(planned.plans.values()) if exit_code else Exit.DONE
 
 
 async def apply(
-    files: Sequence[Path],
-    accounts: Path,
+    accounts: list[Account],
     connection: Connection,
     *,
     planning: PlanOptions,
@@ -72,23 +84,26 @@ async def apply(
     dask: Dask,
 ) -> Exit:
     """Bring each account to its desired state."""
-    must_ask = is_interactive() and not (yes or connection.sandbox)
+    prunes = planning.get("prune") is not None
+    must_ask = (is_interactive() or prunes) and not (yes or connection.sandbox)
     if dask.is_wanted and must_ask:
-        raise PlanError(
+        raise UsageError(
             "--dask cannot ask for confirmation: check 'bitpeak plan --accounts', then add --yes"
         )
     open_fleet = dask.open if dask.is_wanted else _fleet
     async with (
-        _targets(connection, _read(files, accounts)) as targets,
+        _targets(connection, accounts) as targets,
         open_fleet(*targets) as fleet,
     ):
         planned = None
         if must_ask and isinstance(fleet, Fleet):
-            if as_json:
-                raise PlanError("--json cannot ask for confirmation: add --yes")
             planned = await fleet.plan(**planning)
-            _show_plan(planned, as_json=False)
-            if not planned.is_empty and not ask(lambda: typer.confirm("Apply?", err=True)):
+            if not as_json:
+                _show_plan(planned, connection.place, as_json=False)
+            deletes = any(plan.deletes for plan in planned.plans.values())
+            if not planned.is_empty and not confirmed(
+                f"Apply to {connection.place}?", is_required=deletes, as_json=as_json
+            ):
                 _output.print_error("nothing was changed")
                 return Exit.ERROR
         write: Callable[..., Awaitable[FleetReport]] = partial(fleet.provision, **planning)
@@ -103,17 +118,10 @@ async def apply(
                     force=force,
                 )
         except FleetCancelledError as cancelled:
-            _show_report(cancelled.report, as_json=as_json)
+            _show_report(cancelled.report, connection.place, as_json=as_json)
             raise
-    _show_report(report, as_json=as_json)
+    _show_report(report, connection.place, as_json=as_json)
     return _code_of(report)
-
-
-def _read(files: Sequence[Path], accounts: Path) -> list[Account]:
-    if len(files) != 1 or not files[0].is_dir():
-        given = ", ".join(map(str, files))
-        raise PlanError(f"--accounts needs one folder that holds the spec files, not {given}")
-    return read_accounts(accounts, files[0])
 
 
 @asynccontextmanager
@@ -122,7 +130,7 @@ async def _targets(
 ) -> AsyncGenerator[tuple[Connection, list[Account]], None]:
     """Yield both, changed to use a sandbox if ``--sandbox`` was given."""
     if connection.deadline is not None:
-        raise ConfigurationError(
+        raise UsageError(
             "--deadline does not work with --accounts: it would include waits for other accounts"
         )
     if not connection.sandbox:
@@ -132,7 +140,7 @@ async def _targets(
 
     keys = [f"sandbox-key-{number}" for number in range(len(accounts))]
     sandboxed = [
-        Account(account.name, key, account.spec_files, pace=account.pace, source=account.source)
+        replaced(account, api_key=key, base_url=None)
         for account, key in zip(accounts, keys, strict=True)
     ]
     async with Sandbox(api_keys=keys) as server:
@@ -142,23 +150,27 @@ async def _targets(
 
 def _fleet(connection: Connection, accounts: list[Account]) -> Fleet:
     fleet_of = partial(
-        Fleet, accounts, base_url=connection.base_url, pace_store=connection.pace_store()
+        Fleet,
+        accounts,
+        base_url=connection.base_url,
+        allow_insecure=connection.allow_insecure,
+        pace_store=connection.pace_store(),
     )
-    if connection.concurrency is not None:
-        fleet_of = partial(fleet_of, in_flight=connection.concurrency)
-    return fleet_of(pace=Pace(requests_per_minute=connection.rate))
+    if connection.in_flight is not None:
+        fleet_of = partial(fleet_of, in_flight=connection.in_flight)
+    return fleet_of(pace=Pace(requests_per_minute=connection.requests_per_minute))
 
 
-def _show_plan(planned: FleetPlan, *, as_json: bool) -> None:
+def _show_plan(planned: FleetPlan, place: str, *, as_json: bool) -> None:
     if not as_json:
-        _output.show_diff(str(planned))
+        _output.show_diff(str(planned), place)
         return
     plans = {name: json.loads(plan.to_json()) for name, plan in planned.plans.items()}
     errors = {name: _output.error_json(error) for name, error in planned.errors.items()}
     _output.show_json({"summary": planned.summary, "accounts": plans, "errors": errors})
 
 
-def _show_report(report: FleetReport, *, as_json: bool) -> None:
+def _show_report(report: FleetReport, place: str, *, as_json: bool) -> None:
     if as_json:
         accounts = {
             account.account: {
@@ -168,7 +180,9 @@ def _show_report(report: FleetReport, *, as_json: bool) -> None:
             }
             for account in report
         }
-        _output.show_json({"summary": report.summary, "ok": report.ok, "accounts": accounts})
+        _output.show_json(
+            {"server": place, "summary": report.summary, "ok": report.ok, "accounts": accounts}
+        )
         return
     for account in report:
         for outcome in account.report.outcomes if account.report else ():
@@ -178,7 +192,7 @@ def _show_report(report: FleetReport, *, as_json: bool) -> None:
     *lines, summary = str(report).splitlines()
     for line in lines:
         _output.show(line)
-    _output.show(summary, "bold")
+    _output.show(f"{summary} on {place}", "bold")
 
 
 def _code_of(report: FleetReport) -> Exit:

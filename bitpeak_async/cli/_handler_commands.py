@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from bitpeak_async import ConfigurationError, InvalidRequestError
+from bitpeak_async import InvalidRequestError, ReplyError, settings_from_dict
+from bitpeak_async._bulk.identity import not_taken
 from bitpeak_async.cli import _output
 from bitpeak_async.cli._app import Json, Yes, command
-from bitpeak_async.cli._connection import Connection, ask, is_interactive
+from bitpeak_async.cli._connection import Connection, confirmed, is_interactive
 from bitpeak_async.cli._exit import Exit
-from bitpeak_async.provisioning.files import read_settings
+from bitpeak_async.cli._shared import Variables, pairs
+from bitpeak_async.provisioning.spec_files.environment import expand
 
 Id = Annotated[int, typer.Argument(help="The handler's id.", metavar="ID")]
 Type = Annotated[str | None, typer.Option("--type", help="A type such as email or slack.")]
@@ -50,10 +52,11 @@ async def create(
     handler_type: Annotated[str, typer.Option("--type", help="A type such as email or slack.")],
     fields: Set = None,
     as_json: Json = False,
+    variables: Variables,
     connection: Connection,
 ) -> Exit:
     """Create a handler and show its id. Pass secrets in the environment, not in arguments."""
-    settings = read_settings(handler_type, _pairs(fields))
+    settings = settings_from_dict(handler_type, _expanded(fields, variables))
     async with connection.open() as bitpeak:
         handler_id = await bitpeak.notification_handlers.create(name, settings)
         _show_id("created", handler_id, as_json=as_json)
@@ -71,15 +74,23 @@ async def update(
         bool | None, typer.Option("--enable/--disable", help="Whether alerts are delivered.")
     ] = None,
     as_json: Json = False,
+    variables: Variables,
     connection: Connection,
 ) -> Exit:
     """Update the given fields of a handler. --type requires all settings of that type."""
-    pairs = _pairs(fields)
-    settings = read_settings(handler_type, pairs) if handler_type or pairs else None
+    given = _expanded(fields, variables)
+    # Single fields are a mapping: what is no field of a type, update() refuses by name.
+    settings: Any = settings_from_dict(handler_type, given) if handler_type else given or None
     async with connection.open() as bitpeak:
-        await bitpeak.notification_handlers.update(
-            handler_id, name=name, settings=settings, is_enabled=is_enabled
-        )
+        handlers = bitpeak.notification_handlers
+        await handlers.update(handler_id, name=name, settings=settings, is_enabled=is_enabled)
+        if given and not handler_type:
+            handler = await handlers.get(handler_id)
+            if ignored := not_taken(given, handler.settings):
+                raise ReplyError(
+                    f"the server did not take {', '.join(ignored)}: handler {handler_id} is of "
+                    f"type {handler.type}; --type changes it"
+                )
         _show_id("updated", handler_id, as_json=as_json)
     return Exit.DONE
 
@@ -91,10 +102,10 @@ async def delete(
     """Delete a handler; ask first on a terminal."""
     async with connection.open() as bitpeak:
         handlers = bitpeak.notification_handlers
-        if is_interactive() and not yes:
-            handler = await handlers.get(handler_id)
-            question = _output.printable(f"Delete {handler.name!r}?")
-            if not ask(lambda: typer.confirm(question, err=True)):
+        if not (yes or connection.sandbox):
+            name = (await handlers.get(handler_id)).name if is_interactive() else ""
+            question = f"Delete {name!r} from {connection.place}?"
+            if not confirmed(question, is_required=True, as_json=as_json):
                 _output.print_error("nothing was deleted")
                 return Exit.ERROR
         await handlers.delete(handler_id)
@@ -109,13 +120,12 @@ def _show_id(what: str, handler_id: int, *, as_json: bool) -> None:
         _output.show(f"{what} {handler_id}")
 
 
-def _pairs(fields: list[str] | None) -> dict[str, str]:
-    pairs = {}
-    for field in fields or []:
-        name, equals, value = field.partition("=")
-        if not (equals and name.isidentifier()):
-            raise ConfigurationError("--set takes FIELD=VALUE, such as --set email=a@example.com")
-        if name in pairs:
-            raise InvalidRequestError(f"--set {name} is given twice", argument=name)
-        pairs[name] = value
-    return pairs
+def _expanded(fields: list[str] | None, variables: Variables) -> dict[str, str]:
+    """Return what ``--set`` gives, with the values of variables."""
+    expanded = {}
+    for name, text in pairs("--set", fields).items():
+        try:
+            expanded[name] = expand(text, variables.environ().value)
+        except ValueError as error:
+            raise InvalidRequestError(f"--set {name}: {error}", argument=name) from None
+    return expanded

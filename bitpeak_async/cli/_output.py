@@ -6,16 +6,14 @@ import json
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
 from contextlib import aclosing, contextmanager
-from typing import Any
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 from rich.text import Text
 
-from bitpeak_async import BitPeakError, NotificationHandler, Outcome, Plan, Report
-from bitpeak_async.provisioning.changes import masked_fields, shown_fields
+from bitpeak_async import BitPeakError, NotificationHandler, Outcome, Plan, Report, to_dict
+from bitpeak_async.settings import shown_fields
 
 # A pipe has no width, so its rows must not be folded.
 out = Console(highlight=False, soft_wrap=True, width=None if Console().is_terminal else 10_000)
@@ -29,6 +27,11 @@ _COLUMNS = ("id", "type", "name", "enabled", "last delivery", "settings")
 def printable(text: str) -> str:
     """Return text with control characters escaped, so that names cannot control the terminal."""
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return such as ``"1 handler"`` or ``"2 handlers"``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def show(text: str, style: str = "") -> None:
@@ -62,45 +65,57 @@ def _json(document: object) -> str:
     return json.dumps(document, indent=2, ensure_ascii=not is_utf8)
 
 
-def print_error(text: str) -> None:
-    """Print an error."""
-    err.print(Text("Error: ", "bold red") + Text(printable(text)))
+_state = {"json": False}
 
 
-@contextmanager
-def reporting_errors() -> Iterator[None]:
-    """Print an error of the SDK on stderr and exit with code 1."""
-    try:
-        yield
-    except BitPeakError as error:
-        print_error(str(error))
-        raise typer.Exit(1) from None
+def use_json_for_errors(*, wanted: bool) -> None:
+    """Print errors as JSON from now on, or as text."""
+    _state["json"] = wanted
 
 
-def show_plan(plan: Plan, *, as_json: bool) -> None:
+def errors_are_json() -> bool:
+    """Return whether errors are to be JSON."""
+    return _state["json"]
+
+
+def print_error(text: str, kind: str = "Error") -> None:
+    """Print an error; as JSON, in one line.
+
+    Args:
+        text: what is wrong.
+        kind: the name of the error's class, for programs.
+    """
+    if errors_are_json():
+        err.print(Text(json.dumps({"error": {"type": kind, "message": text}})))
+    else:
+        err.print(Text("Error: ", "bold red") + Text(printable(text)))
+
+
+def show_plan(plan: Plan, place: str, *, as_json: bool) -> None:
     """Print a plan as JSON or as a coloured diff."""
     if as_json:
         show_json(json.loads(plan.to_json()))
         return
-    show_diff(str(plan))
+    show_diff(str(plan), place)
 
 
-def show_diff(diff: str) -> None:
-    """Print a diff, each line in the colour of its sign."""
+def show_diff(diff: str, place: str) -> None:
+    """Print the server's place and a diff, each line in the colour of its sign."""
+    show(f"Server: {place}")
     for line in diff.splitlines():
         show(line, _STYLES.get(line[:1], ""))
 
 
-def show_report(report: Report, *, as_json: bool) -> None:
+def show_report(report: Report, place: str, *, as_json: bool) -> None:
     """Print failed and unresolved changes, then the counts."""
     if as_json:
-        show_json(report_json(report))
+        show_json({"server": place, **report_json(report)})
         return
     for outcome in (*report.failed, *report.unresolved):
         show(f"! {outcome.change.name!r}: {outcome.error}", "red")
     for warning in report.warnings:
         show(f"? {warning}", _STYLES["?"])
-    show(report.summary, "bold")
+    show(f"{report.summary} on {place}", "bold")
     if not report.is_verified:
         show("Not verified: the outcomes are what the replies said.", _STYLES["?"])
 
@@ -134,7 +149,7 @@ def _outcome(outcome: Outcome) -> dict[str, object]:
 def show_handler(handler: NotificationHandler, *, as_json: bool) -> None:
     """Print one handler with its secrets masked."""
     if as_json:
-        show_json(handler_json(handler))
+        show_json(to_dict(handler))
         return
     for name, cell in zip(_COLUMNS, _escaped(_row(handler)), strict=True):
         show(f"{name + ':':15} {cell}")
@@ -156,7 +171,7 @@ async def _show_handlers(handlers: AsyncIterable[NotificationHandler], *, as_jso
     if as_json:
         separator = "[\n"
         async for handler in handlers:
-            write(separator + _json(handler_json(handler)))
+            write(separator + _json(to_dict(handler)))
             separator = ",\n"
         write("[]\n" if separator == "[\n" else "\n]\n")
     elif out.is_terminal and out.width < _NARROW:
@@ -188,20 +203,6 @@ def _row(handler: NotificationHandler) -> tuple[str, ...]:
 
 def _escaped(cells: Iterable[str]) -> Iterator[str]:
     return (printable(cell).replace("\n", "\\n") for cell in cells)
-
-
-def handler_json(handler: NotificationHandler) -> dict[str, Any]:
-    """Return a handler as JSON data in the API's terms, secrets masked."""
-    used = handler.last_datetime
-    return {
-        "id": handler.id,
-        "type": handler.type,
-        "name": handler.name,
-        "settings": masked_fields(handler.settings),
-        "is_enabled": handler.is_enabled,
-        "last_datetime": used and used.isoformat(),
-        "datetime": handler.datetime.isoformat(),
-    }
 
 
 @contextmanager

@@ -5,23 +5,32 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from contextlib import aclosing
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
-from bitpeak_async import BitPeak, HandlerSpec, Plan, PlanError, PlanOptions
-from bitpeak_async._bulk.identity import is_masked
-from bitpeak_async.cli import _export, _fleet, _output
+from bitpeak_async import (
+    BitPeak,
+    HandlerSpec,
+    Plan,
+    PlanError,
+    PlanOptions,
+    RequestTimeoutError,
+    partial_report,
+)
+from bitpeak_async.cli import _export, _fleet, _output  # noqa: F401 - _export registers
 from bitpeak_async.cli._app import Json, Yes, command
-from bitpeak_async.cli._connection import Connection, ask, is_interactive
+from bitpeak_async.cli._connection import Connection, confirmed
 from bitpeak_async.cli._dask import Dask
-from bitpeak_async.cli._exit import Exit, code_of
-from bitpeak_async.provisioning.files import Format, dump_environ, dump_specs, read_specs
+from bitpeak_async.cli._exit import Exit, UsageError, code_of, code_of_plans
+from bitpeak_async.cli._shared import Variables
+from bitpeak_async.provisioning.files import read_specs
+from bitpeak_async.provisioning.spec_files.document import refuse
+from bitpeak_async.provisioning.spec_files.loader import SpecLoader
 
-SpecLoader = Annotated[
+SpecFiles = Annotated[
     list[Path],
     typer.Argument(help="YAML, TOML, JSON or CSV files of handlers, or folders of them."),
 ]
@@ -49,33 +58,38 @@ ResendSecrets = Annotated[
 
 @command("plan", "plan handlers.yaml --prune 'team-a *'")
 async def plan(
-    files: SpecLoader,
+    files: SpecFiles,
     *,
     accounts: Accounts = None,
     prune: Prune = None,
     resend_secrets: ResendSecrets = None,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit with 2 if anything would change.")
+        bool, typer.Option("--exit-code", help="Exit with 2 for changes, 6 for conflicts only.")
     ] = False,
     as_json: Json = False,
+    variables: Variables,
     connection: Connection,
 ) -> Exit:
     """Show what apply would change. Reads only. Its JSON is the input of apply --plan."""
     planning: PlanOptions = {"prune": prune, "resend_secrets": resend_secrets}
     if accounts is not None:
         return await _fleet.plan(
-            files, accounts, connection, planning=planning, exit_code=exit_code, as_json=as_json
+            _fleet.read(files, accounts, variables),
+            connection,
+            planning=planning,
+            exit_code=exit_code,
+            as_json=as_json,
         )
-    specs = read_specs(*files)
+    specs = read_specs(*files, environ=variables.environ().value)
     async with connection.open() as bitpeak:
         planned = await bitpeak.plan(specs, **planning)
-        _output.show_plan(planned, as_json=as_json)
-    return Exit.HAS_CHANGES if exit_code and not planned.is_empty else Exit.DONE
+        _output.show_plan(planned, connection.place, as_json=as_json)
+    return code_of_plans([planned]) if exit_code else Exit.DONE
 
 
 @command("apply", "apply handlers.yaml --sandbox")
 async def apply(
-    files: SpecLoader,
+    files: SpecFiles,
     *,
     accounts: Accounts = None,
     prune: Prune = None,
@@ -108,19 +122,19 @@ async def apply(
     ] = False,
     yes: Yes = False,
     as_json: Json = False,
+    variables: Variables,
     connection: Connection,
 ) -> Exit:
     """Bring the server to the state that FILES describe. Repeated runs change only what differs."""
     planning: PlanOptions = {"prune": prune, "resend_secrets": resend_secrets}
     where = Dask(is_wanted=dask, scheduler=scheduler, workers=workers, send_keys=send_keys)
     if dask and accounts is None:
-        raise PlanError("--dask needs --accounts")
+        raise UsageError("--dask needs --accounts")
     if accounts is not None:
         if reviewed is not None:
-            raise PlanError("--plan does not work with --accounts")
+            raise UsageError("--plan does not work with --accounts")
         return await _fleet.apply(
-            files,
-            accounts,
+            _fleet.read(files, accounts, variables),
             connection,
             planning=planning,
             max_deletes=max_deletes,
@@ -129,27 +143,31 @@ async def apply(
             as_json=as_json,
             dask=where,
         )
-    specs = read_specs(*files)
+    specs = read_specs(*files, environ=variables.environ().value)
     async with connection.open() as bitpeak:
         planned = await _planned(bitpeak, specs, planning, reviewed)
         if not as_json:
-            _output.show_plan(planned, as_json=False)
-        if is_interactive() and not (planned.is_empty or yes or connection.sandbox):
-            if as_json:
-                raise PlanError("--json cannot ask for confirmation: add --yes")
-            if not ask(lambda: typer.confirm("Apply?", err=True)):
-                _output.print_error("nothing was changed")
-                return Exit.ERROR
+            _output.show_plan(planned, connection.place, as_json=False)
+        if not (planned.is_empty or yes or connection.sandbox) and not confirmed(
+            f"Apply to {connection.place}?", is_required=bool(planned.deletes), as_json=as_json
+        ):
+            _output.print_error("nothing was changed")
+            return Exit.ERROR
         if planned.is_empty and reviewed is None and not as_json:
             return Exit.DONE
-        with _output.progress(len(planned.changes)) as on_outcome:
-            report = await bitpeak.apply(
-                planned,
-                on_outcome=on_outcome,
-                max_deletes=max_deletes,
-                force=force,
-            )
-        _output.show_report(report, as_json=as_json)
+        try:
+            with _output.progress(len(planned.changes)) as on_outcome:
+                report = await bitpeak.apply(
+                    planned,
+                    on_outcome=on_outcome,
+                    max_deletes=max_deletes,
+                    force=force,
+                )
+        except (asyncio.CancelledError, RequestTimeoutError) as error:
+            if (partial := partial_report(error)) is not None:
+                _output.show_report(partial, connection.place, as_json=as_json)
+            raise
+        _output.show_report(report, connection.place, as_json=as_json)
         if connection.sandbox and not as_json:
             again = await bitpeak.plan(specs)
             _output.show(f"Planned again: {again.summary}", "bold")
@@ -164,7 +182,7 @@ async def _planned(
     for option, value in planning.items():
         if value is not None:
             flag = "--" + option.replace("_", "-")
-            raise PlanError(f"{flag} is part of the plan already: give it to bitpeak plan")
+            raise UsageError(f"{flag} is part of the plan already: give it to bitpeak plan")
     return Plan.from_json(_content(reviewed), specs)
 
 
@@ -176,75 +194,41 @@ def _content(file: Path) -> bytes:
 
 
 @command("check", "check handlers.yaml")
-async def check(files: SpecLoader, *, accounts: Accounts = None, as_json: Json = False) -> Exit:
-    """Check FILES for mistakes, without a server."""
-    problems: tuple[str, ...] = ()
+async def check(
+    files: SpecFiles,
+    *,
+    accounts: Accounts = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Variables that are not set are mistakes too.")
+    ] = False,
+    as_json: Json = False,
+    variables: Variables,
+) -> Exit:
+    """Check FILES for mistakes, without a server and without secrets."""
     count = 0
+    unset: list[str] = []
     try:
-        count = len(read_specs(*files)) if accounts is None else _fleet.count(files, accounts)
+        if accounts is None:
+            found = SpecLoader(variables.environ()).read(files)
+            count, unset = len(found.specs), [*found.unset.values()]
+            refuse(each for each in found.problems if strict or each not in unset)
+        else:
+            count, unset = _fleet.check(_fleet.read(files, accounts, variables))
+            refuse(unset if strict else ())
+        problems: tuple[str, ...] = ()
     except PlanError as error:
         problems = error.problems
         if not as_json:
             raise
     if as_json:
-        _output.show_json({"ok": not problems, "handlers": count, "problems": problems})
-    else:
-        _output.show(f"{count} handlers, no problem found")
-    return Exit.ERROR if problems else Exit.DONE
-
-
-@command("export", "export --output handlers.yaml --env-file handlers.env")
-async def export(
-    *,
-    output: Annotated[
-        Path | None, typer.Option(help="The file to write; by default stdout.")
-    ] = None,
-    file_format: Annotated[
-        Format | None,
-        typer.Option(
-            "--format", help="The format; by default that of the suffix of --output, else yaml."
-        ),
-    ] = None,
-    env_file: Annotated[
-        Path | None,
-        typer.Option(help="Write the secrets to this file, which only you can read."),
-    ] = None,
-    match: Annotated[
-        str, typer.Option(help="Only handlers whose name matches.", metavar="GLOB")
-    ] = "*",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Overwrite files.")] = False,
-    as_json: Json = False,
-    connection: Connection,
-) -> Exit:
-    """Write the server's handlers as a spec file, with ${NAME} for each secret."""
-    chosen = _export.format_of(output, file_format, as_json=as_json)
-    _export.refuse_paths(output, env_file, yes=yes)
-    async with (
-        connection.open() as bitpeak,
-        aclosing(bitpeak.notification_handlers.iterate()) as handlers,
-    ):
-        found = [handler async for handler in handlers if fnmatchcase(handler.name, match)]
-    specs, skipped = _export.specs_of(found, chosen)
-    for problem in skipped:
-        _output.print_error(f"skipped: {problem}")
-    seen: dict[str, str] = {}
-    text = dump_specs(specs, chosen, environ=seen)
-    environ = {name: "" if is_masked(value) else value for name, value in seen.items()}
-    counts = {
-        "handlers": len(specs),
-        "secrets": len(environ),
-        "secrets not returned": sum(not value for value in environ.values()),
-    }
-    if output is None:
-        _output.write_document(text)
-    else:
-        _export.replace(output, text)
-    if env_file is not None:
-        _export.replace(env_file, dump_environ(environ), is_private=True)
-    if output is not None and as_json:
-        _output.show_json({name.replace(" ", "_"): count for name, count in counts.items()})
-    _output.err.print(", ".join(f"{count} {name}" for name, count in counts.items()))
-    return Exit.CHANGES_FAILED if skipped else Exit.DONE
+        _output.show_json(
+            {"ok": not problems, "handlers": count, "problems": problems, "unset": unset}
+        )
+        return Exit.ERROR if problems else Exit.DONE
+    for line in unset:
+        _output.err.print(Text(f"Note: {_output.printable(line)}"))
+    _output.show(f"{_output.counted(count, 'handler')}, no problem found")
+    return Exit.DONE
 
 
 @command("sandbox", "sandbox --port 8080 --database handlers.db")

@@ -126,17 +126,30 @@ def checked_accounts(accounts: Iterable[Account]) -> tuple[Account, ...]:
 
 
 def read_account_specs(
-    accounts: Iterable[Account],
+    accounts: Iterable[Account], unset: dict[str, str] | None = None
 ) -> tuple[list[tuple[HandlerSpec, ...]], list[str]]:
-    """Return the specs of each account, and all problems; each file is read once."""
+    """Return the specs of each account, and all problems; each file is read once.
+
+    Args:
+        accounts: whose files are read.
+        unset: filled with variables that are not set → the problem; without it, a problem too.
+    """
     files = SpecLoader(Secret(os.environ))
     specs: list[tuple[HandlerSpec, ...]] = []
     problems: list[str] = []
     accounts_by_problem = defaultdict[str, list[Account]](list)
+    missing: dict[str, str] = {} if unset is None else unset
     for account in accounts:
-        found = files.read(account.spec_files)
+        variables = Secret(tuple(sorted(account.variables.items())))
+        found = files.read(account.spec_files, variables)
+        skipped = {
+            problem
+            for name, problem in found.unset.items()
+            if missing.setdefault(name, problem) != problem or unset is not None
+        }
         for problem in found.problems:
-            accounts_by_problem[problem].append(account)
+            if problem not in skipped:
+                accounts_by_problem[problem].append(account)
         specs.append(found.specs + account.specs if account.specs else found.specs)
         if not found.problems and account.specs:
             problems += _spec_problems(account, specs[-1])

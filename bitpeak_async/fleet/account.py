@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from attrs import field, frozen
 
@@ -13,6 +14,7 @@ from bitpeak_async._secret import Secret, hides
 from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.fleet.keys import KeySource, LiteralKey
 from bitpeak_async.options import Pace
+from bitpeak_async.provisioning.spec_files.variables import check_environ
 from bitpeak_async.records import HandlerSpec
 
 __all__ = ["Account"]
@@ -31,6 +33,7 @@ class Account:
             when needed; accounts may share them.
         base_url: by default the fleet's.
         pace: by default the fleet's.
+        variables: name → value, for ``${NAME}`` in its spec files; they precede the environment.
         source: where it was defined, for errors, such as ``"accounts.yaml:3"``.
 
     Raises:
@@ -43,9 +46,10 @@ class Account:
     spec_files: tuple[Path, ...]
     base_url: str | None
     pace: Pace | None
+    variables: Mapping[str, str] = field(hash=False)
     source: str = field(eq=False)
 
-    @hides("api_key")
+    @hides("api_key", "variables")
     def __init__(
         self,
         name: str,
@@ -54,6 +58,7 @@ class Account:
         *,
         base_url: str | None = None,
         pace: Pace | None = None,
+        variables: Mapping[str, str] = MappingProxyType({}),
         source: str = "",
     ) -> None:
         given: Secret[str | KeySource] = Secret.of(api_key)
@@ -73,10 +78,12 @@ class Account:
             check_type(f"{who}: pace", pace, Pace)
         if base_url is not None:
             check_type(f"{who}: base_url", base_url, str)
+        given_variables: Secret[Mapping[str, str]] = Secret.of(variables)
+        check_environ(given_variables, f"{who}: variables")
         handlers, files = _sorted(who, specs)
         # pyright does not know what attrs adds.
         self.__attrs_init__(  # pyright: ignore[reportAttributeAccessIssue]
-            name, key, handlers, files, base_url, pace, source
+            name, key, handlers, files, base_url, pace, {**given_variables.value}, source
         )
 
     def __repr__(self) -> str:
@@ -92,7 +99,13 @@ class Account:
     def with_specs(self, specs: Iterable[HandlerSpec | str | os.PathLike[str]]) -> Account:
         """Return the same account with other specs, for example a part of its own."""
         return Account(
-            self.name, self.key, specs, base_url=self.base_url, pace=self.pace, source=self.source
+            self.name,
+            self.key,
+            specs,
+            base_url=self.base_url,
+            pace=self.pace,
+            variables=self.variables,
+            source=self.source,
         )
 
 

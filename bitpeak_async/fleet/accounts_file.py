@@ -10,6 +10,7 @@
       base_url: https://bitpeak.example.com/api
       requests_per_minute: 600
       in_flight: 8
+      variables: {REGION: eu}
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NewType, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from bitpeak_async._checks import check_number
 from bitpeak_async._secret import Secret, hides
-from bitpeak_async._structure import Keys, problems, strict_converter
+from bitpeak_async._structure import Keys, file_kind, problems, strict_converter
 from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.keys import EnvironmentKey, FileKey, KeySource, LiteralKey
@@ -34,10 +35,9 @@ from bitpeak_async.options import Pace
 from bitpeak_async.provisioning.spec_files.document import (
     Document,
     UnusableFileError,
-    kind,
     refuse,
 )
-from bitpeak_async.provisioning.spec_files.environment import expand_value
+from bitpeak_async.provisioning.spec_files.environment import UnsetError, expand_value
 from bitpeak_async.provisioning.spec_files.paths import find_specs, read_document
 
 __all__ = ["read_accounts"]
@@ -61,7 +61,8 @@ def read_accounts(
     to the file. Keys are not read here. ``specs`` is a path or a list of paths of spec files and
     folders, relative to ``specs_dir``; by default the file there of the account's name, such as
     ``acme.yaml``, or the folder of that name. ``base_url``, ``requests_per_minute`` and
-    ``in_flight`` override the fleet's.
+    ``in_flight`` override the fleet's. ``variables`` are for ``${NAME}`` in the account's spec
+    files, where they precede the environment.
 
     Args:
         file: its path.
@@ -101,6 +102,7 @@ class _Entry:
     base_url: str = ""
     requests_per_minute: float = 0
     in_flight: int = 0
+    variables: dict[str, str | None] = field(factory=dict)
 
 
 class _AccountReader:
@@ -124,6 +126,7 @@ class _AccountReader:
             KeySource | None: self._api_key,
             FileKey | None: lambda data: FileKey(self._folder / self._text(data)),
             _Paths: self._paths,
+            str | None: self._variable,
         }
         for cls, hook in hooks.items():
             self._converter.register_structure_hook(cls, partial(_call, hook))
@@ -134,7 +137,7 @@ class _AccountReader:
 
     def _account(self, keys: Keys, item: Any) -> Account | None:
         if not isinstance(item, dict):
-            self._document.add(keys, f"must be a mapping, not {kind(item)}")
+            self._document.add(keys, f"must be a mapping, not {file_kind(item)}")
             return None
         name = self._unique_name(keys, item)
         given = [key for key in ("api_key", "api_key_file") if key in item]
@@ -157,8 +160,15 @@ class _AccountReader:
         if entry.requests_per_minute or entry.in_flight:
             rate = entry.requests_per_minute or None
             pace = Pace(in_flight=entry.in_flight or Pace().in_flight, requests_per_minute=rate)
-        url, where = entry.base_url or None, self._document.at(keys)
-        return Account(name, key, specs, base_url=url, pace=pace, source=where)
+        return Account(
+            name,
+            key,
+            specs,
+            base_url=entry.base_url or None,
+            pace=pace,
+            variables={each: text for each, text in entry.variables.items() if text is not None},
+            source=self._document.at(keys),
+        )
 
     def _unique_name(self, keys: Keys, item: Mapping[str, Any]) -> str:
         """Return the name, also of an account that has problems, or an empty one."""
@@ -186,6 +196,13 @@ class _AccountReader:
 
     def _text(self, data: object) -> str:
         return expand_value(data, self._environ.value)
+
+    def _variable(self, data: object) -> str | None:
+        """Return a variable's value; None if it needs one that is not set, as it then is not."""
+        try:
+            return self._text(data)
+        except UnsetError:
+            return None
 
     def _api_key(self, data: object) -> KeySource:
         if isinstance(data, str) and (variable := _VARIABLE.fullmatch(data)):

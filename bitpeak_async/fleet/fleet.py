@@ -60,7 +60,7 @@ class Fleet:
         ConfigurationError: an argument is unusable, or accounts share a name; it names each.
     """
 
-    @hides("proxy")
+    @hides("proxy", "headers")
     def __init__(
         self,
         accounts: Iterable[Account] = (),

@@ -1,4 +1,4 @@
-"""Desired handlers → the server's state, in two steps: a plan to read, then its application."""
+"""Bring the server to a desired state in two steps: make a plan, then apply it."""
 
 from bitpeak_async.provisioning.changes import (
     Change,

@@ -1,4 +1,4 @@
-"""Changes → outcomes: a plan is carried out, and then checked against a listing."""
+"""Apply a plan, and check the outcomes against a listing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from bitpeak_async.errors import (
     RequestTimeoutError,
 )
 from bitpeak_async.events import OutcomeKnown, notify
-from bitpeak_async.notification_handlers import NotificationHandlers
 from bitpeak_async.provisioning.changes import (
     Change,
     Conflict,
@@ -36,22 +35,22 @@ from bitpeak_async.provisioning.changes import (
 from bitpeak_async.provisioning.plan import Plan
 from bitpeak_async.provisioning.report import Outcome, Report, Result
 
-_Deletion: TypeAlias = tuple[int, Delete]  # with its place in the plan
+_Deletion: TypeAlias = tuple[int, Delete]  # its index in the plan, and the change
 
 
 async def apply_plan(
-    handlers: NotificationHandlers,
     plan: Plan,
     driver: Driver,
     *,
     on_outcome: Callable[[Outcome], object] | None = None,
     grace: float = 0.0,
 ) -> Report:
-    """Carry a plan out; see ``BitPeak.apply``. The ``driver``'s ledger knows what exists.
+    """Apply a plan; see ``BitPeak.apply``. The ledger of ``driver`` knows the existing handlers.
 
-    Deletions come last: what is renamed in the specs is created before it is deleted.
+    Deletions come last, so a handler with a new name in the specs is created before the old one is
+    deleted.
     """
-    run = _Run(handlers, plan, driver, on_outcome)
+    run = _Run(plan, driver, on_outcome)
     try:
         await driver.finish(run.carry_out(), grace)
     except (asyncio.CancelledError, RequestTimeoutError) as error:
@@ -63,9 +62,8 @@ async def apply_plan(
 
 @define(eq=False)
 class _Run:
-    """The outcomes of a plan as they come in."""
+    """The outcomes of a plan as they become known."""
 
-    handlers: NotificationHandlers
     plan: Plan
     driver: Driver
     on_outcome: Callable[[Outcome], object] | None
@@ -91,7 +89,7 @@ class _Run:
         self.is_verified = self.driver.ledger.is_verified
 
     def _begin(self) -> list[Entry]:
-        """Record what writes nothing; return what does. If anything does, all is verified."""
+        """Record no-ops, and return the changes that write; if there are any, verify all."""
         with gc_paused():
             self._outcomes = [_untouched(change) for change in self.plan.changes]
         for outcome in self._outcomes:
@@ -121,7 +119,7 @@ class _Run:
         self.is_verified = False
 
     def _note(self, entry: Entry) -> None:
-        """Record what is known of an entry; what is in doubt comes later."""
+        """Record the outcome of an entry unless it is still in doubt."""
         if not entry.is_settled and (entry.lost or entry.next_action()):
             return
         place = self._places[id(entry)]
@@ -152,7 +150,7 @@ class _Run:
     # Deletions
 
     def _deletes(self) -> list[_Deletion]:
-        """Return what is to be deleted: nothing, unless all that was to be written is there."""
+        """Return the deletions to make: none if a write failed."""
         has_failed = any(outcome and outcome.error for outcome in self._outcomes)
         left: list[_Deletion] = []
         for place, change in enumerate(self.plan.changes):
@@ -188,15 +186,15 @@ class _Run:
                 self._record(place, _not_deleted(change, "is still listed after it was deleted"))
 
     async def _delete_one(self, deletion: _Deletion) -> None:
-        """Delete a handler if it still is as the plan saw it."""
+        """Delete a handler if it has not changed since the plan saw it."""
         place, change = deletion
         error: BitPeakError | None = None
         try:
-            seen = await self.handlers.get(change.handler_id)
+            seen = await self.driver.handlers.get(change.handler_id)
             if digest(seen, self.plan.salt) != change.seen:
                 why = "changed during the run and was not deleted; plan again"
                 return self._record(place, _not_deleted(change, why))
-            await self.handlers.delete(change.handler_id)
+            await self.driver.handlers.delete(change.handler_id)
         except NotFoundError:
             pass
         except BitPeakError as failure:
@@ -211,7 +209,7 @@ def _not_deleted(change: Delete, why: str) -> Outcome:
 
 
 def _untouched(change: Change) -> Outcome | None:
-    """Return the outcome of a change that writes nothing."""
+    """Return the outcome of a change that writes nothing, or None."""
     if isinstance(change, Unchanged):
         return Outcome(change, Result.UNCHANGED, change.handler_id)
     if not isinstance(change, Conflict):
@@ -229,7 +227,7 @@ def _entry(change: Change) -> Entry | None:
         case Unchanged(spec):
             return Entry(spec, change.handler_id, is_listed=True, sent_to=change.handler_id)
         case Conflict(spec) if len(change.handler_ids) > 1 and spec.renamed_from is None:
-            # Perhaps runs that overlap have not cleaned up yet.
+            # Perhaps overlapping runs have not cleaned up yet.
             return Entry(spec)
     return None
 

@@ -1,4 +1,4 @@
-"""Changes as data: what a plan would do to one handler, and how it is shown without secrets."""
+"""Changes as data: the effect of a plan on one handler, and its display without secrets."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ import msgspec
 from attrs import frozen
 
 from bitpeak_async._bulk.identity import Match, Names, compare, switch_differs
-from bitpeak_async._http.form import settings_fields
 from bitpeak_async.records import HandlerSpec, NotificationHandler
-from bitpeak_async.settings import WIRE_FIELDS, Settings, mask
+from bitpeak_async.settings import settings_fields, shown_fields
 
 __all__ = ["Change", "Conflict", "Create", "Delete", "Difference", "Unchanged", "Update"]
 
 
 @frozen
 class Difference:
-    """A field that is to change.
+    """A field that differs.
 
     Attributes:
-        field: ``"type"``, ``"is_enabled"`` or ``"settings.<wire name>"``.
-        before: what may be shown of it as it is: of a secret URL the origin, of other secrets
-            ``***``; ``"unset"`` where there is none.
-        after: likewise, as it should be.
+        field: ``"name"``, ``"type"``, ``"is_enabled"`` or ``"settings.<API field>"``.
+        before: the present value for display. Secret URLs show only scheme and host, other secrets
+            ``***``. ``"unset"`` if there is none.
+        after: the desired value for display, in the same way.
     """
 
     field: str
@@ -49,14 +48,14 @@ class Create:
 
 @frozen
 class Update:
-    """A handler of this name differs.
+    """The handler with this name differs.
 
     Attributes:
-        spec: as it should be.
-        handler_id: the handler that has the name.
-        type: its type as it is.
-        differences: what differs, and how.
-        seen: a digest of the handler as it was seen, without what deliveries alter.
+        spec: the desired handler.
+        handler_id: the id of the handler with the name.
+        type: its present type.
+        differences: the fields that differ.
+        seen: a digest of the present handler, without fields that deliveries change.
     """
 
     spec: HandlerSpec
@@ -72,19 +71,19 @@ class Update:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The names of what differs."""
+        """The names of the fields that differ."""
         return tuple(difference.field for difference in self.differences)
 
 
 @frozen
 class Delete:
-    """A handler that is not desired, and that pruning reaches.
+    """A handler that matches the pruning pattern and is not desired.
 
     Attributes:
-        name: as it was seen.
-        handler_id: the handler to delete.
-        type: its type as it was seen.
-        seen: a digest of the handler as it was seen, without what deliveries alter.
+        name: its present name.
+        handler_id: the id of the handler to delete.
+        type: its present type.
+        seen: a digest of the present handler, without fields that deliveries change.
     """
 
     name: str
@@ -95,12 +94,12 @@ class Delete:
 
 @frozen
 class Unchanged:
-    """A handler of this name is as it should be, as far as the server shows it.
+    """The handler with this name matches its spec, as far as the server shows it.
 
     Attributes:
-        spec: as it should be.
-        handler_id: the handler that has the name.
-        hidden: the secrets that the server does not show, as ``"settings.<wire name>"``.
+        spec: the desired handler.
+        handler_id: the id of the handler with the name.
+        hidden: the secrets that the server hides, as ``"settings.<API field>"``.
     """
 
     spec: HandlerSpec
@@ -115,11 +114,12 @@ class Unchanged:
 
 @frozen
 class Conflict:
-    """Which handler is meant, only a person can say.
+    """Several handlers could match, and only a person can decide which one is meant.
 
     Attributes:
-        spec: as it should be.
-        handler_ids: of several handlers of this name; or of one that may be that of several specs.
+        spec: the desired handler.
+        handler_ids: the ids of several handlers with this name, or of one that may match several
+            specs.
     """
 
     spec: HandlerSpec
@@ -140,10 +140,10 @@ def change_of(spec: HandlerSpec, match: Match, salt: str, resend_secrets: str | 
     if not handlers:
         return Create(spec)
     if match.is_shared or len(handlers) > 1:
-        return Conflict(spec, tuple(handler.id for handler in handlers))
+        return Conflict(spec, tuple(sorted(handler.id for handler in handlers)))
     handler = handlers[0]
     is_same = spec.settings == handler.settings and spec.is_enabled == handler.is_enabled
-    if is_same and spec.renamed_from is None:  # nearly all of them, in a run that is repeated
+    if is_same and spec.renamed_from is None:  # nearly all of them in a repeated run
         return Unchanged(spec, handler.id)
     found = compare(spec.settings, handler.settings)
     names = [*found.differing]
@@ -160,7 +160,7 @@ def change_of(spec: HandlerSpec, match: Match, salt: str, resend_secrets: str | 
 
 
 def _is_former(spec: HandlerSpec, handler: NotificationHandler) -> bool:
-    """Return whether a handler has the former name of a spec, and not its new one."""
+    """Return whether a handler has the former name of a spec and not the new one."""
     return not Names([spec.name]).add(handler)
 
 
@@ -170,12 +170,12 @@ def deletion(handler: NotificationHandler, salt: str) -> Delete:
 
 
 def digest(of: HandlerSpec | NotificationHandler, salt: str) -> str:
-    """Return what tells whether a handler or spec is still the same, and no more.
+    """Return a digest that reveals only whether a handler or spec is still the same.
 
-    The salt is a plan's own: equal secrets in two plans do not show.
+    Each plan has its own salt, so equal secrets in two plans have different digests.
     """
     handler_id = of.id if isinstance(of, NotificationHandler) else 0
-    # A handler that awaits confirmation is switched on by it.
+    # Confirmation switches a pending handler on.
     is_on = of.is_enabled or (isinstance(of, NotificationHandler) and of.is_pending)
     content = [handler_id, of.name, of.settings.type, settings_fields(of.settings), is_on]
     if isinstance(of, HandlerSpec) and of.renamed_from is not None:
@@ -194,7 +194,7 @@ def _differences(
 
 
 def describe(change: Change) -> Iterator[str]:
-    """Yield the lines of a change in a diff; none for what is unchanged."""
+    """Yield the lines of a change in a diff; none for an unchanged handler."""
     match change:
         case Create(spec):
             fields = ", ".join(shown_fields(spec.settings).values())
@@ -216,10 +216,10 @@ def describe(change: Change) -> Iterator[str]:
 
 
 def conflict(change: Conflict) -> str:
-    """Return what is in conflict."""
+    """Describe a conflict."""
     listed = ", ".join(map(str, change.handler_ids))
     if len(change.handler_ids) == 1:
-        return f"{change.name!r}: the handler with id {listed} may be that of several specs"
+        return f"{change.name!r}: the handler with id {listed} may match several specs"
     return f"{change.name!r}: several handlers have this name (ids {listed})"
 
 
@@ -235,25 +235,5 @@ def _states(of: HandlerSpec | NotificationHandler) -> dict[str, str]:
 
 
 def _plain(word: str) -> str:
-    """Show a server's word so that it can forge no lines."""
+    """Return a server's text in a form that cannot forge lines."""
     return word if word.isprintable() else repr(word)
-
-
-def shown_fields(settings: Settings) -> dict[str, str]:
-    """Return wire names and what may be shown of their values, in quotes where that is all."""
-    return {
-        name: repr(value) if _is_open(name) else mask(value)
-        for name, value in settings_fields(settings).items()
-    }
-
-
-def masked_fields(settings: Settings) -> dict[str, str]:
-    """Return wire names and values, or what may be shown of those that are secret."""
-    return {
-        name: value if _is_open(name) else mask(value)
-        for name, value in settings_fields(settings).items()
-    }
-
-
-def _is_open(name: str) -> bool:
-    return name in WIRE_FIELDS and not WIRE_FIELDS[name].secret

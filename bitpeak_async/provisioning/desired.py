@@ -1,8 +1,9 @@
-"""Checks a desired set: specs that can be sent, no two of one identity."""
+"""Check desired specs: each can be sent, and no two have the same identity."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
+from os import PathLike
 
 from bitpeak_async._bulk.identity import Names
 from bitpeak_async._http.form import spec_problems
@@ -11,11 +12,19 @@ from bitpeak_async.records import HandlerSpec
 
 
 def as_list(specs: Iterable[HandlerSpec]) -> list[HandlerSpec]:
-    """Return the specs as a list; raise PlanError for what cannot be iterated over."""
-    if not isinstance(specs, Iterable):
-        kind = type(specs).__name__
-        raise PlanError(f"specs must be an iterable of HandlerSpec, not {kind}")
+    """Return the specs as a list; raise PlanError if they are not iterable."""
+    if problem := iterable_problem(specs):
+        raise PlanError(problem)
     return list(specs)
+
+
+def iterable_problem(specs: object) -> str | None:
+    """Return why specs are not worth iterating over: each character would be a complaint."""
+    if isinstance(specs, str | PathLike):
+        return f'give specs; for files: read_specs("{specs}")'
+    if isinstance(specs, Iterable | AsyncIterable) and not isinstance(specs, Mapping | bytes):
+        return None
+    return f"specs must be an iterable of HandlerSpec, not {type(specs).__name__}"
 
 
 def validate_specs(specs: Iterable[HandlerSpec]) -> list[HandlerSpec]:
@@ -24,9 +33,10 @@ def validate_specs(specs: Iterable[HandlerSpec]) -> list[HandlerSpec]:
     problems: list[str] = []
     seen: dict[str, int] = {}
     renamed: list[tuple[int, str]] = []
+    others: dict[str, list[int]] = {}
     for place, spec in enumerate(desired, 1):
         if not isinstance(spec, HandlerSpec):
-            problems.append(f"spec {place}: must be a HandlerSpec, not {type(spec).__name__}")
+            others.setdefault(type(spec).__name__, []).append(place)
             continue
         if found := spec_problems(spec):
             problems += [f"spec {place} ({spec.name!r}): {name} {what}" for name, what in found]
@@ -36,10 +46,18 @@ def validate_specs(specs: Iterable[HandlerSpec]) -> list[HandlerSpec]:
                 problems.append(f"specs {first} and {place} share the name {spec.name!r}")
             if spec.renamed_from is not None and spec.renamed_from != spec.name:
                 renamed.append((place, spec.renamed_from))
+    problems += _kind_problems(others)
     problems += _former_problems(renamed, seen)
     if problems:
         raise PlanError("; ".join(problems), problems=tuple(problems))
     return desired
+
+
+def _kind_problems(others: dict[str, list[int]]) -> Iterator[str]:
+    for kind, places in others.items():
+        more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+        hint = "; spec_from_dict makes one" if kind == "dict" else ""
+        yield f"spec {places[0]}{more}: must be a HandlerSpec, not {kind}{hint}"
 
 
 def _former_problems(renamed: list[tuple[int, str]], seen: dict[str, int]) -> Iterator[str]:
@@ -52,13 +70,13 @@ def _former_problems(renamed: list[tuple[int, str]], seen: dict[str, int]) -> It
 
 
 def distinct(desired: Iterable[HandlerSpec]) -> Names:
-    """Return the names of the specs; raise PlanError if a server may keep two of them as one."""
+    """Return the names of the specs; raise PlanError if a server may store two as one."""
     places = {spec.name: place for place, spec in enumerate(desired, 1)}
     names = Names(places)
     if names.clashes:
         problems = tuple(
-            f"specs {places[first]} and {places[second]} have names that a server may keep as one: "
-            f"{first!r} and {second!r}"
+            f"specs {places[first]} and {places[second]} have names that a server may store as "
+            f"one: {first!r} and {second!r}"
             for first, second in names.clashes
         )
         raise PlanError("; ".join(problems), problems=problems)

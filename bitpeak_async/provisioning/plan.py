@@ -1,4 +1,4 @@
-"""Desired and existing handlers → a plan: pure, and linear in the number of handlers."""
+"""Compare desired with existing handlers: pure, and linear in their number."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ __all__ = ["Plan"]
 
 @frozen(repr=False)
 class Plan:
-    """What would be done; ``str(plan)`` is a diff without secrets.
+    """The changes that would be made; ``str(plan)`` is a diff without secrets.
 
     Attributes:
-        changes: one for each spec, in their order, then the deletions by id.
-        warnings: what is allowed and looks like a mistake, one sentence each.
-        prune: the pattern of names that pruning reaches, or None for no pruning.
-        reached: how many existing handlers it reaches, desired or not.
-        resend_secrets: the pattern of names whose hidden secrets are sent again, or None.
-        server: the base URL of the server that was looked at.
+        changes: one per spec, in their order, then the deletions by id.
+        warnings: allowed things that look like mistakes, one sentence each.
+        prune: the name pattern of handlers to prune, or None for no pruning.
+        reached: the number of existing handlers that match ``prune``, desired or not.
+        resend_secrets: the name pattern of handlers whose hidden secrets are sent again, or None.
+        server: the base URL of the server that was read.
     """
 
     changes: tuple[Change, ...]
@@ -60,7 +60,7 @@ class Plan:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to write and nothing to decide."""
+        """Whether there is nothing to write and no conflict."""
         return all(isinstance(change, Unchanged) for change in self.changes)
 
     @property
@@ -70,7 +70,7 @@ class Plan:
 
     @property
     def uncompared(self) -> tuple[Unchanged, ...]:
-        """Changes that may be none: the server hides secrets of these handlers."""
+        """Handlers that may differ, because the server hides some of their secrets."""
         unchanged = (change for change in self.changes if isinstance(change, Unchanged))
         return tuple(change for change in unchanged if change.hidden)
 
@@ -103,10 +103,10 @@ class Plan:
             )
 
     def to_json(self) -> str:
-        """Return the plan as JSON, for review and to be applied later. It holds no secret.
+        """Return the plan as JSON, to review it and apply it later. It contains no secrets.
 
-        Instead of settings it holds salted digests, by which ``from_json`` and ``apply`` know
-        whether the specs and the handlers are still the same.
+        Instead of settings it contains salted digests. With these, ``from_json`` and ``apply``
+        check that the specs and the handlers are still the same.
         """
         return plan_json.dump(
             self.changes,
@@ -124,11 +124,11 @@ class Plan:
         """Return the plan that ``to_json`` wrote.
 
         Args:
-            text: what it wrote.
-            specs: the ones it was made from, for the JSON has no secrets.
+            text: the JSON.
+            specs: the specs from which the plan was made, because the JSON has no secrets.
 
         Raises:
-            PlanError: it is no such JSON, or the specs are other ones; it names each.
+            PlanError: the text is not a plan, or specs differ; the error names each.
         """
         return cls(**plan_json.load(text, validate_specs(specs)))
 
@@ -144,14 +144,14 @@ async def make_plan(
     server: str | None = None,
     salt: str | None = None,
 ) -> Plan:
-    """Compare desired handlers with existing ones, by name; note the ids of all in ``seen``.
+    """Compare desired handlers with existing ones by name; add the ids of all to ``seen``.
 
-    ``unreadable`` is looked at after ``existing`` has ended, so that the same listing may fill it.
+    ``unreadable`` is read after ``existing`` has ended, so that the same listing can fill it.
 
     Raises:
-        PlanError: specs that cannot be sent or share a name, all of them named; or pruning with
-            no specs at all; or an existing handler that cannot be read, where the plan prunes or
-            creates one that it could be.
+        PlanError: specs cannot be sent or share a name (the error names all of them); pruning
+            without specs; or an existing handler cannot be read, and the plan prunes or creates a
+            handler that it might be.
     """
     with gc_paused():
         desired = validate_specs(specs)
@@ -181,7 +181,7 @@ async def make_plan(
 
 
 class _Survey:
-    """What exists, beside what is desired."""
+    """The existing handlers, compared with the desired names."""
 
     def __init__(self, desired: list[HandlerSpec], prune: str | None, salt: str) -> None:
         self.salt = salt
@@ -191,11 +191,11 @@ class _Survey:
         self._names = distinct(desired)
         self._former = Names(_former_names(desired))
         self._near = _Near(self._names)
-        self._changed: list[str] = []  # names that may stand for desired ones
+        self._changed: list[str] = []  # names that may match desired ones
         self._leftovers: list[Delete] = []
 
     def add(self, handler: NotificationHandler) -> None:
-        """Note an existing handler."""
+        """Add an existing handler."""
         is_reached = self._prune is not None and fnmatchcase(handler.name, self._prune)
         self.reached += is_reached
         if self._names.add(handler):
@@ -208,7 +208,7 @@ class _Survey:
                 self._near.compare(handler.name)
 
     def match(self, spec: HandlerSpec) -> Match:
-        """Return the handlers of the name and of the former one; both existing is a conflict."""
+        """Return the handlers with the new or the former name; both together are a conflict."""
         match = self._names.of(spec.name)
         name = spec.renamed_from
         if name is None or not self._former.has(name):
@@ -220,7 +220,7 @@ class _Survey:
         return sorted(self._leftovers, key=lambda change: change.handler_id)
 
     def warnings(self) -> tuple[str, ...]:
-        """Tell of names that the server changed, and of those that nearly are desired ones."""
+        """Return warnings about names that the server changed, and names that are nearly equal."""
         if not self._changed:
             return tuple(self._near.warnings)
         kept = {
@@ -235,7 +235,7 @@ class _Survey:
 
 
 def _former_names(desired: Iterable[HandlerSpec]) -> Iterator[str]:
-    """Yield the names that handlers are renamed from, but for those of one identity with theirs."""
+    """Yield the former names of renamed handlers, unless they have the identity of the new one."""
     for spec in desired:
         if (name := spec.renamed_from) is not None and text_key(name) != text_key(spec.name):
             yield name
@@ -243,9 +243,11 @@ def _former_names(desired: Iterable[HandlerSpec]) -> Iterator[str]:
 
 def _refuse_to_prune(prune: str, desired: list[HandlerSpec]) -> None:
     for _, problem in name_problems(prune):
-        raise PlanError(f"prune {problem}; give a pattern of names such as 'team-a *'")
+        raise PlanError(f"prune {problem}; pass a name pattern such as 'team-a *'")
     if not desired:
-        raise PlanError("nothing is desired: pruning would delete all; give at least one spec")
+        raise PlanError(
+            "there are no specs, so pruning would delete everything; pass at least one spec"
+        )
 
 
 def _refuse_unreadable(
@@ -258,13 +260,15 @@ def _refuse_unreadable(
         names = creates if each.name is None else kept_as_one_of(each.name, creates)
         if names:
             others = f" or {len(names) - 1} others" if len(names) > 1 else ""
-            problems.append(f"{each}: it may be {names[0]!r}{others}, not to be created twice")
+            problems.append(
+                f"{each}: it may be {names[0]!r}{others}, which must not be created twice"
+            )
     if problems:
         raise PlanError("; ".join(problems), problems=tuple(problems))
 
 
 class _Near:
-    """Finds names that differ in case or white space only: rather one handler than two."""
+    """Finds names that differ only in case or white space, because that is probably a mistake."""
 
     def __init__(self, names: Names) -> None:
         self._names: dict[str, str] = {}
@@ -272,10 +276,12 @@ class _Near:
         for key, name in names.keyed.items():
             first = self._names.setdefault(key.casefold(), name)
             if first != name:
-                self.warnings.append(f"{name!r} and {first!r} are two handlers; is one meant?")
+                self.warnings.append(f"{name!r} and {first!r} are two handlers; do you mean one?")
 
     def compare(self, existing: str) -> None:
-        """Warn if an existing handler that is not desired is nearly a desired one."""
+        """Warn if an existing handler that is not desired has nearly a desired name."""
         name = self._names.get(text_key(existing).casefold())
         if name is not None:
-            self.warnings.append(f"{name!r} is desired and {existing!r} exists; is one meant?")
+            self.warnings.append(
+                f"{name!r} is desired and {existing!r} exists; do you mean the same handler?"
+            )

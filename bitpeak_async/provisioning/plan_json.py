@@ -1,4 +1,4 @@
-"""A plan as JSON and back. It holds digests where the plan holds settings."""
+"""Convert a plan to JSON and back, with digests instead of settings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final, get_args
 import msgspec
 from attrs import frozen
 
-from bitpeak_async._structure import did_you_mean, kind, problem_lines, strict_converter
+from bitpeak_async._structure import did_you_mean, file_kind, problem_lines, strict_converter
 from bitpeak_async.errors import PlanError
 from bitpeak_async.provisioning.changes import (
     Change,
@@ -29,9 +29,9 @@ def dump(changes: Iterable[Change], salt: str, **header: object) -> str:
     """Return a plan as JSON.
 
     Args:
-        changes: of the plan.
-        salt: of its digests.
-        header: what else the JSON holds.
+        changes: the plan's changes.
+        salt: the salt of its digests.
+        header: the other keys of the JSON.
     """
     entries = [_entry(change, salt) for change in changes]
     document = {"version": _VERSION, **header, "salt": salt, "changes": entries}
@@ -86,10 +86,10 @@ _ACTIONS: Final[Mapping[str, type[Change]]] = MappingProxyType(
 
 
 def load(text: str | bytes, specs: Iterable[HandlerSpec]) -> dict[str, Any]:
-    """Return the arguments of the plan in JSON, with the specs it was made from.
+    """Return the arguments of the plan in JSON, with the specs from which it was made.
 
     Raises:
-        PlanError: it is not a plan, or was made from other specs.
+        PlanError: the text is not a plan, or the plan was made from other specs.
     """
     try:
         raw = msgspec.json.decode(text)
@@ -111,12 +111,12 @@ def load(text: str | bytes, specs: Iterable[HandlerSpec]) -> dict[str, Any]:
 
 
 def _structure(raw: Any, specs: Mapping[str, HandlerSpec], desired: dict[str, str]) -> _Document:
-    """Return a plan; fill ``desired`` with the digests of the specs that it names."""
+    """Return a plan; fill ``desired`` with the digests of the specs in it."""
     converter = strict_converter()
 
     def structure_change(raw: Any, _: object) -> Change:
         if type(raw) is not dict:
-            raise ValueError(f"must be an object, not {kind(raw)}")
+            raise ValueError(f"must be a mapping, not {file_kind(raw)}")
         action = str(raw.get("action", ""))
         if action not in _ACTIONS:
             problem = f"has the unknown action {action!r}" if action else "has no action"
@@ -127,7 +127,7 @@ def _structure(raw: Any, specs: Mapping[str, HandlerSpec], desired: dict[str, st
             keys = {key: fields.pop(key) for key in ("name", "desired") if key in fields}
             spec = converter.structure(keys, _Desired)
             desired[spec.name] = spec.desired
-            # A spec that is not given is None only until load() refuses the plan.
+            # A missing spec is None only until load() refuses the plan.
             fields["spec"] = specs.get(spec.name)
         if cls is Create:
             fields.pop("type", None)
@@ -139,7 +139,7 @@ def _structure(raw: Any, specs: Mapping[str, HandlerSpec], desired: dict[str, st
         return converter.structure(raw, _Document)
     except (ExceptionGroup, ValueError) as error:
         lines = problem_lines(error)
-    problem = f"the plan's JSON is not as to_json() writes it: {'; '.join(lines)}"
+    problem = f"the plan's JSON was not written by to_json(): {'; '.join(lines)}"
     raise PlanError(problem, problems=tuple(lines))
 
 

@@ -1,4 +1,4 @@
-"""What became of a plan: one outcome for each change."""
+"""Outcomes of a plan: one for each change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Outcome", "Report", "Result", "partial_report"]
 
 
 class Result(StrEnum):
-    """What became of a change."""
+    """The result of a change."""
 
     CREATED = "created"
     ADOPTED = "adopted"
@@ -26,14 +26,14 @@ class Result(StrEnum):
 
 @frozen
 class Outcome:
-    """What became of one change.
+    """The outcome of one change.
 
     Attributes:
-        change: from the plan.
-        result: in a word; ``ADOPTED`` is a handler that somebody else made during the run,
-            ``UNRESOLVED`` one that may be there or not, or twice.
-        handler_id: the handler's id, where it is known.
-        error: why it failed or is unresolved, else None.
+        change: the change of the plan.
+        result: the result. ``ADOPTED`` is a handler that another program created during the run;
+            ``UNRESOLVED`` is one that may exist or not, or exist twice.
+        handler_id: the handler's id, if known.
+        error: the reason why it failed or is unresolved, or None.
     """
 
     change: Change
@@ -47,9 +47,9 @@ class Report:
     """The outcomes of a plan, one for each change and in its order.
 
     Attributes:
-        outcomes: as a listing after the last write showed them.
-        is_verified: whether there was such a listing; otherwise outcomes are what replies said.
-        warnings: what the server changed in names, one sentence each.
+        outcomes: the outcomes, as a listing after the last write showed them.
+        is_verified: whether there was such a listing; otherwise outcomes rely on replies alone.
+        warnings: names that the server changed, one sentence each.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -69,7 +69,7 @@ class Report:
 
     @property
     def adopted(self) -> tuple[Outcome, ...]:
-        """Handlers that somebody else made during the run, brought to their specs."""
+        """Handlers that another program created during the run, updated to their specs."""
         return self._with(Result.ADOPTED)
 
     @property
@@ -84,22 +84,22 @@ class Report:
 
     @property
     def unchanged(self) -> tuple[Outcome, ...]:
-        """Handlers that were as they should be, or that somebody else deleted."""
+        """Handlers that already matched, or that another program deleted."""
         return self._with(Result.UNCHANGED)
 
     @property
     def failed(self) -> tuple[Outcome, ...]:
-        """Changes that were not made, or not wholly."""
+        """Changes that were not made, or only in part."""
         return self._with(Result.FAILED)
 
     @property
     def unresolved(self) -> tuple[Outcome, ...]:
-        """Handlers that may be there or not, or twice."""
+        """Handlers that may exist or not, or exist twice."""
         return self._with(Result.UNRESOLVED)
 
     @property
     def ok(self) -> bool:
-        """Whether every handler is now as it should be."""
+        """Whether every handler now matches its spec."""
         return not any(outcome.error for outcome in self.outcomes)
 
     @property
@@ -122,12 +122,12 @@ class Report:
 
 
 def partial_report(error: BaseException | None) -> Report | None:
-    """Return the report of a provisioning that an exception ended, or None if there is none.
+    """Return the report of a run that an exception ended, or None if there is none.
 
-    It is found in the exception or its causes: in a ``CancelledError``, the ``TimeoutError`` that
-    ``asyncio.timeout()`` makes of it, a ``RequestTimeoutError`` of a deadline, or the
-    ``KeyboardInterrupt`` that ended a call of the synchronous client. Changes that were not begun
-    are not in it.
+    The exception or one of its causes carries it: a ``CancelledError``, the ``TimeoutError`` into
+    which ``asyncio.timeout()`` turns it, the ``RequestTimeoutError`` of a deadline, or the
+    ``KeyboardInterrupt`` that ended a call of the synchronous client. The report contains only
+    changes that were started.
     """
     while error is not None:
         if isinstance(report := vars(error).get("report"), Report):

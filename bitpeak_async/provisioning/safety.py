@@ -1,4 +1,4 @@
-"""Refuses plans that delete too much or have gone stale."""
+"""Refuse plans that delete too much or are stale."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from bitpeak_async.errors import PlanError
 from bitpeak_async.provisioning.changes import Change, Delete, Unchanged
 from bitpeak_async.provisioning.plan import Plan
 
-# As octoDNS: deleting more than a third of what there is is rather a mistake than a wish.
+# Like octoDNS: deleting more than a third of all handlers is probably a mistake.
 _MAX_SHARE: Final = 0.3
 _FEW: Final = 10
 
 
 def refuse_unsafe(plan: Plan, max_deletes: int | None, *, force: bool) -> None:
-    """Raise PlanError if a plan deletes more than it may.
+    """Raise PlanError if a plan deletes too much.
 
     Args:
-        plan: to be applied.
-        max_deletes: deletions allowed at most, or None for no such limit.
-        force: allow deleting more than 30 % of ten or more handlers that pruning reaches.
+        plan: the plan to apply.
+        max_deletes: the most deletions allowed, or None for no such limit.
+        force: allow deleting more than 30 % of ten or more handlers that match ``prune``.
     """
     count = len(plan.deletes)
     if max_deletes is not None and count > max_deletes:
@@ -30,24 +30,24 @@ def refuse_unsafe(plan: Plan, max_deletes: int | None, *, force: bool) -> None:
     if not force and plan.reached >= _FEW and count > _MAX_SHARE * plan.reached:
         raise PlanError(
             f"the plan deletes {count} of the {plan.reached} handlers that match {plan.prune!r}: "
-            f"more than {_MAX_SHARE:.0%}; force it if that is meant"
+            f"more than {_MAX_SHARE:.0%}; use force if you mean it"
         )
 
 
 def still_valid(plan: Plan, now: Plan, existing: SeenIds) -> Plan:
-    """Return what is left to do of a plan, as things are now.
+    """Return the part of a plan that is still to do.
 
-    Where somebody made the very change meanwhile, nothing is left to do, and that is fine. What
-    pruning would reach only now was not in the plan, and stays.
+    If another program already made a change, nothing is left to do for it. A handler that only now
+    matches ``prune`` was not in the plan and stays.
 
     Args:
-        plan: to be applied.
-        now: made from the same specs and salt just now.
-        existing: the ids of all handlers there are now.
+        plan: the plan to apply.
+        now: a plan made just now from the same specs and salt.
+        existing: the ids of all existing handlers.
 
     Raises:
-        PlanError: it is for another server, or a handler that it touches changed since; it names
-            each.
+        PlanError: the plan is for another server, or handlers that it touches changed since; the
+            error names each.
     """
     if plan.server != now.server:
         raise PlanError(f"the plan is for {plan.server}, and this is {now.server}; plan again")

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
 
@@ -20,6 +20,17 @@ def bind(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), backlog=BACKLOG)
 
 
+class _Server(web.Server):
+    """Serves connections until it closes; it aborts those that were accepted just before."""
+
+    is_closing = False
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        if self.is_closing:
+            transport.abort()
+
+
 @asynccontextmanager
 async def serving(
     endpoint: Endpoint, listening: socket.socket, *, keep_alive: float
@@ -31,12 +42,17 @@ async def serving(
         listening: A socket from `bind`.
         keep_alive: Close idle connections after so many seconds.
     """
-    server = web.Server(endpoint, access_log=None, keepalive_timeout=keep_alive)
+    server = _Server(endpoint, access_log=None, keepalive_timeout=keep_alive)
     loop = asyncio.get_running_loop()
     listener = await loop.create_server(server, sock=listening, backlog=BACKLOG)
     try:
         yield
     finally:
+        server.is_closing = True
+        # asyncio loses the socket of a connection that it accepts right before close().
+        with suppress(NotImplementedError):  # Windows
+            loop.remove_reader(listening)
+        await asyncio.sleep(0)
         listener.close()
         for connection in server.connections:
             if connection.transport is not None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack, cast
 
 from bitpeak_async._bulk.driver import CreateOutcome
+from bitpeak_async._http.form import Query
 from bitpeak_async._secret import hides
 from bitpeak_async.client import BitPeak
 from bitpeak_async.events import RateSnapshot
@@ -16,12 +17,13 @@ from bitpeak_async.keywords import (
     ApplyOptions,
     ClientConfig,
     ClientOptions,
+    ListFilters,
     PlanOptions,
     ProvisionOptions,
     refuse_unknown,
     takes,
 )
-from bitpeak_async.notification_handlers import NotificationHandlers, Query, readable
+from bitpeak_async.notification_handlers import NotificationHandlers, readable
 from bitpeak_async.options import Retry, Timeout
 from bitpeak_async.provisioning.desired import as_list
 from bitpeak_async.provisioning.plan import Plan
@@ -66,7 +68,12 @@ class SyncNotificationHandlers:
 
     @_mirrors(NotificationHandlers.list)
     def list(
-        self, *, page: int = 1, results_per_page: int = 25, extra_query: Query | None = None
+        self,
+        *,
+        page: int = 1,
+        results_per_page: int = 25,
+        extra_query: Query | None = None,
+        **filters: Unpack[ListFilters],
     ) -> Page[NotificationHandler]:
         return self._runner.run(
             partial(
@@ -74,14 +81,21 @@ class SyncNotificationHandlers:
                 page=page,
                 results_per_page=results_per_page,
                 extra_query=extra_query,
+                **filters,
             )
         )
 
     @_mirrors(NotificationHandlers.pages)
     def pages(
-        self, *, results_per_page: int = 1000, extra_query: Query | None = None
+        self,
+        *,
+        results_per_page: int = 1000,
+        extra_query: Query | None = None,
+        **filters: Unpack[ListFilters],
     ) -> Stream[Page[NotificationHandler]]:
-        pages = self._handlers.pages(results_per_page=results_per_page, extra_query=extra_query)
+        pages = self._handlers.pages(
+            results_per_page=results_per_page, extra_query=extra_query, **filters
+        )
         return self._runner.stream(pages, _itself)
 
     @_mirrors(NotificationHandlers.iterate)
@@ -91,8 +105,11 @@ class SyncNotificationHandlers:
         results_per_page: int = 1000,
         extra_query: Query | None = None,
         strict: bool = False,
+        **filters: Unpack[ListFilters],
     ) -> Stream[NotificationHandler]:
-        pages = self._handlers.pages(results_per_page=results_per_page, extra_query=extra_query)
+        pages = self._handlers.pages(
+            results_per_page=results_per_page, extra_query=extra_query, **filters
+        )
         return self._runner.stream(pages, partial(readable, strict=strict))
 
     @_mirrors(NotificationHandlers.get)
@@ -101,8 +118,26 @@ class SyncNotificationHandlers:
 
     @_mirrors(NotificationHandlers.create)
     @hides("settings")
-    def create(self, name: str, settings: Settings) -> int:
-        return self._runner.run(partial(self._handlers.create, name, settings))
+    def create(self, name: str, settings: Settings, *, is_enabled: bool = True) -> int:
+        return self._runner.run(
+            partial(self._handlers.create, name, settings, is_enabled=is_enabled)
+        )
+
+    @_mirrors(NotificationHandlers.find)
+    def find(self, name: str) -> NotificationHandler | None:
+        return self._runner.run(partial(self._handlers.find, name))
+
+    @_mirrors(NotificationHandlers.ensure)
+    def ensure(self, spec: HandlerSpec) -> NotificationHandler:
+        return self._runner.run(partial(self._handlers.ensure, spec))
+
+    @_mirrors(NotificationHandlers.enable)
+    def enable(self, handler_id: int) -> None:
+        self._runner.run(partial(self._handlers.enable, handler_id))
+
+    @_mirrors(NotificationHandlers.disable)
+    def disable(self, handler_id: int) -> None:
+        self._runner.run(partial(self._handlers.disable, handler_id))
 
     @_mirrors(NotificationHandlers.update)
     @hides("settings")
@@ -171,7 +206,7 @@ class SyncBitPeak:
 
     notification_handlers: SyncNotificationHandlers
 
-    @hides("api_key", "proxy")
+    @hides("api_key", "proxy", "headers")
     def __init__(self, api_key: str | None = None, **options: Unpack[ClientOptions]) -> None:
         refuse_unknown("SyncBitPeak", options, ClientOptions)
         bitpeak = BitPeak(api_key, **options)
@@ -184,16 +219,20 @@ class SyncBitPeak:
         self.notification_handlers = SyncNotificationHandlers(bitpeak.notification_handlers, runner)
 
     @_mirrors(BitPeak.with_options)
+    @hides("headers")
     def with_options(
         self,
         *,
-        timeout: Timeout | None = None,
+        timeout: Timeout | float | None = None,
         retry: Retry | None = None,
         deadline: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Self:
         derived = copy.copy(self)
         derived._owns_runner = False  # noqa: SLF001 - a client of this very class
-        bitpeak = self._bitpeak.with_options(timeout=timeout, retry=retry, deadline=deadline)
+        bitpeak = self._bitpeak.with_options(
+            timeout=timeout, retry=retry, deadline=deadline, headers=headers
+        )
         derived._use(bitpeak, self._runner)  # noqa: SLF001 - likewise
         return derived
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import sys
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import suppress
 from enum import Enum
 from functools import partial
-from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
 from attrs import frozen
@@ -45,7 +45,8 @@ class CallerMailbox:
     """
 
     def __init__(self) -> None:
-        self._inbox = SimpleQueue[Any]()
+        # By the module's name: gevent replaces the class, even after this module was imported.
+        self._inbox = queue.SimpleQueue[Any]()
         self._has_ended = False
         self._items: Iterable[Any] = ()
         self._iterator: Iterator[Any] | None = None
@@ -67,7 +68,7 @@ class CallerMailbox:
         while True:
             try:
                 message = self._inbox.get(not self._has_ended, _POLL)
-            except Empty:
+            except queue.Empty:
                 message = END if self._has_ended else None
             if message is END:
                 self._inbox.put(END)  # for a waiter in another thread

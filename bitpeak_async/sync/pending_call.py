@@ -110,7 +110,9 @@ class PendingCall(Generic[T]):
             return cast("T", self._result)
         try:
             if type(error) is asyncio.CancelledError and self.portal.is_stopping:
-                raise ClosedError("the loop thread was shut down while a call was in flight")
+                failure = self.portal.failure
+                reason = f"failed: {failure!r}" if failure else "was shut down"
+                raise ClosedError(f"the loop thread {reason}, while a call was in flight")
             raise error
         finally:
             del error  # its traceback holds this frame

@@ -1,7 +1,8 @@
 """The loop thread: one event loop per process, for all blocking calls.
 
 It starts with the first call and ends with ``shutdown()`` or at exit. After a fork the child
-starts its own, and the parent's keeps running.
+starts its own, and the parent's keeps running. A fork is noticed by the process id, because C code
+such as uWSGI's forks without running Python's hooks.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import atexit
 import os
 import selectors
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack, suppress
 from typing import Any, Final, TypeVar
 
@@ -32,13 +33,16 @@ class Portal:
 
     def __init__(self) -> None:
         self.is_stopping: bool = False
+        self.failure: BaseException | None = None  # what ended the thread, if not ``stop()``
+        self._pid = os.getpid()
         self._at_exit = False
         self._is_over = False
+        self._has_let_go = False
         self._calls: set[PendingCall[Any]] = set()
         self._clients: dict[Close, Abandon] = {}
         try:
             self._selector = selectors.DefaultSelector()
-            self._loop = _Loop(self._selector)
+            self._loop = _Loop(self._selector, self._pid)
             self._thread = threading.Thread(target=self._serve, name="bitpeak_async", daemon=True)
             with ExitStack() as undo:
                 undo.callback(self._loop.close)
@@ -48,25 +52,31 @@ class Portal:
             raise ClosedError(f"the loop thread cannot start: {error}") from error
 
     def _serve(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.get_loop()  # so that leaving ends its tasks and generators and closes it
-            while not self.is_stopping:
-                # They end a loop, also out of a task that a call made; the call gets them too.
-                with suppress(SystemExit, KeyboardInterrupt):
-                    self._loop.run_forever()
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.get_loop()  # so that leaving ends its tasks and generators and closes it
+                self._run_forever()
+        except BaseException as error:  # noqa: BLE001 - callers get it
+            self.failure = error
+            for abandon in list(self._clients.values()):
+                abandon()
         self._is_over = True
         for call in list(self._calls):
             call.fail()
 
+    def _run_forever(self) -> None:
+        try:
+            while not self.is_stopping:
+                # They end a loop, also out of a task that a call made; the call gets them too.
+                with suppress(SystemExit, KeyboardInterrupt):
+                    self._loop.run_forever()
+        finally:
+            self.is_stopping = True
+
     @property
     def is_lost(self) -> bool:
         """Whether it belongs to the process that this one was forked from."""
-        return self._loop.is_lost
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether its loop is closed or lost."""
-        return self._loop.is_closed()
+        return self._pid != os.getpid()
 
     @property
     def is_usable(self) -> bool:
@@ -160,14 +170,17 @@ class Portal:
         finally:
             self._loop.stop()
 
-    def lose(self) -> None:
+    def let_go(self) -> None:
         """Release, in a forked child, what the parent still uses.
 
         The epoll instance and the connections are shared with the parent. Closing one here, even
         by garbage collection, would break the parent's requests in flight.
         """
-        self._loop.is_lost = True
-        shared = [key.fd for key in self._selector.get_map().values()]
+        in_use: Mapping[Any, selectors.SelectorKey] | None = self._selector.get_map()
+        if in_use is None or self._has_let_go:
+            return  # closed before, so the application may use those numbers by now
+        self._has_let_go = True
+        shared = [key.fd for key in in_use.values()]
         if isinstance(self._selector, getattr(selectors, "EpollSelector", ())):
             shared.append(self._selector.fileno())
         null = os.open(os.devnull, os.O_RDWR)
@@ -181,25 +194,29 @@ class Portal:
 class _Loop(asyncio.SelectorEventLoop):
     """A loop that a forked child can abandon: it reports nothing from then on."""
 
-    is_lost = False
+    def __init__(self, selector: selectors.BaseSelector, pid: int) -> None:
+        super().__init__(selector)
+        self._pid = pid
 
     def is_closed(self) -> bool:
-        return self.is_lost or super().is_closed()
+        return self._pid != os.getpid() or super().is_closed()
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        if not self.is_lost:
+        if self._pid == os.getpid():
             super().call_exception_handler(context)
 
 
 _portal: Portal | None = None
-_lock = threading.RLock()  # a signal handler may call in the middle of the first call
+# By process id: a thread of the parent may hold the parent's. Reentrant: a signal handler may call
+# in the middle of the first call.
+_locks: dict[int, threading.RLock] = {}
 _has_exited = False
 
 
 def ensure_portal() -> Portal:
     """Return the portal of this process; start it if necessary."""
     global _portal  # noqa: PLW0603 - one for the process is the point
-    with _lock:
+    with _lock():
         if _has_exited:
             raise ClosedError("the interpreter is exiting")
         if (portal := running_portal()) is None:
@@ -211,8 +228,15 @@ def ensure_portal() -> Portal:
         return portal
 
 
+def _lock() -> threading.RLock:
+    return _locks.setdefault(os.getpid(), threading.RLock())
+
+
 def running_portal() -> Portal | None:
     """Return the portal of this process, or None."""
+    if (portal := _portal) is not None and portal.is_lost:
+        with _lock():
+            portal.let_go()
     return _portal if _portal is not None and _portal.is_usable else None
 
 
@@ -233,15 +257,6 @@ def _stop_at_exit() -> None:
         portal.stop(_EXIT_PATIENCE, at_exit=True)
 
 
-def _after_fork_in_child() -> None:
-    global _lock  # noqa: PLW0603
-    _lock = threading.RLock()  # another thread of the parent may hold the old one
-    # A portal that has ended, or was lost by an earlier fork, holds no descriptors any more: the
-    # application may use those numbers by now.
-    if _portal is not None and not _portal.is_closed:
-        _portal.lose()
-
-
 atexit.register(_stop_at_exit)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(after_in_child=running_portal)  # before the child can collect it

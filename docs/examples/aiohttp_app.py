@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bitpeak_async import BitPeak, BitPeakError, EmailSettings, NotFoundError
+from bitpeak_async import BitPeak, BitPeakError, EmailSettings, NotFoundError, to_dict
 
 BITPEAK = web.AppKey("BITPEAK", BitPeak)
 routes = web.RouteTableDef()
@@ -49,10 +49,10 @@ async def names(request: web.Request) -> web.Response:
 
 @routes.get(r"/handlers/{handler_id:\d+}")
 async def show(request: web.Request) -> web.Response:
-    """Show a handler, but not its settings, which hold secrets."""
+    """Show a handler with its secrets masked."""
     handlers = request.app[BITPEAK].notification_handlers
     handler = await handlers.get(int(request.match_info["handler_id"]))
-    return web.json_response({"id": handler.id, "name": handler.name, "type": handler.type})
+    return web.json_response(to_dict(handler))
 
 
 def make_app() -> web.Application:

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 from django.views.decorators.http import require_http_methods, require_safe
 
-from bitpeak_async import BitPeakError, EmailSettings, NotFoundError, SyncBitPeak
+from bitpeak_async import BitPeakError, EmailSettings, NotFoundError, SyncBitPeak, to_dict
 
 # Made when the process starts; it connects with the first call, and serves after a fork too.
 bitpeak = SyncBitPeak()
@@ -53,9 +53,9 @@ def handlers(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def show(_: HttpRequest, handler_id: int) -> HttpResponse:
-    """Show a handler, but not its settings, which hold secrets."""
+    """Show a handler with its secrets masked."""
     handler = bitpeak.notification_handlers.get(handler_id)
-    return JsonResponse({"id": handler.id, "name": handler.name, "type": handler.type})
+    return JsonResponse(to_dict(handler))
 
 
 urlpatterns = [path("handlers", handlers), path("handlers/<int:handler_id>", show)]

@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from bitpeak_async import BitPeak, BitPeakError, EmailSettings, NotFoundError
+from bitpeak_async import BitPeak, BitPeakError, EmailSettings, NotFoundError, to_dict
 
 
 @asynccontextmanager
@@ -52,9 +52,8 @@ async def names(bitpeak: Client) -> list[str]:
 
 @app.get("/handlers/{handler_id}")
 async def show(handler_id: int, bitpeak: Client) -> dict[str, Any]:
-    """Show a handler, but not its settings, which hold secrets."""
-    handler = await bitpeak.notification_handlers.get(handler_id)
-    return {"id": handler.id, "name": handler.name, "type": handler.type}
+    """Show a handler with its secrets masked."""
+    return to_dict(await bitpeak.notification_handlers.get(handler_id))
 
 
 @app.exception_handler(BitPeakError)

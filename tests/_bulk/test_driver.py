@@ -162,7 +162,8 @@ async def test_somebody_elses_handler_of_the_name_is_reported_not_taken(
     sandbox.inject(Fault.disconnect_before_commit(), when=meddle)
     [outcome] = [o async for o in bitpeak.notification_handlers.create_many(specs(1))]
     assert isinstance(outcome.error, OutcomeUnknownError)
-    assert "somebody else made handlers of this name meanwhile (ids 1)" in str(outcome.error)
+    assert "another program created handlers with this name since" in str(outcome.error)
+    assert "(ids 1)" in str(outcome.error)
     assert 1 == posts(sandbox)
 
 
@@ -193,7 +194,7 @@ async def test_copies_that_could_not_be_looked_for_are_said_to_be_unknown(
         [outcome] = [o async for o in bitpeak.notification_handlers.create_many(specs(1))]
     assert 1 == outcome.handler_id
     assert isinstance(outcome.error, OutcomeUnknownError)
-    assert "whether an earlier attempt made another is unknown" in str(outcome.error)
+    assert "it is unknown whether an earlier attempt created another" in str(outcome.error)
 
 
 async def test_what_was_begun_is_settled_before_an_error_of_the_specs_is_raised(

@@ -3,7 +3,6 @@
 import pytest
 
 from bitpeak_async._http import form
-from bitpeak_async._http.form import settings_fields
 from bitpeak_async._secret import Secret
 from bitpeak_async.errors import InvalidRequestError
 from bitpeak_async.settings import (
@@ -19,6 +18,7 @@ from bitpeak_async.settings import (
     UnknownSettings,
     WebhookSettings,
     XSettings,
+    settings_fields,
 )
 
 URL = "https://example.com/hook?token=1"
@@ -127,7 +127,7 @@ BAD_TEXTS = [
     ("", "must not be empty"),
     (" \t\r\n", "must not be empty"),
     (f"{CANARY}\0", "must not contain NUL"),
-    (f"{CANARY}\ud83d", "must be valid Unicode (it holds half of a surrogate pair)"),
+    (f"{CANARY}\ud83d", "must be valid Unicode (it contains half of a surrogate pair)"),
 ]  # fmt: skip
 
 
@@ -231,6 +231,17 @@ def test_bad_unknown_settings_are_refused(settings, argument):
         ({"qqq": CANARY}, "unknown field 'qqq'; known: email, webhook, slack, "),
         ({"name": CANARY}, "unknown field 'name'"),
         ({1: CANARY}, "unknown field 1"),
+        ({"webhook_url": CANARY}, "did you mean 'slack' or 'discord' or 'microsoft_teams'"),
+        ({"chat_id": CANARY}, "did you mean 'telegram_chat_id'?"),
+        ({"type": "slack", "webhook_url": CANARY}, "did you mean 'slack'?"),
+        ({"type": "email", "slack": CANARY}, "unknown field 'slack'; known: email"),
+        ({"type": "email"}, "must name at least one field"),
+        ({"type": "slak", "slack": CANARY}, "an undocumented type 'slak'"),
+        ({"type": [], "slack": CANARY}, "an undocumented type []"),
+        (
+            {"slack": "https://example.com", "email": "a@example.com"},
+            "fields of several types (slack, email)",
+        ),
     ],
 )
 def test_a_bad_mapping_is_refused(mapping, words):

@@ -223,7 +223,7 @@ def test_a_page_in_reply_to_a_delete_is_no_success(body):
 @pytest.mark.parametrize("asked", [CREATE, DELETE], ids=["create", "delete"])
 def test_a_status_that_is_none_of_https_final_ones_proves_nothing(status, asked):
     error = failure(TransportError, answer(status, b'{"errors": [{"title": "No."}]}'), asked)
-    assert f"a reply with status {status:03}," in str(error)
+    assert f"the invalid status {status:03}" in str(error)
     assert not was_not_executed(error)
 
 
@@ -331,8 +331,8 @@ def test_a_broken_promise_names_status_place_and_beginning():
         error.status, error.path, error.excerpt
     )  # fmt: skip
     assert (
-        "do it: a reply with status 201 is not as promised: expected an integer, got a string at "
-        """$.data.id; it starts '{"data": {"id": "***"}, "n": 1}'""" == str(error)
+        "do it: the reply with status 201 has an unexpected shape: expected an integer, got a "
+        """string at $.data.id; it starts '{"data": {"id": "***"}, "n": 1}'""" == str(error)
     )
     assert error.__cause__ is None
     assert error.__context__ is None

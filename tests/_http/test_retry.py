@@ -104,10 +104,10 @@ def test_a_create_is_repeated_only_where_it_was_surely_not_executed(
 @pytest.mark.parametrize(("error", "not_executed", "_temporary", "_slow_down"), FACTS, ids=label)
 def test_a_maybe_executed_attempt_is_remembered(error, not_executed, _temporary, _slow_down):
     """A later 404 to the same delete is then a success."""
-    attempts = Attempts(under_way=True)
+    attempts = Attempts(in_flight=True)
     attempts.next_delay(error, IDEMPOTENT, Retry(), Budget(9), lambda: 0.5)
     attempts.next_delay(THROTTLED, IDEMPOTENT, Retry(), Budget(9), lambda: 0.5)
-    assert (not not_executed, False) == (attempts.maybe_executed, attempts.under_way)
+    assert (not not_executed, False) == (attempts.maybe_executed, attempts.in_flight)
 
 
 def delays(retry, random, budget=None):

@@ -65,18 +65,18 @@ def test_an_unreachable_scheduler_is_reported(run: Run, arguments):
 )
 def test_options_that_exclude_each_other_are_refused(run: Run, arguments, more, problem):
     result = run(*arguments, *more)
-    assert Exit.ERROR == result.exit_code
+    assert (Exit.ERROR if "--scheduler" in more else Exit.USAGE) == result.exit_code
     assert problem in result.output
 
 
 def test_dask_needs_accounts(run: Run, arguments):
     result = run(*arguments[:2], "--dask")
-    assert Exit.ERROR == result.exit_code
+    assert Exit.USAGE == result.exit_code
     assert "--dask needs --accounts" in result.output
 
 
 def test_a_terminal_requires_yes(arguments, server, threaded_sandbox):
     terminal = Terminal(*map(str, arguments), "--dask", **server)
-    assert Exit.ERROR == terminal.end()
+    assert Exit.USAGE == terminal.end()
     assert "then add --yes" in terminal.screen
     assert 0 == threaded_sandbox.counts.total()

@@ -36,7 +36,7 @@ def test_a_handler_is_created_shown_changed_and_deleted(run: Run):
         "last_datetime": None,
         "datetime": handler["datetime"],
     } == handler
-    assert "deleted 1\n" == run("delete", 1).stdout
+    assert "deleted 1\n" == run("delete", 1, "--yes").stdout
     assert 1 == run("get", 1).exit_code
     assert "404" in run("get", 1).stderr
 
@@ -50,13 +50,20 @@ def test_single_settings_fields_can_be_updated(run: Run):
     assert "email" == json.loads(run("get", 1, "--json").stdout)["type"]
 
 
+def test_an_update_with_fields_of_another_type_says_that_they_did_not_take(run: Run):
+    run("create", "Bot", "--type=telegram", "--set=telegram=1:a", "--set=telegram_chat_id=-100")
+    refused = run("update", 1, "--set", "slack=https://hooks.slack.com/x")
+    assert 1 == refused.exit_code
+    assert "did not take slack: handler 1 is of type telegram" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
         (("create", "a", "--type=slak", "--set=slack=x"), "did you mean 'slack'?"),
         (("create", "a", "--type=slack"), "lacks 'slack', which slack needs"),
         (("create", "a", "--type=slack", "--set=slack=${NONE}"), "variable NONE is not set"),
-        (("create", "a", "--type=slack", "--set", "slack"), "--set takes FIELD=VALUE"),
+        (("create", "a", "--type=slack", "--set", "slack"), "--set takes NAME=VALUE"),
         (("create", "a", "--type=email", "--set=email=a", "--set=email=b"), "is given twice"),
         (("create", "", "--type=email", "--set=email=a@b.cc"), "name must not be empty"),
         (("update", 1), "give at least one of name, settings, is_enabled"),
@@ -68,7 +75,8 @@ def test_arguments_that_cannot_be_sent_are_refused(
     arguments: tuple[object, ...], problem: str, run: Run
 ):
     refused = run(*arguments)
-    assert (1, "") == (refused.exit_code, refused.stdout)
+    code = 64 if "--set" in problem or "twice" in problem else 1
+    assert (code, "") == (refused.exit_code, refused.stdout)
     assert problem in refused.stderr
 
 
@@ -90,7 +98,8 @@ def test_delete_asks_first_on_a_terminal(
 ):
     run("apply", specs)
     terminal = Terminal("delete", 1, **server)
-    terminal.until("Delete 'Mail'? [y/N]: ")
+    terminal.until("? [y/N]: ")
+    assert f"Delete 'Mail' from {server['BITPEAK_BASE_URL']}?" in terminal.screen
     terminal.type(answer + "\n")
     assert code == terminal.end()
     assert (1 if answer == "y" else 2) == len(json.loads(run("list", "--json").stdout))

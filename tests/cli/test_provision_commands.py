@@ -13,6 +13,8 @@ from attrs import evolve
 from builders import DIALECT, as_listed
 from command_line import BITPEAK, CANARY, EXAMPLE, Run, Terminal, piped
 
+from bitpeak_async import ConfigurationError
+from bitpeak_async.cli._connection import Connection
 from bitpeak_async.provisioning.files import read_specs
 from bitpeak_async.sandbox import Fault, Sandbox
 from bitpeak_async.settings import CLASSES, FIELDS, Format
@@ -66,11 +68,11 @@ def test_a_reviewed_plan_is_applied_exactly_or_not_at_all(run: Run, specs: Path,
 def test_pruning_deletes_leftovers_within_limits(run: Run, specs: Path, mail: Path):
     run("apply", specs)
     assert "- '[red]Hook' (webhook, id 2)" in run("plan", mail, "--prune", "*").stdout
-    refused = run("apply", mail, "--prune", "*", "--max-deletes", 0)
+    refused = run("apply", mail, "--prune", "*", "--max-deletes", 0, "--yes")
     assert 1 == refused.exit_code
     assert "the plan deletes 1 handlers, at most 0 are allowed" in refused.stderr
     assert as_listed("Mail", "[red]Hook") == names(run)
-    assert "1 deleted" in run("apply", mail, "--prune", "*").stdout
+    assert "1 deleted" in run("apply", mail, "--prune", "*", "--yes").stdout
     assert ["Mail"] == names(run)
 
 
@@ -78,11 +80,11 @@ def test_deleting_many_handlers_requires_force(run: Run, mail: Path, tmp_path: P
     many = tmp_path / "many.csv"
     many.write_text("name,type,email\n" + "".join(f"n{n},email,a@example.com\n" for n in range(9)))
     run("apply", many, mail)
-    refused = run("apply", mail, "--prune", "*")
+    refused = run("apply", mail, "--prune", "*", "--yes")
     assert 1 == refused.exit_code
     assert "more than 30%" in refused.stderr
     assert 10 == len(names(run))
-    assert "9 deleted" in run("apply", mail, "--prune", "*", "--force").stdout
+    assert "9 deleted" in run("apply", mail, "--prune", "*", "--force", "--yes").stdout
 
 
 async def test_nothing_is_deleted_if_a_page_fails(sandbox: Sandbox, mail: Path):
@@ -113,7 +115,7 @@ def test_check_needs_no_server(run: Run, specs: Path, tmp_path: Path):
     told = run("check", broken, "--json")
     assert 1 == told.exit_code
     assert 2 == len(json.loads(told.stdout)["problems"])
-    assert {"ok": True, "handlers": 2, "problems": []} == json.loads(
+    assert {"ok": True, "handlers": 2, "problems": [], "unset": []} == json.loads(
         run("check", specs, "--json").stdout
     )
 
@@ -233,19 +235,142 @@ def test_flags_precede_the_environment_and_that_precedes_the_file(
     assert 0 == run("list", BITPEAK_CONFIG=None).exit_code
 
 
+@pytest.fixture
+def profiles(server: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with ``bitpeak.toml``, whose profile ``right`` has the server and the key."""
+    (tmp_path / "key").write_text(server["BITPEAK_API_KEY"])
+    (tmp_path / "bitpeak.toml").write_text(
+        'base_url = "http://127.0.0.1:9/file"\n'
+        f'[profiles.right]\nbase_url = "{server["BITPEAK_BASE_URL"]}"\napi_key_file = "key"\n'
+        f'[profiles.url]\nbase_url = "{server["BITPEAK_BASE_URL"]}"\n'
+        '[profiles.key]\napi_key_file = "key"\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+WRONG = {"BITPEAK_BASE_URL": "http://127.0.0.1:9/environment", "BITPEAK_API_KEY": CANARY}
+
+
+def test_a_profile_named_by_a_flag_precedes_the_environment(run: Run, profiles: Path, mail: Path):
+    right = run("--profile", "right", "plan", mail, **WRONG)
+    assert 0 == right.exit_code, right.stderr
+    assert right.stdout.splitlines()[0].endswith("/api (profile right)")
+    assert 4 == run("--profile", "url", "list", **WRONG).exit_code
+    assert (
+        0 == run("--profile", "url", "list", BITPEAK_BASE_URL=WRONG["BITPEAK_BASE_URL"]).exit_code
+    )
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Connection]:
+    """The connections that commands would open."""
+    connections: list[Connection] = []
+
+    def note(connection: Connection) -> None:
+        connections.append(connection)
+        raise ConfigurationError("not opened")
+
+    monkeypatch.setattr(Connection, "open", note)
+    return connections
+
+
+def test_flags_precede_the_named_profile_and_that_of_the_environment_does_not_precede_it(
+    run: Run, profiles: Path, server: dict[str, str], opened: list[Connection]
+):
+    flag = "http://127.0.0.1:9/flag"
+    run("--profile", "right", "list", "--base-url", flag, **WRONG)
+    run("list", **WRONG, BITPEAK_PROFILE="right")
+    run("list", BITPEAK_BASE_URL=None, BITPEAK_PROFILE="right")
+    run("list", BITPEAK_BASE_URL=None)
+    urls = [flag, WRONG["BITPEAK_BASE_URL"], server["BITPEAK_BASE_URL"], "http://127.0.0.1:9/file"]
+    assert urls == [each.base_url for each in opened]
+
+
+def test_the_key_of_a_named_profile_goes_to_no_server_of_the_environment(run: Run, profiles: Path):
+    refused = run("--profile", "key", "list")
+    assert (1, "") == (refused.exit_code, refused.stdout)
+    assert "the key of profile 'key' would go to the server that BITPEAK_BASE_URL" in refused.stderr
+
+
+@pytest.mark.parametrize("file", ["in_flight = 7", "concurrency = 7"])
+def test_old_names_of_options_rank_as_the_new_ones(
+    file: str, run: Run, profiles: Path, opened: list[Connection]
+):
+    (profiles / "bitpeak.toml").write_text(file)
+    run("list")
+    run("list", BITPEAK_CONCURRENCY="1")
+    run("list", BITPEAK_CONCURRENCY="7", BITPEAK_IN_FLIGHT="2")
+    run("list", "--concurrency", 3, BITPEAK_IN_FLIGHT="7")
+    run("list", "--in-flight", 4, "--concurrency", 7)
+    assert [7, 1, 2, 3, 4] == [each.in_flight for each in opened]
+    assert "--concurrency" not in run("list", "-h").stdout
+
+
+# Exit codes and errors
+
+
+def test_wrong_usage_is_neither_an_error_nor_a_change(run: Run, mail: Path):
+    for arguments in (["lst"], ["plan"], ["plan", mail, "--exitcode"], ["list", "--in-flight=x"]):
+        assert 64 == run(*arguments).exit_code
+
+
+def test_conflicts_alone_have_an_exit_code(run: Run, mail: Path, threaded_sandbox: Sandbox):
+    for _ in range(2):
+        threaded_sandbox.add(name="Mail", type="email", settings={"email": "a@example.com"})
+    assert 6 == run("plan", mail, "--exit-code").exit_code
+    (mail.parent / "more.yaml").write_text(MAIL.replace("Mail", "More"))
+    assert 2 == run("plan", mail.parent, "--exit-code").exit_code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "kind"),
+    [
+        (["plan", "none.yaml", "--json"], 1, "PlanError"),
+        (["get", "7", "--json"], 1, "NotFoundError"),
+        (["get", "x", "--json"], 64, "UsageError"),
+        (["lst", "--json"], 64, "UsageError"),
+        (["delete", "7", "--json"], 64, "UsageError"),
+        (["--profile", "none", "list", "--json"], 1, "ConfigurationError"),
+    ],
+)
+def test_with_json_an_error_is_one_line_of_json(
+    arguments: list[str], code: int, kind: str, run: Run
+):
+    refused = run(*arguments)
+    assert (code, "") == (refused.exit_code, refused.stdout)
+    assert kind == json.loads(refused.stderr)["error"]["type"]
+
+
+def test_deleting_without_a_terminal_requires_yes(run: Run, specs: Path, mail: Path):
+    run("apply", specs)
+    for command in (["apply", mail, "--prune=*"], ["delete", 1]):
+        refused = run(*command)
+        assert 64 == refused.exit_code
+        assert "deleting without a terminal needs --yes" in refused.stderr
+        assert 2 == len(names(run))
+    assert 0 == run("apply", mail, "--prune=*", "--yes").exit_code
+    assert 0 == run("delete", 1, "--yes").exit_code
+    assert [] == names(run)
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
         ("api_key = 'x'", "api_key: does not belong into a file"),
         ("base_ulr = 'x'", "base_ulr: is no known key; did you mean 'base_url'?"),
-        ("zzz = 'x'", "known: base_url, api_key_file, concurrency, rate, deadline, redis"),
-        ("rate = 'fast'", "rate: must be a number, not a string"),
-        ("concurrency = 1.5", "concurrency: must be a whole number, not a number"),
-        ("rate = true", "rate: must be a number, not a boolean"),
+        ("zzz = 'x'", "known: base_url, api_key_file, in_flight, requests_per_minute, deadline"),
+        ("rate = 'fast'", "requests_per_minute: must be a number, not a string"),
+        ("concurrency = 1.5", "in_flight: must be a whole number, not a number"),
+        ("requests_per_minute = true", "requests_per_minute: must be a number, not a boolean"),
         ("redis = 1\nrate = ''", "redis: must be a string, not a number"),
-        ("redis = 1\nrate = ''", "rate: must be a number, not a string"),
+        ("redis = 1\nrate = ''", "requests_per_minute: must be a number, not a string"),
         ("base_url =", "is not TOML: "),
         ("profiles = 1", "profiles must be tables"),
+        ("[profile.prod]", "profile: is no known key; write [profiles.NAME]"),
+        ("allow_insecure = 1", "allow_insecure: must be true or false, not a number"),
+        ("variables = {A = 1}", "variables.A: must be a string, not a number"),
+        ("variables = []", "variables: must be a mapping, not a list"),
         ("[profiles.prod]", "has no profile 'prof'; did you mean 'prod'?"),
         ("[profiles.prof]\nx = 1", "profiles.prof.x: is no known key; known: base_url"),
     ],
@@ -279,7 +404,8 @@ pytestmark = pytest.mark.filterwarnings(
 
 def test_without_a_key_a_terminal_prompts_without_echo(server: dict[str, str], specs: Path):
     terminal = Terminal("list", BITPEAK_BASE_URL=server["BITPEAK_BASE_URL"], BITPEAK_API_KEY="")
-    terminal.until("API key: ")
+    terminal.until(": ")
+    assert f"API key for {server['BITPEAK_BASE_URL']}: " in terminal.screen
     terminal.type(server["BITPEAK_API_KEY"] + "\n")
     assert 0 == terminal.end()
     assert server["BITPEAK_API_KEY"] not in terminal.screen
@@ -291,7 +417,7 @@ def test_ctrl_c_ends_a_question(command: str, server: dict[str, str], specs: Pat
     env = {**server, "BITPEAK_API_KEY": ""} if command == "list" else server
     arguments = {"list": [], "delete": ["1"], "apply": [str(specs)]}[command]
     terminal = Terminal(command, *arguments, **env)
-    terminal.until("API key: " if command == "list" else "[y/N]: ")
+    terminal.until("API key for " if command == "list" else "[y/N]: ")
     assert 130 == terminal.interrupt()
     assert 44 == len(names(run))
 
@@ -316,7 +442,7 @@ async def test_a_second_ctrl_c_stops_immediately(sandbox: Sandbox, specs: Path):
 
 def test_json_on_a_terminal_requires_yes(server: dict[str, str], specs: Path):
     terminal = Terminal("apply", specs, "--json", **server)
-    assert 1 == terminal.end()
+    assert 64 == terminal.end()
     assert "--json cannot ask for confirmation: add --yes" in terminal.screen
 
 
@@ -349,7 +475,7 @@ def test_a_masked_secret_is_exported_as_an_empty_variable(run: Run, tmp_path: Pa
         done = run(
             "export", f"--output={tmp_path / 'a.json'}", f"--env-file={tmp_path / 'a.env'}", **env
         )
-    assert "1 handlers, 1 secrets, 1 secrets not returned\n" == done.stderr
+    assert "1 handler, 1 secret, 1 secret not returned\n" == done.stderr
     assert "BOT_TELEGRAM=''\n" == (tmp_path / "a.env").read_text()
 
 
@@ -360,9 +486,37 @@ def test_an_export_reports_the_handlers_it_skips(run: Run, threaded_sandbox: San
     done = run("export", "--json")
     assert 3 == done.exit_code
     assert ["Good"] == [each["name"] for each in json.loads(done.stdout)]
-    ids = ", ".join(as_listed("1", "2"))
-    assert f"skipped: 'Twin': several handlers have this name (ids {ids})" in done.stderr
+    assert "skipped: 'Twin': several handlers have this name (ids 1, 2)" in done.stderr
     assert "skipped: ' ' (id 4): name: must not be empty" in done.stderr
+
+
+def test_a_variable_keeps_its_meaning_when_another_handler_is_deleted(
+    run: Run, threaded_sandbox: Sandbox
+):
+    names = ("Дежурные", "报警", "告警", "ops-alerts", "Ops alerts", "ops alerts", "🚨 Ops")
+    for name in names:
+        threaded_sandbox.add(name=name, type="slack", settings={"slack": "https://example.com/a"})
+
+    def variables() -> dict[str, str]:
+        exported = json.loads(run("export", "--json").stdout)
+        return {each["name"]: each["settings"]["slack"] for each in exported}
+
+    before = variables()
+    assert "${DEZHURNYE_SLACK}" == before["Дежурные"]
+    assert ("${HANDLER_2_SLACK}", "${HANDLER_3_SLACK}") == (before["报警"], before["告警"])
+    assert ("${OPS_ALERTS_4_SLACK}", "${OPS_7_SLACK}") == (before["ops-alerts"], before["🚨 Ops"])
+    assert len(names) == len(set(before.values()))
+    for handler_id in range(1, 6):
+        run("delete", handler_id, "--yes")
+    # What the other casing was called is not reused.
+    assert {"ops alerts": "${OPS_ALERTS_SLACK}", "🚨 Ops": before["🚨 Ops"]} == variables()
+    assert "${OPS_ALERTS_SLACK}" not in before.values()
+    assert "name: 🚨 Oops" in _exported_yaml(run)
+
+
+def _exported_yaml(run: Run) -> str:
+    run("create", "🚨 Oops", "--type=email", "--set=email=a@example.com")
+    return str(run("export").stdout)
 
 
 @pytest.mark.parametrize(
@@ -387,7 +541,9 @@ def test_an_export_to_a_file_prints_its_counts_as_json(run: Run, specs: Path, tm
     run("apply", specs)
     done = run("export", "--json", "--output", tmp_path / "out.toml")
     assert {"handlers": 2, "secrets": 1, "secrets_not_returned": 0} == json.loads(done.stdout)
-    assert 2 == len(read_specs(tmp_path / "out.toml", environ={"RED_HOOK_WEBHOOK": "https://a.b"}))
+    assert 2 == len(
+        read_specs(tmp_path / "out.toml", environ={"RED_HOOK_2_WEBHOOK": "https://a.b"})
+    )
 
 
 def test_the_environments_key_precedes_the_config_files(
@@ -456,7 +612,7 @@ def test_a_tampered_plan_is_refused(run: Run, mail: Path, tmp_path: Path):
         ({"changes": [*plan["changes"], plan["changes"][-1]]}, [], "several changes of one"),
     ):
         reviewed.write_text(json.dumps({**plan, **changed}))
-        refused = run("apply", mail, "--plan", reviewed, *flags)
+        refused = run("apply", mail, "--plan", reviewed, "--yes", *flags)
         assert 1 == refused.exit_code
         assert problem in refused.stderr
         assert "\n- 'prod'" not in refused.stdout

@@ -400,7 +400,7 @@ async def test_an_update_after_which_the_type_is_lost_is_not_reported_as_done(
     sandbox.inject(Fault.lost_type(lost), method="POST")
     report = await bitpeak.provision([HandlerSpec("a", EmailSettings("b@example.com"))])
     [outcome] = report.failed
-    assert "something else than was sent in type" in str(outcome.error)
+    assert "shows other values than were sent for type" in str(outcome.error)
     [handler] = [each async for each in bitpeak.notification_handlers.iterate(strict=True)]
     assert "" == handler.type
 
@@ -424,7 +424,7 @@ async def test_a_handler_that_cannot_be_read_is_neither_pruned_nor_created_again
             await call
         [text] = caught.value.problems
         assert text.startswith(problem)
-    assert "it may be 'a&b', not to be created twice" in text
+    assert "it may be 'a&b', which must not be created twice" in text
     assert not sandbox.counts.keys() & {("POST", 200), ("DELETE", 204)}
     assert (await bitpeak.provision([other])).ok
 
@@ -438,5 +438,7 @@ async def test_a_handler_without_a_readable_name_may_be_any_that_is_to_be_create
     made = [HandlerSpec("b", EmailSettings("b@example.com"))]
     assert (await bitpeak.plan(made)).is_empty
     new = [HandlerSpec(name, EmailSettings("c@example.com")) for name in ("c", "d")]
-    with pytest.raises(PlanError, match="it may be 'c' or 1 others, not to be created twice"):
+    with pytest.raises(
+        PlanError, match="it may be 'c' or 1 others, which must not be created twice"
+    ):
         await bitpeak.plan([*made, *new])

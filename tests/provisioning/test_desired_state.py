@@ -5,7 +5,7 @@ from collections import Counter
 from fnmatch import fnmatchcase
 from typing import Any
 
-from builders import DIALECT
+from builders import AT_ONCE, DIALECT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -25,8 +25,8 @@ from bitpeak_async import (
     WebhookSettings,
     XSettings,
 )
-from bitpeak_async._http.form import settings_fields
 from bitpeak_async.sandbox import Sandbox
+from bitpeak_async.settings import settings_fields
 
 
 def kept(**fields: str) -> dict[str, str]:
@@ -86,7 +86,7 @@ async def scene(
     names = {kept_name(spec) for spec in specs}
     async with (
         Sandbox(extra_types={"twilio": ("twilio",)}, dialect=DIALECT) as sandbox,
-        BitPeak(sandbox.api_key, base_url=sandbox.base_url) as bitpeak,
+        BitPeak(sandbox.api_key, base_url=sandbox.base_url, retry=AT_ONCE) as bitpeak,
     ):
         sandbox.add_many(
             {

@@ -206,7 +206,7 @@ async def test_a_pattern_is_matched_to_the_letter_and_whole():
 
 
 async def test_pruning_with_nothing_desired_is_refused():
-    with pytest.raises(PlanError, match="pruning would delete all"):
+    with pytest.raises(PlanError, match="pruning would delete everything"):
         await plan([], handler(1, "a"), prune="*")
 
 
@@ -250,11 +250,13 @@ async def test_names_that_are_nearly_the_same_are_warned_about():
     specs = [HandlerSpec("Ops  mail", MAIL), HandlerSpec("ops mail", MAIL), HandlerSpec("a", MAIL)]
     made = await plan(specs, handler(1, " OPS mail"), handler(2, "A"), handler(3, "b"))
     assert (
-        "'ops mail' and 'Ops  mail' are two handlers; is one meant?",
-        "'Ops  mail' is desired and ' OPS mail' exists; is one meant?",
-        "'a' is desired and 'A' exists; is one meant?",
+        "'ops mail' and 'Ops  mail' are two handlers; do you mean one?",
+        "'Ops  mail' is desired and ' OPS mail' exists; do you mean the same handler?",
+        "'a' is desired and 'A' exists; do you mean the same handler?",
     ) == made.warnings
-    assert "? 'a' is desired and 'A' exists; is one meant?" in str(made).splitlines()
+    assert (
+        "? 'a' is desired and 'A' exists; do you mean the same handler?" in str(made).splitlines()
+    )
 
 
 async def test_a_name_that_the_server_changed_is_recognised_and_told_once():
@@ -276,11 +278,13 @@ async def test_a_changed_name_beside_an_equal_one_is_left_alone():
         [HandlerSpec("R&D", MAIL)], handler(1, "R&amp;D"), handler(2, "R&D"), prune="*"
     )
     assert (Unchanged(HandlerSpec("R&D", MAIL), 2),) == made.changes
-    assert ("'R&D' is desired and 'R&amp;D' exists; is one meant?",) == made.warnings
+    assert (
+        "'R&D' is desired and 'R&amp;D' exists; do you mean the same handler?",
+    ) == made.warnings
 
 
 async def test_names_that_a_server_may_keep_as_one_are_refused():
-    with pytest.raises(PlanError, match="specs 1 and 3 have names that a server may keep as one"):
+    with pytest.raises(PlanError, match="specs 1 and 3 have names that a server may store as one"):
         await plan([HandlerSpec("a b", MAIL), HandlerSpec("c", MAIL), HandlerSpec("a  b", MAIL)])
 
 
@@ -288,7 +292,7 @@ async def test_a_name_that_several_specs_may_have_become_is_a_conflict():
     specs = [HandlerSpec("x" * 64 + end, MAIL) for end in (" one", " two")]
     made = await plan(specs, handler(1, "x" * 64))
     assert [Conflict(spec, (1,)) for spec in specs] == [*made.changes]
-    assert "may be that of several specs" in str(made)
+    assert "may match several specs" in str(made)
 
 
 # Hidden secrets
@@ -469,12 +473,12 @@ async def test_json_is_for_the_specs_it_was_made_from():
     ("text", "problem"),
     [
         ("{", "not JSON"),
-        ("[]", "not as to_json() writes it: must be an object, not an array"),
+        ("[]", "not written by to_json(): must be a mapping, not a list"),
         ("{}", "version: missing; "),
         ('{"version": 2}', "version 2, not 1"),
         ('{"version": 1, "salt": 5}', "salt: must be a string, not a numbe"),
-        ('{"changes": 5}', "changes: must be an array, not a numbe"),
-        ('{"changes": [5]}', "changes[0]: must be an object, not a numbe"),
+        ('{"changes": 5}', "changes: must be a list, not a numbe"),
+        ('{"changes": [5]}', "changes[0]: must be a mapping, not a numbe"),
         ('{"changes": [{}]}', "changes[0]: has no action; known: create, update, "),
         ('{"changes": [{"action": 1}]}', "changes[0]: has the unknown action '1'; known: create"),
         (

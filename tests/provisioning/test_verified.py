@@ -95,14 +95,14 @@ async def test_what_the_server_keeps_otherwise_is_reported(connect: Connect):
     async with Sandbox(dialect=dialect) as sandbox, connect(sandbox) as bitpeak:
         [outcome] = (await bitpeak.provision([HandlerSpec("a", MAIL, is_enabled=False)])).failed
     assert isinstance(outcome.error, ReplyError)
-    assert "shows something else than was sent in is_enabled" in str(outcome.error)
+    assert "shows other values than were sent for is_enabled" in str(outcome.error)
 
 
 async def test_a_type_that_an_update_lost_is_reported(sandbox: Sandbox, bitpeak: BitPeak):
     sandbox.add(name="n0", type="slack", settings={"slack": "https://example.com/a"})
     sandbox.inject(Fault(stores={"type": None}), method="POST")
     [outcome] = (await bitpeak.provision(specs(1))).failed
-    assert "shows something else than was sent in type" in str(outcome.error)
+    assert "shows other values than were sent for type" in str(outcome.error)
 
 
 async def test_a_replica_that_lags_is_waited_for(connect: Connect):

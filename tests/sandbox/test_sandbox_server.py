@@ -211,6 +211,16 @@ async def test_closing_drops_a_peer_that_does_not_read(until):
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+@pytest.mark.parametrize("ticks", range(6))
+async def test_closing_drops_a_peer_that_connects_meanwhile(ticks):
+    async with Sandbox() as sandbox:
+        peer = socket.create_connection(address(sandbox), timeout=5)
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+    with closing(peer), suppress(ConnectionResetError):
+        assert b"" == await asyncio.to_thread(peer.recv, 1)
+
+
 async def test_idle_connections_are_closed_after_keep_alive(serve):
     caller = await serve(keep_alive=0.05)
     reader, writer = await asyncio.open_connection(*address(caller.sandbox))

@@ -116,6 +116,8 @@ def test_each_argument_arrives(original: type, name: str, monkeypatch: pytest.Mo
         given["specs"] = seen["specs"]  # pulled in the caller's thread; likewise
     if "settings" in given:
         seen["settings"] = seen["settings"].value  # hidden from tracebacks with locals
+    if "headers" in given:
+        seen["headers"] = seen["headers"].value  # likewise
     assert given == {key: value for key, value in seen.items() if key != "self"}
 
 
@@ -713,3 +715,24 @@ def test_a_thread_that_cannot_start_is_an_error_and_leaves_nothing_open(
         SyncBitPeak("key").notification_handlers.list()
     [loop] = loops
     assert loop.is_closed()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # open sockets
+def test_a_thread_that_dies_ends_every_call_and_the_next_starts_another(
+    sync_bitpeak: SyncBitPeak, threaded_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    def fail() -> None:
+        monkeypatch.undo()
+        raise MemoryError
+
+    threaded_sandbox.inject(Fault.stall())
+    loop_thread = portal.ensure_portal()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(sync_bitpeak.notification_handlers.list)
+        while not threaded_sandbox.in_flight:
+            assert not waiting.done()
+        monkeypatch.setattr(loop_thread._loop, "_run_once", fail)
+        loop_thread.call_soon(int)
+        with pytest.raises(ClosedError, match=r"the loop thread failed: MemoryError\(\)"):
+            waiting.result(10)
+    assert 0 == sync_bitpeak.notification_handlers.list().meta.total

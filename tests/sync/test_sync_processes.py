@@ -274,7 +274,8 @@ for transport in [each for each in gc.get_objects() if isinstance(each, asyncio.
     "call": "assert handlers.get(1).id == 1; list(handlers.iterate())",
 }
 FORKING = """
-import ssl
+import ctypes, ssl
+fork = {fork}
 trust = os.environ.get("TRUST")
 bitpeak = SyncBitPeak(ssl=ssl.create_default_context(cafile=trust) if trust else None)
 handlers = bitpeak.notification_handlers
@@ -289,11 +290,12 @@ def request():
         results.append(error)
 
 for action in {actions!r}:
-    thread = threading.Thread(target=request)
+    thread = threading.Thread(target=request, daemon=True)
     thread.start()
     sys.stdin.readline()
-    child = os.fork()
+    child = fork()
     if child == 0:
+        signal.alarm({patience})
         thread = None
         exec(action)
         sys.exit(0)
@@ -333,14 +335,34 @@ def test_a_forked_child_does_not_disturb_its_parent(
     """
     threaded_sandbox.seed_handlers(40)
     threaded_sandbox.inject(Fault.slow(0.15), method="POST", times=None)
-    running = script(FORKING.format(actions=list(islice(cycle(ACTIONS.values()), 20))), **address)
+    actions = list(islice(cycle(ACTIONS.values()), 20))
+    running = script(FORKING.format(patience=PATIENCE, fork="os.fork", actions=actions), **address)
     for _ in range(20):
-        wait_for(lambda: threaded_sandbox.in_flight or running.process.poll() is not None)
-        running.tell()
-        assert "child is gone" == running.says(), running.ends()
-        assert "int" == running.says()
+        fork_during_a_create(running, threaded_sandbox)
     assert 60 == len(threaded_sandbox.handlers)
     assert 0 == running.ends()[0]
+
+
+def test_a_fork_by_c_code_that_runs_no_hooks_is_noticed(
+    script: Callable[..., Script], threaded_sandbox: Sandbox
+):
+    """As uWSGI's. But for "break": nobody knows of the fork before the client is used."""
+    threaded_sandbox.seed_handlers(40)
+    threaded_sandbox.inject(Fault.slow(0.15), method="POST", times=None)
+    actions = [ACTIONS[name] for name in ("collect", "close", "exit", "call")]
+    running = script(
+        FORKING.format(patience=PATIENCE, fork="ctypes.PyDLL(None).fork", actions=actions)
+    )
+    for _ in actions:
+        fork_during_a_create(running, threaded_sandbox)
+    assert (0, "") == running.ends()
+
+
+def fork_during_a_create(running: Script, sandbox: Sandbox) -> None:
+    wait_for(lambda: sandbox.in_flight or running.process.poll() is not None)
+    running.tell()
+    assert "child is gone" == running.says(), running.ends()
+    assert "int" == running.says()
 
 
 def test_a_child_cannot_go_on_with_what_its_parent_began(

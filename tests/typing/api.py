@@ -27,8 +27,10 @@ from bitpeak_async import (
     Event,
     GoogleChatSettings,
     HandlerSpec,
+    HandlerType,
     Hook,
     InternalNotificationSettings,
+    ListFilters,
     MicrosoftTeamsSettings,
     NotificationHandler,
     Outcome,
@@ -45,7 +47,6 @@ from bitpeak_async import (
     Result,
     Retry,
     Settings,
-    SettingsFields,
     SlackSettings,
     Stream,
     SyncBitPeak,
@@ -59,6 +60,10 @@ from bitpeak_async import (
     WebhookSettings,
     XSettings,
     partial_report,
+    settings_from_dict,
+    spec_from_dict,
+    specs_from_rows,
+    to_dict,
 )
 from bitpeak_async.fleet import (
     Account,
@@ -77,7 +82,7 @@ from bitpeak_async.fleet.dask import DaskFleet
 from bitpeak_async.provisioning.files import (
     dump_environ,
     dump_specs,
-    read_settings,
+    read_environ,
     read_specs,
 )
 from bitpeak_async.redis import RedisPaceStore
@@ -102,6 +107,16 @@ async def calls(bitpeak: BitPeak, specs: list[HandlerSpec]) -> None:
     """Each call has an exact type."""
     handlers = bitpeak.notification_handlers
     assert_type(await handlers.create("a", EmailSettings("a@example.com")), int)
+    assert_type(await handlers.create("a", EmailSettings("a@example.com"), is_enabled=False), int)
+    assert_type(await handlers.find("a"), NotificationHandler | None)
+    assert_type(await handlers.ensure(specs[0]), NotificationHandler)
+    assert_type(await handlers.enable(1), None)
+    assert_type(await handlers.disable(1), None)
+    filters: ListFilters = {"search": "a", "type": HandlerType.SLACK, "is_enabled": True}
+    assert_type(await handlers.list(page=2, **filters), Page[NotificationHandler])
+    await handlers.list(serach="a")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    handlers.iterate(search=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    handlers.pages(order_by="name", extra_query={"flag": True, "number": 1, "text": "a"})
     assert_type(await handlers.get(1), NotificationHandler)
     assert_type(await handlers.list(page=1, results_per_page=25), Page[NotificationHandler])
     assert_type(await handlers.update(1, settings={"telegram_chat_id": "-1"}), None)
@@ -115,6 +130,7 @@ async def calls(bitpeak: BitPeak, specs: list[HandlerSpec]) -> None:
     assert_type(handlers.pages(), AsyncGenerator[Page[NotificationHandler], None])
     assert_type(handlers.create_many(specs), AsyncGenerator[CreateOutcome, None])
     assert_type(bitpeak.with_options(deadline=1), BitPeak)
+    assert_type(bitpeak.with_options(timeout=2.5, headers={"X-Request": "1"}), BitPeak)
     assert_type(bitpeak.rate, RateSnapshot)
     assert_type(bitpeak.rate.paused_for, float)
     plan = await bitpeak.plan(specs)
@@ -133,6 +149,7 @@ async def calls(bitpeak: BitPeak, specs: list[HandlerSpec]) -> None:
         assert_type(outcome.ok, bool)
         assert_type(outcome.handler_id, int | None)
         assert_type(outcome.error, BitPeakError | None)
+        assert_type((outcome.error or BitPeakError()).docs_url, str)
 
 
 def plans(plan: Plan, report: Report, specs: list[HandlerSpec]) -> None:
@@ -208,8 +225,9 @@ def client_options(
         "allow_insecure": True,
         "pace_store": store,
         "timezone": dt.UTC,
+        "app_info": "acme-bot/2.1",
     }
-    options: ClientOptions = {**portable, "ssl": tls, "hooks": [print]}
+    options: ClientOptions = {**portable, "ssl": tls, "hooks": [print], "headers": {"X-Team": "a"}}
     assert_type(BitPeak("key", session=session, **options), BitPeak)
     assert_type(SyncBitPeak("key", **options), SyncBitPeak)
     assert_type(Fleet([account], in_flight=50, **options), Fleet)
@@ -226,6 +244,9 @@ def client_options(
     DaskFleet([account], timeuot=Timeout())  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     DaskFleet([account], hooks=[print])  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     BitPeak(base_url=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    BitPeak(timeout=5, headers=None, app_info=None)
+    BitPeak(headers=["X-Team"])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    BitPeak(app_info=2.1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     BitPeak(timeout="5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     BitPeak(retry=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     BitPeak(pace=16)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -350,8 +371,7 @@ def spec_files(specs: list[HandlerSpec]) -> None:
     environ: dict[str, str] = {}
     assert_type(dump_specs(specs, "toml", environ=environ), str)
     assert_type(dump_environ(environ), str)
-    assert_type(read_settings("slack", {"slack": "${HOOK}"}), Settings)
-    assert_type(read_settings(None, {"slack": "${HOOK}"}), Settings | SettingsFields)
+    assert_type(read_environ(".env"), dict[str, str])
 
 
 def hooks(telemetry: Telemetry, event: Event) -> None:
@@ -379,6 +399,17 @@ def records(handler: NotificationHandler, page: Page[NotificationHandler]) -> No
     assert_type(handler.type, str)
     assert_type(page.data, tuple[NotificationHandler, ...])
     assert_type(list(page), list[NotificationHandler])
+    assert_type(to_dict(handler), dict[str, Any])
+    assert_type(to_dict(page, secrets=True), dict[str, Any])
+    assert_type(to_dict(handler.settings), dict[str, Any])
+    spec = HandlerSpec("a", EmailSettings("a@example.com"))
+    assert_type(spec_from_dict({"name": "a", "type": "internal_notification"}), HandlerSpec)
+    assert_type(to_dict(spec), dict[str, Any])
+    assert_type(settings_from_dict("slack", {"slack": "https://example.com"}), Settings)
+    assert_type(
+        specs_from_rows([{"name": "a", "type": "internal_notification"}]), list[HandlerSpec]
+    )
+    to_dict("record")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def every_settings_class(settings: Settings) -> str:  # noqa: PLR0911 - one for each class
@@ -429,7 +460,13 @@ def blocking_calls(bitpeak: SyncBitPeak, specs: list[HandlerSpec]) -> None:
     """Each blocking call has the type that awaiting its original has."""
     handlers = bitpeak.notification_handlers
     assert_type(handlers, SyncNotificationHandlers)
-    assert_type(handlers.create("a", EmailSettings("a@example.com")), int)
+    assert_type(handlers.create("a", EmailSettings("a@example.com"), is_enabled=False), int)
+    assert_type(handlers.find("a"), NotificationHandler | None)
+    assert_type(handlers.ensure(specs[0]), NotificationHandler)
+    assert_type(handlers.enable(1), None)
+    assert_type(handlers.disable(1), None)
+    assert_type(handlers.list(search="a", is_enabled=True), Page[NotificationHandler])
+    handlers.list(serach="a")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     assert_type(handlers.get(1), NotificationHandler)
     assert_type(handlers.list(page=1, results_per_page=25), Page[NotificationHandler])
     assert_type(handlers.update(1, settings={"telegram_chat_id": "-1"}), None)
@@ -440,7 +477,7 @@ def blocking_calls(bitpeak: SyncBitPeak, specs: list[HandlerSpec]) -> None:
     assert_type(list(handlers.iterate()), list[NotificationHandler])
     for page in handlers.pages():
         assert_type(page, Page[NotificationHandler])
-    assert_type(bitpeak.with_options(deadline=1), SyncBitPeak)
+    assert_type(bitpeak.with_options(timeout=2, headers={"X-Request": "1"}), SyncBitPeak)
     assert_type(bitpeak.plan(specs), Plan)
     assert_type(bitpeak.apply(bitpeak.plan(specs)), Report)
     assert_type(bitpeak.provision(specs), Report)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import reduce
 from operator import getitem
 from types import MappingProxyType
 from typing import Any, Final
 
-from bitpeak_async._structure import Keys, child_path, did_you_mean
+from bitpeak_async._structure import Keys, child_path, did_you_mean, file_kind
 from bitpeak_async.errors import PlanError
 
 MAX_DEPTH: Final = 32  # a spec file needs 4
 TOO_DEEP: Final = f"is nested deeper than {MAX_DEPTH} levels"
 UNUSABLE: Final = object()  # an item of a list whose problems are added already
-
-_KINDS: Final = {str: "a string", list: "a list", dict: "a mapping", type(None): "null"}
 
 
 class UnusableFileError(Exception):
@@ -33,6 +33,7 @@ class Document:
         lines: keys → line, for what the format's parser can locate. Other values have the line
             of what they are in.
         is_table: whether the settings are in the same row as the name, as in CSV.
+        unset: variables that are not set → the places that need them, and the problem.
     """
 
     def __init__(self, file: str, data: Any = None) -> None:
@@ -40,7 +41,15 @@ class Document:
         self.data = data
         self.lines: dict[Keys, int] = {}
         self.is_table = False
+        self.unset = defaultdict[str, list[tuple[Keys, str]]](list)
         self._problems: list[tuple[int, str]] = []
+
+    def again(self) -> Document:
+        """Return what was read, with its own problems, to be checked with other variables."""
+        document = copy.copy(self)
+        document.unset = defaultdict(list)
+        document._problems = [*self._problems]  # noqa: SLF001 - one of this very class
+        return document
 
     def add(self, keys: Keys, problem: str, line: int = 0) -> None:
         """Add a problem, as ``file:line: path: problem``.
@@ -48,6 +57,10 @@ class Document:
         In a file without lines, the path is followed by the name of the handler or account.
         """
         self._problems.append(self._located(keys, problem, line))
+
+    def add_unset(self, name: str, keys: Keys, problem: str) -> None:
+        """Add a place that needs a variable which is not set."""
+        self.unset[name].append((keys, problem))
 
     def fatal(self, problem: str, line: int = 0, keys: Keys = ()) -> UnusableFileError:
         """Add a problem and return the error to raise if nothing more can be checked."""
@@ -58,6 +71,10 @@ class Document:
         """Return the problems and others in the order of lines."""
         found = [*self._problems, *(self._located(keys, problem) for keys, problem in others)]
         return [text for _, text in sorted(found, key=lambda problem: problem[0])]
+
+    def located(self, keys: Keys, problem: str) -> str:
+        """Return a problem as the others are, with its file, line and path."""
+        return self._located(keys, problem)[1]
 
     def at(self, keys: Keys, line: int = 0) -> str:
         """Return ``file:line``, or the file if it has no lines."""
@@ -82,7 +99,7 @@ class Document:
             if key in items:
                 keys, items = (key,), items[key]
         if not isinstance(items, list):
-            problem = f"must be a list of {key}, or hold one as '{key}:'; it is {kind(items)}"
+            problem = f"must be a list of {key}, or hold one as '{key}:'; it is {file_kind(items)}"
             raise self.fatal(problem, keys=keys)
         for index, item in enumerate(items):
             if item is not UNUSABLE:
@@ -141,11 +158,6 @@ class Document:
         item = reduce(getitem, keys[:depth], self.data)
         name = item.get("name") if isinstance(item, dict) else None
         return name if isinstance(name, str) else None
-
-
-def kind(data: object) -> str:
-    """Return what a value of a document is, for messages."""
-    return _KINDS[type(data)]
 
 
 def plain(data: Any, document: Document, keys: Keys = ()) -> Any:

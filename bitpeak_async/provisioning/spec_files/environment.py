@@ -1,53 +1,78 @@
-"""``${NAME}`` and ``${NAME:-default}`` in the texts of a spec file."""
+"""``${NAME}``, ``${NAME:-default}`` and ``${file:PATH}`` in the texts of a spec file."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
-from bitpeak_async.provisioning.spec_files.document import kind
+from bitpeak_async._structure import file_kind
 
 _REFERENCE: Final = re.compile(
     r"\$(?:(?P<dollar>\$)"
-    r"|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>(?:[^}$]|\$\$)*))?\})?"
+    r"|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>(?:[^}$]|\$\$)*))?\}"
+    r"|\{file:(?P<path>[^}$]+)\})?"
 )
 
 
-def expand(text: str, environ: Mapping[str, str]) -> str:
-    """Put environment variables into a text; ``$$`` is a dollar.
+class UnsetError(ValueError):
+    """Variables are not set, or files that a text refers to cannot be read.
 
-    As in a shell, the default also replaces a variable that is empty.
+    Attributes:
+        problems: what is missing → what is wrong.
+    """
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__("; ".join(problems.values()))
+        self.problems = problems
+
+
+def expand(text: str, environ: Mapping[str, str]) -> str:
+    """Put environment variables and contents of files into a text; ``$$`` is a dollar.
+
+    As in a shell, the default also replaces a variable that is empty. A file's last line end is
+    left out.
 
     Args:
         text: as written in the file.
         environ: name → value.
 
     Raises:
-        ValueError: a variable is not set or a reference malformed; it holds no value of a variable.
+        UnsetError: a variable is not set, or a file cannot be read; it holds no value.
+        ValueError: a reference is malformed; likewise.
     """
+    unset: dict[str, str] = {}
     problems: dict[str, None] = {}
 
     def replace(reference: re.Match[str]) -> str:
-        dollar, name, default = reference.group("dollar", "name", "default")
+        dollar, name, default, path = reference.group("dollar", "name", "default", "path")
         if dollar:
             return "$"
+        if path is not None:
+            try:
+                return Path(path).read_text(encoding="utf-8").removesuffix("\n")
+            except (OSError, UnicodeDecodeError) as error:
+                reason = getattr(error, "strerror", None) or "it is not UTF-8"
+                unset[f"file:{path}"] = f"the file {path} cannot be read: {reason}"
+            return ""
         if name is None:
             problems["holds a '$' that begins no ${NAME}; write $$ for a dollar"] = None
             return ""
         if default is not None:
             return environ.get(name) or default.replace("$$", "$")
         if name not in environ:
-            problem = (
+            unset[name] = (
                 f"the environment variable {name} is not set; "
                 f"export it or write ${{{name}:-default}}"
             )
-            problems[problem] = None
         return environ.get(name, "")
 
     expanded = _REFERENCE.sub(replace, text)
     if problems:
-        raise ValueError("; ".join(problems))
+        raise ValueError("; ".join([*unset.values(), *problems]))
+    if unset:
+        raise UnsetError(unset)
     return expanded
 
 
@@ -55,4 +80,4 @@ def expand_value(data: object, environ: Mapping[str, str]) -> str:
     """Return a value of a document that must be a text, expanded; see ``expand``."""
     if isinstance(data, str):
         return expand(data, environ)
-    raise ValueError(f"must be a string, not {kind(data)}")
+    raise ValueError(f"must be a string, not {file_kind(data)}")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeAlias
 
 from attrs import frozen
 
@@ -15,6 +18,8 @@ from bitpeak_async.provisioning.spec_files.paths import read_document, spec_file
 from bitpeak_async.provisioning.spec_files.reader import SpecReader
 from bitpeak_async.records import HandlerSpec
 
+Variables: TypeAlias = Secret[tuple[tuple[str, str], ...]]
+
 
 @frozen
 class SpecSet:
@@ -23,10 +28,12 @@ class SpecSet:
     Attributes:
         specs: of all files, in order.
         problems: of all files, each ``file:line: path: what is wrong``.
+        unset: variables that are not set → that one of the problems.
     """
 
     specs: tuple[HandlerSpec, ...]
     problems: tuple[str, ...]
+    unset: Mapping[str, str]
 
 
 @frozen
@@ -44,43 +51,80 @@ class SpecLoader:
     """
 
     def __init__(self, environ: Secret[Mapping[str, str] | None]) -> None:
-        self._environ = environ
-        self._files: dict[Path, _File] = {}
-        self._sets: dict[tuple[Path, ...], SpecSet] = {}
+        self._environ = Secret(os.environ if environ.value is None else environ.value)
+        self._documents: dict[Path, tuple[Document, bool]] = {}
+        self._files: dict[tuple[Path, Variables], _File] = {}
+        self._sets: dict[tuple[tuple[Path, ...], Variables], SpecSet] = {}
 
-    def read(self, paths: Iterable[Path]) -> SpecSet:
-        """Return the content of files, and of the spec files in and below directories."""
-        key = tuple(paths)
+    def read(self, paths: Iterable[Path], variables: Variables = Secret(())) -> SpecSet:  # noqa: B008 - frozen
+        """Return the content of files, and of the spec files in and below directories.
+
+        Args:
+            paths: of them.
+            variables: names and values that precede the environment.
+        """
+        key = tuple(paths), variables
         if key not in self._sets:
-            self._sets[key] = self._read(key)
+            self._sets[key] = self._read(*key)
         return self._sets[key]
 
-    def _read(self, paths: Iterable[Path]) -> SpecSet:
+    def _read(self, paths: Iterable[Path], variables: Variables) -> SpecSet:
         specs: list[HandlerSpec] = []
         problems: list[str] = []
+        unset: dict[str, str] = {}
         first: dict[str, tuple[Document, Keys]] = {}
-        for path in paths:
-            directory = Document(str(path))
-            files = [self._file(file) for file in spec_files(path, directory)]
+        directories = [(path, Document(str(path))) for path in paths]
+        read = [
+            (directory, [self._file(file, variables) for file in spec_files(path, directory)])
+            for path, directory in directories
+        ]
+        places = Counter[str]()
+        for _, files in read:
+            for file in files:
+                places.update({name: len(each) for name, each in file.document.unset.items()})
+        for directory, files in read:
             problems += directory.in_order()
             for file in files:
-                shared: list[tuple[Keys, str]] = []
+                document = file.document
+                more: list[tuple[Keys, str]] = []
                 for name, keys in file.names.items():
                     if name not in first:
-                        first[name] = file.document, keys
+                        first[name] = document, keys
                         continue
                     other, earlier = first[name]
-                    shared.append((keys, file.document.same_name(earlier, other)))
+                    more.append((keys, document.same_name(earlier, other)))
+                for name, ((keys, problem), *_) in document.unset.items():
+                    if name not in unset:
+                        more.append((keys, _and_more(problem, places[name] - 1)))
+                        unset[name] = document.located(*more[-1])
                 specs += file.specs
-                problems += file.document.in_order(shared)
-        return SpecSet(tuple(specs), tuple(problems))
+                problems += document.in_order(more)
+        return SpecSet(tuple(specs), tuple(problems), unset)
 
-    def _file(self, path: Path) -> _File:
-        if path not in self._files:
-            reader = SpecReader(Document(str(path)), self._environ)
+    def _file(self, path: Path, variables: Variables) -> _File:
+        key = path, variables
+        if key not in self._files:
+            document, is_usable = self._document(path)
+            environ = Secret({**self._environ.value, **dict(variables.value)})
+            reader = SpecReader(document.again(), environ)
             specs: list[HandlerSpec] = []
+            if is_usable:
+                with suppress(UnusableFileError):
+                    specs = reader.read()
+            self._files[key] = _File(reader.document, specs, reader.names)
+        return self._files[key]
+
+    def _document(self, path: Path) -> tuple[Document, bool]:
+        """Return what a file holds, and whether it could be read."""
+        if path not in self._documents:
+            document = Document(str(path))
+            is_usable = False
             with suppress(UnusableFileError):
-                read_document(path, reader.document)
-                specs = reader.read()
-            self._files[path] = _File(reader.document, specs, reader.names)
-        return self._files[path]
+                read_document(path, document)
+                is_usable = True
+            self._documents[path] = document, is_usable
+        return self._documents[path]
+
+
+def _and_more(problem: str, count: int) -> str:
+    return f"{problem} (and {count} more places)" if count else problem

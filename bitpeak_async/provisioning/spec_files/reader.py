@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Any, Final
 
 from bitpeak_async._http.form import name_problems, settings_problems
 from bitpeak_async._secret import Secret
-from bitpeak_async._structure import Keys
-from bitpeak_async.provisioning.spec_files.document import Document, kind
-from bitpeak_async.provisioning.spec_files.environment import expand_value
+from bitpeak_async._structure import Keys, file_kind
+from bitpeak_async.mappings import misspelt
+from bitpeak_async.provisioning.spec_files.document import Document
+from bitpeak_async.provisioning.spec_files.environment import UnsetError, expand_value
 from bitpeak_async.records import HandlerSpec
 from bitpeak_async.settings import CLASSES, FIELDS, KnownSettings, Settings, UnknownSettings
 
 _KEYS: Final = ("name", "type", "settings", "is_enabled", "renamed_from")
 _NO_TYPE: Final = object()
 _SWITCHES: Final = {"true": True, "false": False, "keep": None}
-_TYPE_OF_FIELD: Final = {
-    wire.name: str(cls.type) for cls, wires in FIELDS.items() for wire in wires.values()
-}
 
 
 class SpecReader:
@@ -51,17 +48,9 @@ class SpecReader:
         items = self.document.items("handlers")
         return [spec for keys, item in items if (spec := self._spec(keys, item)) is not None]
 
-    def read_settings(
-        self, handler_type: str | None, fields: Secret[Mapping[str, str]]
-    ) -> Settings | dict[str, str] | None:
-        """Return the settings in single words; without a type, the fields by wire name."""
-        if handler_type is not None:
-            return self._settings(("type",), handler_type, (), {**fields.value})
-        return {name: self._text((name,), text) or "" for name, text in fields.value.items()}
-
     def _spec(self, keys: Keys, item: Any) -> HandlerSpec | None:
         if not isinstance(item, dict):
-            self.document.add(keys, f"must be a mapping, not {kind(item)}")
+            self.document.add(keys, f"must be a mapping, not {file_kind(item)}")
             return None
         self.document.add_unknown_keys(keys, item, _KEYS)
         for key, example in (("name", "Work email"), ("type", "email")):
@@ -98,7 +87,7 @@ class SpecReader:
     def _settings(self, type_keys: Keys, written: Any, keys: Keys, fields: Any) -> Settings | None:
         handler_type = None if written is _NO_TYPE else self._text(type_keys, written)
         if not isinstance(fields, dict):
-            self.document.add(keys, f"must be a mapping, not {kind(fields)}")
+            self.document.add(keys, f"must be a mapping, not {file_kind(fields)}")
             return None
         texts = {name: self._text((*keys, name), data) for name, data in fields.items()}
         if handler_type is None:
@@ -149,13 +138,10 @@ class SpecReader:
     def _text(self, keys: Keys, data: Any) -> str | None:
         try:
             return expand_value(data, self._environ.value)
+        except UnsetError as error:
+            for name, problem in error.problems.items():
+                self.document.add_unset(name, keys, problem)
+            return None
         except ValueError as error:
             self.document.add(keys, str(error))
             return None
-
-
-def misspelt(handler_type: str, fields: Iterable[str]) -> str | None:
-    """Return the documented type that an undocumented one seems to mean."""
-    meant = [_TYPE_OF_FIELD[name] for name in fields if name in _TYPE_OF_FIELD]
-    meant += get_close_matches(handler_type.lower(), CLASSES, n=1)
-    return meant[0] if meant else None

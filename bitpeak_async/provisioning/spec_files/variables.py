@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 import shlex
 import unicodedata
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Final
 
 from bitpeak_async._secret import Secret
@@ -13,60 +17,120 @@ from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.settings import WIRE_FIELDS
 
 _NO_WORD: Final = re.compile(r"[^A-Z0-9]+")
+_ASSIGNMENT: Final = re.compile(
+    r"[ \t]*(?:(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)="
+    r"(?P<value>(?:'[^']*'|\"(?:\\.|[^\"\\])*\"|\\.|[^\s'\"\\])*)[ \t]*(?:(?<=[ \t])#.*)?"
+    r"|#.*)?(?:\r?\n|\Z)"
+)
 _MAX_LENGTH: Final = 60  # of a handler's part; a name may have thousands of characters
+# Cyrillic of Russian, Ukrainian, Belarusian and Uzbek; for other scripts, Unicode's own means.
+_LATIN: Final = str.maketrans(
+    dict(zip("абвгдезиклмнопрстуфхцэыіґғқҳўйј", "abvgdeziklmnoprstufhceyiggqhoyj", strict=True))
+    | {"ж": "zh", "ч": "ch", "ш": "sh", "щ": "shch", "ю": "yu", "я": "ya", "ё": "yo"}
+    | {"ї": "yi", "є": "ye", "ъ": "", "ь": ""}
+)
 
 
 class Variables:
-    """Names one variable per secret; the same secrets in the same order get the same names.
+    """Names one variable per secret.
+
+    A variable's name follows from its own handler. If a counter told equal names apart, the next
+    export could give a variable to another handler. So the id does, also for names that differ
+    from their variable in more than case.
 
     Args:
         environ: filled with name → value; names it holds already are not given again.
+        ids: handler's name → id, where the ids are known.
+        handlers: the names of all handlers.
     """
 
-    def __init__(self, environ: dict[str, str]) -> None:
+    def __init__(
+        self, environ: dict[str, str], ids: Mapping[str, int], handlers: Iterable[str]
+    ) -> None:
         self._environ = environ
-        self._given: dict[str, int] = {}
+        self._ids = ids
+        self._latin = Counter(map(_latin, handlers))
 
-    def add(self, handler: str, position: int, field: str, value: str) -> str:
+    def add(self, handler: str, field: str, value: str) -> str:
         """Add a secret and return its variable, such as ``OPS_ALERTS_TELEGRAM``.
 
         Args:
             handler: the handler's name.
-            position: the handler's position from 1, used if its name has no ASCII letter.
             field: the wire name.
             value: the secret.
         """
-        base = f"{_prefix(handler, position, field)}_{_slug(field)}"
-        name = base
+        name = f"{self._prefix(handler, field)}_{_slug(field)}"
         while name in self._environ:
-            self._given[base] = self._given.get(base, 1) + 1
-            name = f"{base}_{self._given[base]}"
+            name += "_"
         self._environ[name] = value
         return name
 
+    def _prefix(self, handler: str, field: str) -> str:
+        slug = _slug(handler)[:_MAX_LENGTH].rstrip("_")
+        tag = self._ids.get(handler) or _digest(handler)
+        if not any(map(str.isalpha, slug)):
+            return f"HANDLER_{tag}"
+        latin = _latin(handler)
+        if slug != latin.replace(" ", "_") or self._latin[latin] > 1:
+            slug = f"{slug}_{tag}"
+        # Otherwise an undocumented field could name LD_PRELOAD or BITPEAK_API_KEY.
+        return slug if slug[0].isalpha() and field in WIRE_FIELDS else f"HANDLER_{slug}"
+
+
+def _latin(text: str) -> str:
+    return text.lower().translate(_LATIN).upper()
+
 
 def _slug(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    plain = unicodedata.normalize("NFKD", _latin(text)).encode("ascii", "ignore").decode()
     return _NO_WORD.sub("_", plain.upper()).strip("_")
 
 
-def _prefix(handler: str, position: int, field: str) -> str:
-    slug = _slug(handler)[:_MAX_LENGTH].rstrip("_")
-    if not any(map(str.isalpha, slug)):
-        return f"HANDLER_{position}"
-    # Otherwise an undocumented field could name LD_PRELOAD or BITPEAK_API_KEY.
-    return slug if slug[0].isalpha() and field in WIRE_FIELDS else f"HANDLER_{slug}"
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest().upper()
 
 
-def check_environ(environ: Secret[Mapping[str, str] | None]) -> None:
+def check_environ(
+    environ: Secret[Mapping[str, str] | None] | Secret[Mapping[str, str]], what: str = "environ"
+) -> None:
     """Raise ConfigurationError unless variables are None or a mapping of strings to strings."""
     if environ.value is None:
         return
     if not isinstance(environ.value, Mapping):
         kind = type(environ.value).__name__
-        raise ConfigurationError(f"environ must be a mapping of names to values, not {kind}")
+        raise ConfigurationError(f"{what} must be a mapping of names to values, not {kind}")
     if not all(isinstance(each, str) for item in environ.value.items() for each in item):
-        raise ConfigurationError("environ must map strings to strings")
+        raise ConfigurationError(f"{what} must map strings to strings")
+
+
+def read_environ(file: str | os.PathLike[str]) -> dict[str, str]:
+    """Read variables from a ``.env`` file, such as ``dump_environ`` writes.
+
+    It has one ``NAME=value`` per line, quoted as in a shell; ``export`` before it and comments are
+    ignored.
+
+    Args:
+        file: its path.
+
+    Raises:
+        ConfigurationError: it cannot be read, or a line is something else; it shows no value.
+    """
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise ConfigurationError(f"{file}: cannot be read: {reason}") from None
+    environ: dict[str, str] = {}
+    end = 0
+    while end < len(text):
+        found = _ASSIGNMENT.match(text, end)
+        if found is None:
+            line = text.count("\n", 0, end) + 1
+            raise ConfigurationError(f"{file}:{line}: must be NAME=value, quoted as in a shell")
+        if found["name"]:
+            environ[found["name"]] = "".join(shlex.split(found["value"]))
+        end = found.end()
+    return environ
 
 
 def dump_environ(environ: Mapping[str, str]) -> str:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from bitpeak_async._http.form import name_problems, settings_fields, spec_problems
+from bitpeak_async._http.form import name_problems, spec_problems
 from bitpeak_async.errors import ConfigurationError
+from bitpeak_async.mappings import misspelt
 from bitpeak_async.provisioning.spec_files.document import refuse
 from bitpeak_async.provisioning.spec_files.dump import Entry, Format
-from bitpeak_async.provisioning.spec_files.reader import misspelt
 from bitpeak_async.provisioning.spec_files.variables import Variables
 from bitpeak_async.records import HandlerSpec
-from bitpeak_async.settings import CLASSES, FIELDS, Settings, UnknownSettings
+from bitpeak_async.settings import CLASSES, FIELDS, Settings, UnknownSettings, settings_fields
 
 
 def make_entries(
-    specs: Iterable[HandlerSpec], form: Format, environ: dict[str, str] | None
+    specs: Iterable[HandlerSpec],
+    form: Format,
+    environ: dict[str, str] | None,
+    ids: Mapping[str, int],
 ) -> list[Entry]:
     """Return specs as the handlers of a file.
 
@@ -25,6 +28,7 @@ def make_entries(
         form: the format of the file.
         environ: if given, secrets are written as references, and it is filled with variable →
             secret.
+        ids: handler's name → id, for the names of variables.
 
     Raises:
         ConfigurationError: ``specs`` is not iterable.
@@ -36,14 +40,15 @@ def make_entries(
         )
     desired = list(specs)
     refuse(_problems(desired, form, refers=environ is not None))
-    variables = None if environ is None else Variables(environ)
-    return [_entry(spec, number, variables) for number, spec in enumerate(desired, 1)]
+    names = (spec.name for spec in desired)
+    variables = None if environ is None else Variables(environ, ids, names)
+    return [_entry(spec, variables) for spec in desired]
 
 
-def _entry(spec: HandlerSpec, position: int, variables: Variables | None) -> Entry:
+def _entry(spec: HandlerSpec, variables: Variables | None) -> Entry:
     secret = _secrets(spec.settings).values() if variables else ()
     settings = {
-        field: f"${{{variables.add(spec.name, position, field, value)}}}"
+        field: f"${{{variables.add(spec.name, field, value)}}}"
         if variables and field in secret
         else _escaped(value)
         for field, value in settings_fields(spec.settings).items()

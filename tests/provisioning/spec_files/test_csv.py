@@ -42,8 +42,8 @@ WRONG_CSV = [
         "name,type,telegram\na,telegram,1\nb,telegram,${NONE}\n",
         [
             ":2: [0]: lacks 'telegram_chat_id', which telegram needs",
-            ":3: [1].telegram: the environment variable NONE is not set",
             ":3: [1]: lacks 'telegram_chat_id', which telegram needs",
+            ":3: [1].telegram: the environment variable NONE is not set",
         ],
     ),
 ]

@@ -26,10 +26,10 @@ from bitpeak_async import (
     UnknownSettings,
     XSettings,
 )
-from bitpeak_async._http.form import settings_fields, spec_problems
+from bitpeak_async._http.form import spec_problems
 from bitpeak_async.provisioning.files import dump_environ, dump_specs, read_specs
 from bitpeak_async.provisioning.spec_files.dump import DUMPERS
-from bitpeak_async.settings import FIELDS, WIRE_FIELDS, Format
+from bitpeak_async.settings import FIELDS, WIRE_FIELDS, Format, settings_fields
 
 CANARY = "canary-4711"
 FORMATS = sorted(DUMPERS)
@@ -135,19 +135,23 @@ def test_no_secret_is_in_a_file_of_references(form: Any):
 
 def test_variables_are_named_after_handler_and_field():
     names = ["Ops alerts", "ops-alerts", "Café №2", "Оповіщення", "24/7", "3 a", "x" * 90]
-    environ = {"OPS_ALERTS_TELEGRAM_2": "taken"}
+    names += ["Навбатчи ўқ", "ops alerts", "NOC"]
+    environ = {"NOC_TELEGRAM": "taken"}
     specs = [HandlerSpec(name, TelegramSettings(name, "-1")) for name in names]
     specs.append(HandlerSpec("LD", UnknownSettings("zabbix", {"PRELOAD": "a"})))
-    dump_specs(specs, environ=environ)
+    dump_specs(specs, environ=environ, ids={"ops-alerts": 7, "24/7": 8, "Café №2": 1})
     assert {
-        "OPS_ALERTS_TELEGRAM_2": "taken",
-        "OPS_ALERTS_TELEGRAM": "Ops alerts",
-        "OPS_ALERTS_TELEGRAM_3": "ops-alerts",
-        "CAFE_NO2_TELEGRAM": "Café №2",
-        "HANDLER_4_TELEGRAM": "Оповіщення",
-        "HANDLER_5_TELEGRAM": "24/7",
+        "NOC_TELEGRAM": "taken",
+        "NOC_TELEGRAM_": "NOC",
+        "OPS_ALERTS_09CB6FC7_TELEGRAM": "Ops alerts",
+        "OPS_ALERTS_AD47903B_TELEGRAM": "ops alerts",
+        "OPS_ALERTS_7_TELEGRAM": "ops-alerts",
+        "CAFE_NO2_1_TELEGRAM": "Café №2",
+        "OPOVISHCHENNYA_TELEGRAM": "Оповіщення",
+        "NAVBATCHI_OQ_TELEGRAM": "Навбатчи ўқ",
+        "HANDLER_8_TELEGRAM": "24/7",
         "HANDLER_3_A_TELEGRAM": "3 a",
-        "X" * 60 + "_TELEGRAM": "x" * 90,
+        "X" * 60 + "_47C11CEC_TELEGRAM": "x" * 90,
         "HANDLER_LD_PRELOAD": "a",
     } == environ
 
@@ -191,7 +195,7 @@ def test_everything_that_cannot_be_held_is_told_at_once_without_values():
         "[4].settings.type: a file takes 'slak' for a misspelt 'slack'",
         "[5].settings.fields: must have ASCII words as names, such as 'twilio': 'a b'",
         "[5].settings.fields['port']: must be a string, not int",
-        "[5].settings.fields['x']: must be valid Unicode (it holds half of a surrogate pair)",
+        "[5].settings.fields['x']: must be valid Unicode (it contains half of a surrogate pair)",
     ] == list(found)
     assert CANARY not in "\n".join(found)
     references = refused(*specs, environ={})

@@ -1,0 +1,124 @@
+"""Read ``bitpeak.toml``: options and variables for all commands, and profiles of them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from attrs import evolve, field, frozen
+
+from bitpeak_async import ConfigurationError
+from bitpeak_async._structure import child_path, did_you_mean, problem_lines, strict_converter
+
+_FILE: Final = Path("bitpeak.toml")
+# Old names of options; they work in files, flags and environment variables for one release.
+OLD_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {"concurrency": "in_flight", "rate": "requests_per_minute"}
+)
+
+
+@frozen(kw_only=True)
+class _Table:
+    """What the file and each of its profiles may set; see ``Connection``."""
+
+    base_url: str | None = None
+    api_key_file: str | None = None
+    in_flight: int | None = None
+    requests_per_minute: float | None = None
+    deadline: float | None = None
+    redis: str | None = None
+    allow_insecure: bool | None = None
+    variables: dict[str, str] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class Config:
+    """What a config file sets.
+
+    Attributes:
+        options: option → value, those of the profile over the common ones.
+        variables: for ``${NAME}``, likewise.
+        profile: the profile's name, or None.
+        named: what of it precedes the environment: all that stands in a profile which was named
+            on the command line.
+    """
+
+    options: Mapping[str, Any] = field(factory=dict)
+    variables: Mapping[str, str] = field(factory=dict, repr=False)
+    profile: str | None = None
+    named: Config | None = None
+
+
+def read_config(file: Path | None, profile: str | None, *, is_named: bool = False) -> Config:
+    """Return what a config file sets.
+
+    Args:
+        file: the file; by default ``bitpeak.toml`` here, if there is one.
+        profile: a table ``[profiles.<name>]`` of it, or None.
+        is_named: whether the profile was named on the command line.
+
+    Raises:
+        ConfigurationError: the file cannot be read or used, or has no such profile.
+    """
+    path = file or _FILE
+    if file is None and not path.exists():
+        if profile is not None:
+            raise ConfigurationError(f"there is no {path} here that could hold profile {profile!r}")
+        return Config()
+    tables = _tables(path)
+    profiles = tables.pop("profiles", {})
+    if "profile" in tables:
+        raise ConfigurationError(f"{path}: profile: is no known key; write [profiles.NAME]")
+    if not isinstance(profiles, dict):
+        raise ConfigurationError(f"{path}: profiles must be tables such as [profiles.staging]")
+    common = _checked(tables, path)
+    if profile is None:
+        return common
+    if not isinstance(profiles.get(profile), dict):
+        hint = did_you_mean(profile, profiles)
+        raise ConfigurationError(f"{path}: has no profile {profile!r}; {hint}")
+    own = _checked(profiles[profile], path, f"profiles.{profile}")
+    return Config(
+        options={**common.options, **own.options},
+        variables={**common.variables, **own.variables},
+        profile=profile,
+        named=evolve(own, profile=profile) if is_named else None,
+    )
+
+
+def profile_names(file: Path | None) -> list[str]:
+    """Return the names of the profiles in a config file, to complete them."""
+    try:
+        return [*_tables(file or _FILE).get("profiles", ())]
+    except ConfigurationError:
+        return []
+
+
+def _tables(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{path}: is not TOML: {error}") from None
+
+
+def _checked(table: dict[str, Any], path: Path, root: str = "") -> Config:
+    if "api_key" in table:
+        raise ConfigurationError(
+            f"{path}: {child_path(root, 'api_key')}: does not belong into a file that others may "
+            f"read; write it into a file of its own and name that as api_key_file"
+        )
+    options = {OLD_NAMES.get(name, name): value for name, value in table.items()}
+    try:
+        strict_converter().structure(options, _Table)
+    except ExceptionGroup as error:
+        lines = [f"{path}: {line}" for line in problem_lines(error, root)]
+    else:
+        if "api_key_file" in options:
+            options["api_key_file"] = path.parent / options["api_key_file"]
+        return Config(variables=options.pop("variables", {}), options=options)
+    raise ConfigurationError("\n".join(lines))

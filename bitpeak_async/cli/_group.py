@@ -1,0 +1,43 @@
+"""Wrong usage has an exit code of its own, and is JSON where JSON was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from bitpeak_async.cli import _output
+from bitpeak_async.cli._exit import Exit
+
+# Old releases of typer have it from click, new ones from a copy of their own.
+_UsageError: Any = typer.BadParameter.__mro__[1]
+
+
+class Group(TyperGroup):
+    """The commands."""
+
+    def make_context(self, info_name: Any, args: list[str], *rest: Any, **options: Any) -> Any:
+        """Parse the options before the command."""
+        _output.use_json_for_errors(wanted="--json" in args)
+        with _usage_errors():
+            return super().make_context(info_name, args, *rest, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Parse the rest and run the command."""
+        with _usage_errors():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except _UsageError as error:
+        error.exit_code = Exit.USAGE
+        if not _output.errors_are_json():
+            raise
+        _output.print_error(error.format_message(), "UsageError")
+        raise typer.Exit(Exit.USAGE) from None

@@ -1,0 +1,211 @@
+"""Options that several commands share, and which of them win."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Final
+
+import typer
+from attrs import frozen
+
+from bitpeak_async._secret import Secret
+from bitpeak_async.cli._config import OLD_NAMES, Config
+from bitpeak_async.cli._connection import Connection
+from bitpeak_async.cli._exit import UsageError
+from bitpeak_async.errors import ConfigurationError
+from bitpeak_async.fleet import Account
+from bitpeak_async.provisioning.files import read_environ
+from bitpeak_async.provisioning.spec_files.environment import UnsetError, expand
+
+_FLAG: Final = "COMMANDLINE"
+
+
+def source(context: typer.Context, option: str) -> str:
+    """Return where the value of an option comes from, such as ``"COMMANDLINE"``."""
+    found = context.get_parameter_source(option)
+    return found.name if found is not None else ""
+
+
+def chosen(context: typer.Context, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options as they hold: flags, then a profile that a flag named, then the rest.
+
+    Args:
+        context: of the command; its ``obj`` is the configuration.
+        options: as typer chose them: flags, then the environment, then the file.
+
+    Raises:
+        ConfigurationError: a profile's key would go to a server of the environment.
+    """
+    values = dict(options)
+    sources = {option: source(context, option) for option in options}
+    for old, new in OLD_NAMES.items():
+        if new not in values:
+            continue
+        value = values.pop(old)
+        weak = (_FLAG,) if sources[old] == _FLAG else (_FLAG, "ENVIRONMENT")
+        if value is not None and sources[new] not in weak:
+            values[new], sources[new] = value, sources[old]
+    config: Config = context.obj
+    if config.named is None:
+        return values
+    own = config.named.options
+    values |= {name: own[name] for name in own if name in values and sources[name] != _FLAG}
+    has_own_key = "api_key_file" in own and sources.get("api_key_file") != _FLAG
+    if has_own_key and "base_url" not in own and sources.get("base_url") == "ENVIRONMENT":
+        raise ConfigurationError(
+            f"the key of profile {config.profile!r} would go to the server that BITPEAK_BASE_URL "
+            f"names; give the profile a base_url, or use --base-url"
+        )
+    return values
+
+
+def _connection(
+    config: Config,
+    *,
+    sandbox: Annotated[
+        bool,
+        typer.Option("--sandbox", help="Use an embedded BitPeak server, started for this command."),
+    ] = False,
+    base_url: Annotated[
+        str | None,
+        typer.Option(help="The API's base URL.", envvar="BITPEAK_BASE_URL", metavar="URL"),
+    ] = None,
+    api_key_file: Annotated[
+        Path | None, typer.Option(help="A file that holds the key.", envvar="BITPEAK_API_KEY_FILE")
+    ] = None,
+    in_flight: Annotated[
+        int | None,
+        typer.Option(help="Most requests in flight at once.", envvar="BITPEAK_IN_FLIGHT", min=1),
+    ] = None,
+    requests_per_minute: Annotated[
+        float | None,
+        typer.Option(help="Most requests per minute.", envvar="BITPEAK_REQUESTS_PER_MINUTE"),
+    ] = None,
+    deadline: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds per call, with all retries and waits.", envvar="BITPEAK_DEADLINE"
+        ),
+    ] = None,
+    redis: Annotated[
+        str | None,
+        typer.Option(
+            help="Share the key's rate limit with other processes through this Redis.",
+            envvar="BITPEAK_REDIS_URL",
+            metavar="URL",
+        ),
+    ] = None,
+    allow_insecure: Annotated[
+        bool,
+        typer.Option("--allow-insecure", help="Allow plain http to hosts other than this machine."),
+    ] = False,
+    concurrency: Annotated[  # noqa: ARG001 - chosen() gives it the new name
+        int | None, typer.Option(hidden=True, envvar="BITPEAK_CONCURRENCY", min=1)
+    ] = None,
+    rate: Annotated[  # noqa: ARG001 - likewise
+        float | None, typer.Option(hidden=True, envvar="BITPEAK_RATE")
+    ] = None,
+) -> Connection:
+    """Collect the options that every command with a server has."""
+    return Connection(
+        sandbox=sandbox,
+        base_url=base_url,
+        api_key_file=api_key_file,
+        in_flight=in_flight,
+        requests_per_minute=requests_per_minute,
+        deadline=deadline,
+        redis=Secret(redis),
+        allow_insecure=allow_insecure,
+        profile=config.profile,
+    )
+
+
+@frozen
+class Variables:
+    """Variables for ``${NAME}`` in spec files, beside the environment's.
+
+    Attributes:
+        explicit: of ``--var`` and ``--env-file``.
+        configured: of the config file and its profile, without those that the environment precedes.
+    """
+
+    explicit: Secret[Mapping[str, str]]
+    configured: Secret[Mapping[str, str]]
+
+    def environ(self) -> Secret[Mapping[str, str]]:
+        """Return all variables for the files of one account."""
+        return Secret({**os.environ, **self.configured.value, **self.explicit.value})
+
+    def given_to(self, account: Account) -> Account:
+        """Return an account with these variables around its own."""
+        own = account.variables
+        return replaced(account, variables={**self.configured.value, **own, **self.explicit.value})
+
+
+def replaced(account: Account, **changes: Any) -> Account:
+    """Return an account with other arguments."""
+    arguments = {
+        "api_key": account.key,
+        "specs": (*account.specs, *account.spec_files),
+        "base_url": account.base_url,
+        "pace": account.pace,
+        "variables": account.variables,
+        "source": account.source,
+    }
+    return Account(account.name, **{**arguments, **changes})
+
+
+def _variables(
+    config: Config,
+    *,
+    var: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A variable for ${NAME} in FILES. Others can read it: not for secrets.",
+            metavar="NAME=VALUE",
+        ),
+    ] = None,
+    env_file: Annotated[
+        list[Path] | None,
+        typer.Option(help="A file of variables, such as export writes.", metavar="FILE"),
+    ] = None,
+) -> Variables:
+    """Collect the variables for the spec files of a command."""
+    explicit: dict[str, str] = {}
+    for file in env_file or ():
+        explicit |= read_environ(file)
+    explicit |= pairs("--var", var)
+    named = config.named.variables if config.named is not None else {}
+    configured: dict[str, str] = {}
+    for name, value in config.variables.items():
+        if name in named or name not in os.environ:
+            with suppress(UnsetError):  # then this variable is not set either
+                configured[name] = expand(value, os.environ)
+    return Variables(Secret(explicit), Secret(configured))
+
+
+def pairs(flag: str, given: list[str] | None) -> dict[str, str]:
+    """Return the names and values that a repeatable option was given.
+
+    Raises:
+        UsageError: one is no ``NAME=VALUE``, or is given twice.
+    """
+    found: dict[str, str] = {}
+    for pair in given or []:
+        name, equals, value = pair.partition("=")
+        if not (equals and name.isidentifier()):
+            raise UsageError(f"{flag} takes NAME=VALUE, not such a text")
+        if name in found:
+            raise UsageError(f"{flag} {name} is given twice")
+        found[name] = value
+    return found
+
+
+# Parameter of a command → what collects its options, which follow the configuration.
+SHARED: Final[Mapping[str, Callable[..., object]]] = MappingProxyType(
+    {"connection": _connection, "variables": _variables}
+)
