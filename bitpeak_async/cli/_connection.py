@@ -13,7 +13,7 @@ from typing import TypeVar
 import typer
 from attrs import frozen
 
-from bitpeak_async import BitPeak, ConfigurationError, Pace, PaceStore
+from bitpeak_async import BitPeak, ConfigurationError, NotFoundError, Pace, PaceStore
 from bitpeak_async._http.endpoint import checked_base_url
 from bitpeak_async._secret import Secret
 from bitpeak_async.cli import _output
@@ -53,8 +53,11 @@ class Connection:
         """The server and the profile, as questions and reports name them."""
         if self.sandbox:
             return "the sandbox"
-        url = checked_base_url(self.base_url, allow_insecure=self.allow_insecure)
-        return url if self.profile is None else f"{url} (profile {self.profile})"
+        return self._url if self.profile is None else f"{self._url} (profile {self.profile})"
+
+    @property
+    def _url(self) -> str:
+        return checked_base_url(self.base_url, allow_insecure=self.allow_insecure)
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[BitPeak, None]:
@@ -69,7 +72,12 @@ class Connection:
                 pace=pace,
                 pace_store=self.pace_store(),
             ) as bitpeak:
-                yield bitpeak.with_options(deadline=self.deadline)
+                try:
+                    yield bitpeak.with_options(deadline=self.deadline)
+                except NotFoundError as error:
+                    if not self._url.endswith("/api"):
+                        error.add_note(f"The base URL is {self._url}: is /api missing at its end?")
+                    raise
             return
         from bitpeak_async.sandbox import Sandbox  # noqa: PLC0415 - slow to import
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sqlite3
 import sys
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 import typer
 
@@ -17,7 +18,10 @@ from bitpeak_async.cli._output import print_error
 from bitpeak_async.errors import (
     AuthenticationError,
     BitPeakError,
+    ConfigurationError,
+    InvalidRequestError,
     PermissionDeniedError,
+    PlanError,
 )
 from bitpeak_async.provisioning import Conflict, Plan, Report, Unchanged
 
@@ -40,14 +44,27 @@ class UsageError(Exception):
     """Options that do not go together, or one that is missing."""
 
 
+def _flag(found: re.Match[str]) -> str:
+    return "--" + found[1].replace("_", "-")
+
+
+# What the SDK says → what a user of the command line can do.
+_WORDS: Final[Mapping[str, str | Callable[[re.Match[str]], str]]] = {
+    r"^api_key is missing: pass it or": "the key is missing: use --api-key-file or",
+    r"^api_key ": "the key ",
+    r"at least one of name, settings, is_enabled": "--name, --type, --set, --enable or --disable",
+    r"^(?:\w+\()?(base_url|in_flight|requests_per_minute|deadline|prune)(?:=\))?(?= )": _flag,
+    r"\b(\w+)=True\b": _flag,
+}
+
+
 def run(command: Coroutine[Any, Any, Exit]) -> None:
     """Run a command and exit with its code; print errors as one line on stderr."""
     try:
         code = asyncio.run(command)
         sys.stdout.flush()
     except (BitPeakError, UsageError) as error:
-        print_error(str(error), type(error).__name__)
-        code = _code_of_error(error)
+        code = _report(error)
     except BrokenPipeError:
         # The reader is gone, as after ``| head``. Flushing at exit must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -67,11 +84,18 @@ def reporting_errors() -> Iterator[None]:
     try:
         yield
     except (BitPeakError, UsageError) as error:
-        print_error(str(error), type(error).__name__)
-        raise typer.Exit(_code_of_error(error)) from None
+        raise typer.Exit(_report(error)) from None
 
 
-def _code_of_error(error: BitPeakError | UsageError) -> Exit:
+def _report(error: BitPeakError | UsageError) -> Exit:
+    """Print an error in the words of the command line, and return the exit code."""
+    text = str(error)
+    if isinstance(error, ConfigurationError | InvalidRequestError | PlanError):
+        for pattern, replacement in _WORDS.items():
+            text = re.sub(pattern, replacement, text)
+    details = error.problems if isinstance(error, PlanError) else ()
+    details = tuple(each for each in details if each not in text)
+    print_error("\n".join([text, *details, *getattr(error, "__notes__", ())]), type(error).__name__)
     if isinstance(error, UsageError):
         return Exit.USAGE
     return Exit.KEY_REFUSED if is_refused(error) else Exit.ERROR

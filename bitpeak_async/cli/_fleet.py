@@ -61,12 +61,13 @@ async def plan(
     *,
     planning: PlanOptions,
     exit_code: bool,
+    as_markdown: bool,
     as_json: bool,
 ) -> Exit:
     """Show what ``apply`` would change in each account."""
     async with _targets(connection, accounts) as targets, _fleet(*targets) as fleet:
         planned = await fleet.plan(**planning)
-    _show_plan(planned, connection.place, as_json=as_json)
+    _show_plan(planned, connection, as_markdown=as_markdown, as_json=as_json)
     if planned.errors:
         return _code_of_errors(planned)
     return code_of_plans(planned.plans.values()) if exit_code else Exit.DONE
@@ -99,7 +100,7 @@ async def apply(
         if must_ask and isinstance(fleet, Fleet):
             planned = await fleet.plan(**planning)
             if not as_json:
-                _show_plan(planned, connection.place, as_json=False)
+                _show_plan(planned, connection, as_json=False)
             deletes = any(plan.deletes for plan in planned.plans.values())
             if not planned.is_empty and not confirmed(
                 f"Apply to {connection.place}?", is_required=deletes, as_json=as_json
@@ -161,9 +162,15 @@ def _fleet(connection: Connection, accounts: list[Account]) -> Fleet:
     return fleet_of(pace=Pace(requests_per_minute=connection.requests_per_minute))
 
 
-def _show_plan(planned: FleetPlan, place: str, *, as_json: bool) -> None:
+def _show_plan(
+    planned: FleetPlan, connection: Connection, *, as_markdown: bool = False, as_json: bool
+) -> None:
+    if as_markdown:
+        place = None if connection.profile is None else connection.place
+        _output.write_document(planned.to_markdown(place=place))
+        return
     if not as_json:
-        _output.show_diff(str(planned), place)
+        _output.show_diff(str(planned), connection.place)
         return
     plans = {name: json.loads(plan.to_json()) for name, plan in planned.plans.items()}
     errors = {name: _output.error_json(error) for name, error in planned.errors.items()}

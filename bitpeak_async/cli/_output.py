@@ -91,8 +91,11 @@ def print_error(text: str, kind: str = "Error") -> None:
         err.print(Text("Error: ", "bold red") + Text(printable(text)))
 
 
-def show_plan(plan: Plan, place: str, *, as_json: bool) -> None:
-    """Print a plan as JSON or as a coloured diff."""
+def show_plan(plan: Plan, place: str, *, as_markdown: bool = False, as_json: bool) -> None:
+    """Print a plan as JSON, as Markdown or as a coloured diff."""
+    if as_markdown:
+        write_document(plan.to_markdown(place=place))
+        return
     if as_json:
         show_json(json.loads(plan.to_json()))
         return

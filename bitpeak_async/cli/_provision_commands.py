@@ -26,6 +26,7 @@ from bitpeak_async.cli._connection import Connection, confirmed
 from bitpeak_async.cli._dask import Dask
 from bitpeak_async.cli._exit import Exit, UsageError, code_of, code_of_plans
 from bitpeak_async.cli._shared import Variables
+from bitpeak_async.provisioning import plan_json
 from bitpeak_async.provisioning.files import read_specs
 from bitpeak_async.provisioning.spec_files.document import refuse
 from bitpeak_async.provisioning.spec_files.loader import SpecLoader
@@ -56,6 +57,11 @@ ResendSecrets = Annotated[
 ]
 
 
+Markdown = Annotated[
+    bool, typer.Option("--markdown", help="Print Markdown, for a comment on a pull request.")
+]
+
+
 @command("plan", "plan handlers.yaml --prune 'team-a *'")
 async def plan(
     files: SpecFiles,
@@ -66,6 +72,7 @@ async def plan(
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with 2 for changes, 6 for conflicts only.")
     ] = False,
+    as_markdown: Markdown = False,
     as_json: Json = False,
     variables: Variables,
     connection: Connection,
@@ -78,12 +85,13 @@ async def plan(
             connection,
             planning=planning,
             exit_code=exit_code,
+            as_markdown=as_markdown,
             as_json=as_json,
         )
     specs = read_specs(*files, environ=variables.environ().value)
     async with connection.open() as bitpeak:
         planned = await bitpeak.plan(specs, **planning)
-        _output.show_plan(planned, connection.place, as_json=as_json)
+        _output.show_plan(planned, connection.place, as_markdown=as_markdown, as_json=as_json)
     return code_of_plans([planned]) if exit_code else Exit.DONE
 
 
@@ -191,6 +199,19 @@ def _content(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise PlanError(f"{file}: cannot be read: {error.strerror}") from None
+
+
+@command("show", "show plan.json --markdown")
+async def show(
+    file: Annotated[Path, typer.Argument(help="JSON from plan --json.", metavar="PLAN")],
+    *,
+    as_markdown: Markdown = False,
+) -> Exit:
+    """Show a plan that was written as JSON. It needs no server and no secrets."""
+    planned = Plan(**plan_json.load(_content(file), None))
+    place = planned.server or "unknown"
+    _output.show_plan(planned, place, as_markdown=as_markdown, as_json=False)
+    return Exit.DONE
 
 
 @command("check", "check handlers.yaml")

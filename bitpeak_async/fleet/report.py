@@ -10,6 +10,7 @@ from typing import Final
 from attrs import field, frozen
 
 from bitpeak_async.errors import BitPeakError, ProvisionError
+from bitpeak_async.provisioning import plan_markdown
 from bitpeak_async.provisioning.plan import Plan
 from bitpeak_async.provisioning.report import Report, Result
 
@@ -148,6 +149,20 @@ class FleetPlan:
         total = len(self.plans) + len(self.errors)
         failed = f", {len(self.errors)} failed" if self.errors else ""
         return f"{changing} of {total} accounts to change{failed}"
+
+    def to_markdown(self, *, place: str | None = None) -> str:
+        """Return all plans as one Markdown document; see ``Plan.to_markdown``.
+
+        Args:
+            place: how to name the server; by default each account's base URL.
+        """
+        tables = [
+            plan.markdown_table(f"{name}: {place or plan.server or ''}")
+            for name, plan in self.plans.items()
+            if not plan.is_empty or plan.warnings
+        ]
+        errors = [f"account {name!r}: {error}" for name, error in self.errors.items()]
+        return plan_markdown.render(self.summary, [*tables, ("", (), errors)])
 
     def __str__(self) -> str:
         lines: list[str] = []

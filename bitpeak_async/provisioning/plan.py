@@ -15,7 +15,7 @@ from bitpeak_async._gc import gc_paused
 from bitpeak_async._http.form import name_problems
 from bitpeak_async._http.pagination import SeenIds
 from bitpeak_async.errors import PlanError
-from bitpeak_async.provisioning import plan_json
+from bitpeak_async.provisioning import plan_json, plan_markdown
 from bitpeak_async.provisioning.changes import (
     Change,
     Conflict,
@@ -102,10 +102,24 @@ class Plan:
                 f"--resend-secrets sends {them}"
             )
 
+    def to_markdown(self, *, place: str | None = None) -> str:
+        """Return the plan as Markdown without secrets, for a comment on a pull request.
+
+        It has at most 60,000 characters, counts first, conflicts and deletions before the rest.
+
+        Args:
+            place: how to name the server; by default its base URL.
+        """
+        return plan_markdown.render(self.summary, [self.markdown_table(place or self.server or "")])
+
+    def markdown_table(self, title: str) -> tuple[str, tuple[Change, ...], list[str]]:
+        """Return a part of a Markdown document."""
+        return plan_markdown.code(title), self.changes, [*self.warnings, *self._uncompared()]
+
     def to_json(self) -> str:
         """Return the plan as JSON, to review it and apply it later. It contains no secrets.
 
-        Instead of settings it contains salted digests. With these, ``from_json`` and ``apply``
+        It contains masked settings and salted digests. With these, ``from_json`` and ``apply``
         check that the specs and the handlers are still the same.
         """
         return plan_json.dump(

@@ -21,8 +21,10 @@ from bitpeak_async.provisioning.changes import (
     digest,
 )
 from bitpeak_async.records import HandlerSpec
+from bitpeak_async.settings import UnknownSettings, masked_fields
 
 _VERSION: Final = 1
+_SHOWN: Final = ("type", "settings", "is_enabled")
 
 
 def dump(changes: Iterable[Change], salt: str, **header: object) -> str:
@@ -44,7 +46,7 @@ def _entry(change: Change, salt: str) -> dict[str, Any]:
         case Update() | Delete():
             entry |= {"handler_id": change.handler_id, "type": change.type, "seen": change.seen}
         case Create():
-            entry |= {"type": change.spec.settings.type}
+            entry |= _shown(change.spec)
         case Unchanged():
             entry |= {"handler_id": change.handler_id}
             if change.hidden:
@@ -59,6 +61,15 @@ def _entry(change: Change, salt: str) -> dict[str, Any]:
     if not isinstance(change, Delete):
         entry["desired"] = digest(change.spec, salt)
     return entry
+
+
+def _shown(spec: HandlerSpec) -> dict[str, Any]:
+    """Return what a reader is shown of a handler to create."""
+    return {
+        "type": spec.settings.type,
+        "settings": masked_fields(spec.settings),
+        "is_enabled": spec.is_enabled,
+    }
 
 
 @frozen
@@ -85,8 +96,12 @@ _ACTIONS: Final[Mapping[str, type[Change]]] = MappingProxyType(
 )
 
 
-def load(text: str | bytes, specs: Iterable[HandlerSpec]) -> dict[str, Any]:
-    """Return the arguments of the plan in JSON, with the specs from which it was made.
+def load(text: str | bytes, specs: Iterable[HandlerSpec] | None) -> dict[str, Any]:
+    """Return the arguments of the plan in JSON.
+
+    Args:
+        text: the JSON.
+        specs: what it was made from; None to show the plan only, with what the JSON shows of them.
 
     Raises:
         PlanError: the text is not a plan, or the plan was made from other specs.
@@ -98,11 +113,18 @@ def load(text: str | bytes, specs: Iterable[HandlerSpec]) -> dict[str, Any]:
     version = raw.get("version", _VERSION) if isinstance(raw, dict) else _VERSION
     if version != _VERSION:
         raise PlanError(f"the plan has version {version!r}, not {_VERSION}")
-    by_name = {spec.name: spec for spec in specs}
+    by_name = None if specs is None else {spec.name: spec for spec in specs}
     desired: dict[str, str] = {}
-    document = _structure(raw, by_name, desired)
-    digests = {name: digest(spec, document.salt) for name, spec in by_name.items()}
-    _refuse_other_specs(desired, digests)
+    shown: dict[str, dict[str, Any]] = {}
+    document = _structure(raw, by_name, desired, shown)
+    if by_name is not None:
+        digests = {name: digest(spec, document.salt) for name, spec in by_name.items()}
+        _refuse_other_specs(desired, digests)
+        for name, each in shown.items():
+            if each != _shown(by_name[name]):
+                raise PlanError(
+                    f"the plan's JSON shows other settings of {name!r} than the spec has"
+                )
     deleted = {change.handler_id for change in document.changes if isinstance(change, Delete)}
     if len(desired) + len(deleted) < len(document.changes):
         raise PlanError("the plan's JSON has several changes of one handler")
@@ -110,8 +132,13 @@ def load(text: str | bytes, specs: Iterable[HandlerSpec]) -> dict[str, Any]:
     return {name: getattr(document, name) for name in names}
 
 
-def _structure(raw: Any, specs: Mapping[str, HandlerSpec], desired: dict[str, str]) -> _Document:
-    """Return a plan; fill ``desired`` with the digests of the specs in it."""
+def _structure(
+    raw: Any,
+    specs: Mapping[str, HandlerSpec] | None,
+    desired: dict[str, str],
+    shown: dict[str, dict[str, Any]],
+) -> _Document:
+    """Return a plan; fill the dicts with the digests of its specs and what it shows of them."""
     converter = strict_converter()
 
     def structure_change(raw: Any, _: object) -> Change:
@@ -127,10 +154,12 @@ def _structure(raw: Any, specs: Mapping[str, HandlerSpec], desired: dict[str, st
             keys = {key: fields.pop(key) for key in ("name", "desired") if key in fields}
             spec = converter.structure(keys, _Desired)
             desired[spec.name] = spec.desired
-            # A missing spec is None only until load() refuses the plan.
-            fields["spec"] = specs.get(spec.name)
-        if cls is Create:
-            fields.pop("type", None)
+            own = {key: fields.pop(key) for key in _SHOWN if key in fields and cls is Create}
+            if own:
+                shown[spec.name] = own
+            # A spec that is not given is None only until load() refuses the plan.
+            given = _as_shown(spec.name, own) if specs is None else specs.get(spec.name)
+            fields["spec"] = given
         return converter.structure(fields, cls)
 
     converter.register_structure_hook_func(lambda cls: cls == Change, structure_change)
@@ -141,6 +170,11 @@ def _structure(raw: Any, specs: Mapping[str, HandlerSpec], desired: dict[str, st
         lines = problem_lines(error)
     problem = f"the plan's JSON was not written by to_json(): {'; '.join(lines)}"
     raise PlanError(problem, problems=tuple(lines))
+
+
+def _as_shown(name: str, shown: Mapping[str, Any]) -> HandlerSpec:
+    settings = UnknownSettings(str(shown.get("type", "")), shown.get("settings", {}))
+    return HandlerSpec(name, settings, shown.get("is_enabled", True))
 
 
 def _refuse_other_specs(desired: Mapping[str, str], given: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from attrs import evolve
 
 from bitpeak_async._http.pagination import SeenIds
 from bitpeak_async.errors import PlanError
-from bitpeak_async.provisioning.changes import Change, Delete, Unchanged
+from bitpeak_async.provisioning.changes import Change, Delete, Unchanged, Update
 from bitpeak_async.provisioning.plan import Plan
 
 # Like octoDNS: deleting more than a third of all handlers is probably a mistake.
@@ -30,7 +30,7 @@ def refuse_unsafe(plan: Plan, max_deletes: int | None, *, force: bool) -> None:
     if not force and plan.reached >= _FEW and count > _MAX_SHARE * plan.reached:
         raise PlanError(
             f"the plan deletes {count} of the {plan.reached} handlers that match {plan.prune!r}: "
-            f"more than {_MAX_SHARE:.0%}; use force if you mean it"
+            f"more than {_MAX_SHARE:.0%}; force=True allows it"
         )
 
 
@@ -51,24 +51,35 @@ def still_valid(plan: Plan, now: Plan, existing: SeenIds) -> Plan:
     """
     if plan.server != now.server:
         raise PlanError(f"the plan is for {plan.server}, and this is {now.server}; plan again")
-    stale: list[str] = []
+    stale: dict[str, str] = {}
     changes: list[Change] = []
     after = {change.name: change for change in now.changes if not isinstance(change, Delete)}
     deletes = {change.handler_id: change for change in now.deletes}
     for before in plan.changes:
         if not isinstance(before, Delete):
-            current = after[before.name]
+            current: Change | None = after[before.name]
             fresh = isinstance(current, Unchanged) or before == current
-            changes.append(current)
         else:
-            fresh = deletes.get(before.handler_id) == before or before.handler_id not in existing
-            changes.append(before)
+            current = deletes.get(before.handler_id)
+            fresh = current == before or before.handler_id not in existing
+        changes.append(current if current is not None and fresh else before)
         if not fresh:
-            stale.append(before.name)
+            said, says = _said(before), _said(current)
+            differs = f" (planned: {said}, now: {says})" if said != says else ""
+            stale[before.name] = f"{before.name!r} changed since the plan was made{differs}"
     if stale:
-        names = ", ".join(map(repr, stale))
         raise PlanError(
-            f"the plan is stale: {names} changed since; plan again",
-            problems=tuple(f"{name!r} changed since the plan was made" for name in stale),
+            f"the plan is stale: {', '.join(map(repr, stale))} changed since; plan again",
+            problems=tuple(stale.values()),
         )
     return evolve(now, changes=tuple(changes))
+
+
+def _said(change: Change | None) -> str:
+    """Return what a plan would do to a handler, in a word or two."""
+    match change:
+        case Update():
+            return f"update {', '.join(change.fields)}"
+        case Unchanged() | None:
+            return "keep"
+    return type(change).__name__.lower()

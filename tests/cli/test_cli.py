@@ -84,7 +84,7 @@ def test_a_missing_file_is_reported_in_one_line_on_stderr(run: Run, tmp_path: Pa
 
 def test_the_error_for_a_missing_key_names_its_sources(run: Run, specs: Path):
     refused = run("plan", specs, BITPEAK_API_KEY=None)
-    assert (1, "Error: api_key is missing: pass it or set BITPEAK_API_KEY\n") == (
+    assert (1, "Error: the key is missing: use --api-key-file or set BITPEAK_API_KEY\n") == (
         refused.exit_code,
         refused.stderr,
     )

@@ -197,11 +197,15 @@ def test_a_secret_appears_only_in_the_env_file(run: Run, tmp_path: Path):
     ]
     path, plan = tmp_path / "all.json", tmp_path / "plan.json"
     path.write_text(json.dumps(specs))
-    said = [run("check", path), run("plan", path), run("plan", path, "--json")]
+    said = [run("check", path), run("plan", path), run("plan", path, "--markdown")]
+    said.append(run("plan", path, "--json"))
     plan.write_text(said[-1].stdout)
+    said += [run("show", plan), run("show", plan, "--markdown")]
+    assert said[1].stdout == said[4].stdout
     said += [run("apply", path, "--plan", plan), run("apply", path, "--json")]
     path.write_text(json.dumps(specs).replace(CANARY, f"{CANARY}-2"))
-    said += [run("plan", path), run("plan", path, "--json"), run("apply", path)]
+    said += [run("plan", path, *flags) for flags in ((), ("--json",), ("--markdown",))]
+    said.append(run("apply", path))
     path.write_text(json.dumps(specs[1:2]).replace("https://", ""))
     said += [run("plan", path), run("list"), run("list", "--json"), run("export")]
     said += [run("get", n + 1, *flags) for n in range(9) for flags in ((), ("--json",))]
@@ -308,6 +312,32 @@ def test_old_names_of_options_rank_as_the_new_ones(
 
 
 # Exit codes and errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (
+            ["list", "--base-url=http://bitpeak.example/api"],
+            "unencrypted; --allow-insecure allows it",
+        ),
+        (["list", "--base-url=x"], "Error: --base-url must be an absolute http(s) URL"),
+        (["list", "--deadline=-1"], "Error: --deadline must be"),
+        (["list", "--requests-per-minute=0"], "Error: --requests-per-minute must be"),
+    ],
+)
+def test_messages_speak_of_flags(arguments: list[str], problem: str, run: Run):
+    refused = run(*arguments)
+    assert (1, "") == (refused.exit_code, refused.stdout)
+    assert problem in refused.stderr
+
+
+def test_a_base_url_without_its_path_is_noticed(run: Run, server: dict[str, str]):
+    url = server["BITPEAK_BASE_URL"].removesuffix("/api")
+    refused = run("list", "--base-url", url)
+    assert 1 == refused.exit_code
+    assert f"The base URL is {url}: is /api missing at its end?" in refused.stderr
+    assert "/api missing" not in run("get", 7).stderr
 
 
 def test_wrong_usage_is_neither_an_error_nor_a_change(run: Run, mail: Path):
@@ -583,10 +613,11 @@ def test_even_an_empty_reviewed_plan_is_checked_against_the_server(
     assert 0 == run("apply", mail, "--plan", reviewed).exit_code
     run("update", 1, "--disable")
     stale = run("apply", mail, "--plan", reviewed)
-    assert (1, "Error: the plan is stale: 'Mail' changed since; plan again\n") == (
-        stale.exit_code,
-        stale.stderr,
-    )
+    assert 1 == stale.exit_code
+    assert [
+        "Error: the plan is stale: 'Mail' changed since; plan again",
+        "'Mail' changed since the plan was made (planned: keep, now: update is_enabled)",
+    ] == stale.stderr.splitlines()
 
 
 def test_a_reviewed_plan_is_for_one_server(run: Run, mail: Path, tmp_path: Path):

@@ -558,3 +558,49 @@ def test_a_hundred_thousand_of_each_fit_into_a_gigabyte():
     summary, megabytes = run.stdout.split("|")
     assert "150000 to change (50000 to create, 50000 to update, 50000 to delete)" in summary
     assert int(megabytes) < 1024
+
+
+async def test_markdown_has_counts_first_and_no_secret_or_markup():
+    hook = "https://hooks.example.com/canary-4711"
+    specs = [
+        HandlerSpec("a | `b`\n@all <b>", MAIL),
+        HandlerSpec("chat", SlackSettings(hook)),
+        HandlerSpec("twice", MAIL),
+    ]
+    existing = (
+        handler(1, "chat", SlackSettings(f"{hook}-old")),
+        *(handler(number, "twice", MAIL) for number in (3, 2)),
+        handler(4, "old"),
+    )
+    made = await plan(specs, *existing, prune="*")
+    masked = "https://hooks.example.com/***"
+    assert [
+        f"**{made.summary}**",
+        "",
+        "`https://bitpeak.example/api (profile x)`",
+        "",
+        "| | handler | what differs |",
+        "|---|---|---|",
+        "| `!` | `'twice': several handlers have this name (ids 2, 3)` |  |",
+        "| `-` | `'old' (email, id 4)` |  |",
+        f"| `~` | `'chat' (slack, id 1)` | `settings.slack: {masked} (changed)` |",
+        "| `+` | `` 'a \\| `b`\\n@all <b>' (email) 'a@example.com' `` |  |",
+    ] == made.to_markdown(place="https://bitpeak.example/api (profile x)").splitlines()
+
+
+async def test_markdown_fits_into_a_comment():
+    specs = [HandlerSpec(f"{n} {'x' * 400}", MAIL) for n in range(300)]
+    text = (await plan(specs)).to_markdown()
+    assert 59_000 < len(text) <= 60_000
+    assert "This is cut. `bitpeak plan` shows all changes." == text.splitlines()[-1]
+
+
+async def test_json_shows_what_is_created_masked_and_holds_the_plan_to_it():
+    spec = HandlerSpec("chat", SlackSettings("https://hooks.example.com/canary-4711"))
+    text = (await plan([spec])).to_json()
+    assert "canary" not in text
+    [change] = json.loads(text)["changes"]
+    assert {"slack": "https://hooks.example.com/***"} == change["settings"]
+    forged = text.replace("hooks.example.com", "hooks.example.org")
+    with pytest.raises(PlanError, match="shows other settings of 'chat'"):
+        Plan.from_json(forged, [spec])

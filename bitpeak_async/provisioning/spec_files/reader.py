@@ -143,5 +143,7 @@ class SpecReader:
                 self.document.add_unset(name, keys, problem)
             return None
         except ValueError as error:
-            self.document.add(keys, str(error))
+            is_comment = data is None and self.document.file.endswith((".yaml", ".yml"))
+            hint = "; quote a text that begins with #" if is_comment else ""
+            self.document.add(keys, f"{error}{hint}")
             return None

@@ -54,6 +54,8 @@ def _syntax_error(error: yaml.MarkedYAMLError, document: Document) -> UnusableFi
     """Explain the error; ``str(error)`` would quote the file, which may hold secrets."""
     # The loader in Python quotes a tag, and that may be a secret that begins with "!".
     cause = str(error.problem).partition(" tag handle ")[0]
+    if cause.startswith("mapping values are not allowed"):
+        cause += "; quote a text that holds ': '"
     problem, begin, mark = f"is not YAML: {cause}", error.context_mark, error.problem_mark
     if error.context and begin is not None:
         problem += f", {error.context} that begins on line {begin.line + 1}"
