@@ -13,7 +13,6 @@ from collections.abc import (
     Callable,
     Coroutine,
     Iterable,
-    Iterator,
     Sequence,
 )
 from contextlib import aclosing, asynccontextmanager
@@ -25,8 +24,9 @@ from attrs import define, field, frozen
 from bitpeak_async._bulk import verdicts
 from bitpeak_async._bulk.entry import Action, Entry, Task
 from bitpeak_async._bulk.ledger import Ledger, Look, may_pass
-from bitpeak_async._bulk.workers import as_finished
+from bitpeak_async._bulk.workers import as_finished, one_by_one
 from bitpeak_async._http.form import spec_problems
+from bitpeak_async._http.seen_ids import ids_of
 from bitpeak_async._http.transport import CallOptions, Transport
 from bitpeak_async.errors import (
     BitPeakError,
@@ -148,7 +148,7 @@ class Driver:
     async def _list_existing(self) -> None:
         async with self.in_time(), aclosing(self.handlers.pages()) as pages:
             async for page in pages:
-                self.ledger.existing.add_all(_ids(page))
+                self.ledger.existing.add_all(ids_of(page))
 
     def _in_time(self, items: AsyncGenerator[Entry, None]) -> AsyncGenerator[Entry, None]:
         return items if self._ends is None else self._until_late(items)
@@ -183,12 +183,14 @@ class Driver:
             self.emit(OutcomeKnown(name, entry.target, entry.error))
         return CreateOutcome(entry.spec, entry.target, entry.error)
 
-    async def _create(self, spec: HandlerSpec) -> Entry:
+    def _create(self, spec: HandlerSpec) -> Awaitable[Entry]:
         entry = Entry(spec, todo=Task.CREATE)
-        for argument, problem in _problems(spec):
+        if problems := _problems(spec):
+            argument, problem = problems[0]
             entry.settle(InvalidRequestError(f"{argument} {problem}", argument=argument))
-            return entry
-        return await self.carry_out(self.ledger.add(entry))
+        else:
+            self.ledger.add(entry)
+        return self.carry_out(entry)
 
     async def carry_out(self, entry: Entry) -> Entry:
         """Send the requests that an entry needs, one after another."""
@@ -279,7 +281,9 @@ class Driver:
     ) -> AsyncGenerator[R, None]:
         """Await ``work(item)`` concurrently, until the run is stopped."""
         going = takewhile(lambda _: not self._stopping.is_set(), items)
-        return as_finished(work, going, max(1, min(self.workers, len(items))))
+        if len(items) <= 1:  # such as most accounts of a fleet: no task for it
+            return one_by_one(work, going)
+        return as_finished(work, going, min(self.workers, len(items)))
 
     async def _pause(self, seconds: float) -> None:
         if not seconds:
@@ -317,15 +321,6 @@ class Driver:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         raise self._late()
-
-
-def _ids(page: Page[NotificationHandler]) -> Iterator[int]:
-    """Yield the ids in a page, including those of unreadable handlers."""
-    for handler in page.data:
-        yield handler.id
-    for each in page.unreadable:
-        if each.id is not None:
-            yield each.id
 
 
 def _problems(spec: object) -> list[tuple[str, str]]:

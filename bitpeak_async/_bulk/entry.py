@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum, auto
+from typing import Final
 
 from attrs import define, frozen
 
@@ -25,6 +26,9 @@ class Action:
 
     task: Task
     handler_id: int = 0
+
+
+_CREATE: Final = Action(Task.CREATE)
 
 
 @define(eq=False)
@@ -86,7 +90,7 @@ class Entry:
         if self.is_settled:
             return None
         if self.todo is Task.CREATE:
-            return Action(Task.CREATE)
+            return _CREATE
         if self.todo is Task.WRITE and self.target is not None:
             return Action(Task.WRITE, self.target)
         return Action(Task.REMOVE, self.copies[0]) if self.copies else None

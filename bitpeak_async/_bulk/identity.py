@@ -97,9 +97,8 @@ class Names:
         self._rivals = Counter(tagless)
         self._tagless = {key: [] for key in tagless if key not in firsts}
         self.keyed = firsts
-        for key, name in firsts.items():
-            if len(name) + 1 < _NARROWEST:
-                continue
+        long = [(key, name) for key, name in firsts.items() if len(name) + 1 >= _NARROWEST]
+        for key, name in long:
             if (stem := _stem(name)) and self._count(stem) > 1:
                 start = bisect_left(self._sorted, stem)
                 longer = next(

@@ -27,7 +27,9 @@ _END: Final = _End.END
 
 
 class _Source(Generic[T]):
-    """Hands out items one by one, even if only one task may await the iterator.
+    """Hands out items one by one: by ``next()``, or by ``take()`` if they have to be awaited.
+
+    An asynchronous iterator may be awaited by one task only.
 
     Attributes:
         stopped: whether to hand out no more.
@@ -36,15 +38,15 @@ class _Source(Generic[T]):
     def __init__(self, items: Iterable[T] | AsyncIterable[T]) -> None:
         self.stopped = False
         self._turn = asyncio.Lock()
-        self._items: Iterator[T] | None = None
         if isinstance(items, AsyncIterable):
             self._awaited: AsyncIterator[T] = aiter(items)
         else:
-            self._items = iter(items)
+            self._items: Iterator[T] = iter(items)
+
+    def next(self) -> T | _End:
+        return _END if self.stopped else next(self._items, _END)
 
     async def take(self) -> T | _End:
-        if self._items is not None:
-            return _END if self.stopped else next(self._items, _END)
         async with self._turn:
             return _END if self.stopped else await anext(self._awaited, _END)
 
@@ -63,9 +65,10 @@ async def work_through(
     it is cancelled too. A second cancellation ends the grace period.
     """
     source = _Source(items)
+    is_ready = not isinstance(items, AsyncIterable)
 
     async def work_on() -> None:
-        while (item := await source.take()) is not _END:
+        while (item := source.next() if is_ready else await source.take()) is not _END:
             await work(item)
 
     tasks = [asyncio.create_task(work_on()) for _ in range(workers)]
@@ -82,6 +85,14 @@ async def work_through(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def one_by_one(
+    work: Callable[[T], Awaitable[R]], items: Iterable[T]
+) -> AsyncGenerator[R, None]:
+    """Yield ``await work(item)`` for each item in order, without a task of its own."""
+    for item in items:
+        yield await work(item)
 
 
 async def as_finished(

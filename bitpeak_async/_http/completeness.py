@@ -29,7 +29,7 @@ from typing import Final, TypeAlias
 
 from attrs import evolve, frozen
 
-from bitpeak_async._http.seen_ids import SeenIds
+from bitpeak_async._http.seen_ids import SeenIds, ids_of
 from bitpeak_async.errors import ReplyError
 from bitpeak_async.records import NotificationHandler, Page
 
@@ -147,8 +147,7 @@ class Coverage:
         rows = _rows(page)
         is_open = page.meta.total is None
         self._is_gappy |= is_open and number < self.last and rows < self._size
-        ids = [handler.id for handler in page.data]
-        ids += [each.id for each in page.unreadable if each.id is not None]
+        ids = ids_of(page)
         unnamed = rows - len(ids)
         self._unnamed += unnamed
         fresh = self._seen.add_all(ids)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bitpeak_async.records import NotificationHandler, Page
+
 
 class SeenIds:
     """A set of ids that takes about one bit per id if they are dense."""
@@ -28,3 +30,10 @@ class SeenIds:
 
     def __contains__(self, number: int) -> bool:
         return bool(self._blocks.get(number >> 10, 0) & 1 << (number & 1023))
+
+
+def ids_of(page: Page[NotificationHandler]) -> list[int]:
+    """Return the ids in a page, also of handlers that cannot be read."""
+    ids = [handler.id for handler in page.data]
+    ids += [each.id for each in page.unreadable if each.id is not None]
+    return ids

@@ -51,6 +51,8 @@ async def apply_plan(
     deleted.
     """
     run = _Run(plan, driver, on_outcome)
+    if not run.begin():
+        return run.report()
     try:
         await driver.finish(run.carry_out(), grace)
     except (asyncio.CancelledError, RequestTimeoutError) as error:
@@ -73,7 +75,7 @@ class _Run:
     _outcomes: list[Outcome | None] = field(init=False, factory=list)
 
     async def carry_out(self) -> None:
-        writes = self._begin()
+        writes = [entry for entry in self._entries if entry.todo]
         if writes or any(entry.conflict for entry in self._entries):
             async with aclosing(self.driver.each(writes)) as done:
                 async for entry in done:
@@ -88,16 +90,16 @@ class _Run:
                 self._note(entry)
         self.is_verified = self.driver.ledger.is_verified
 
-    def _begin(self) -> list[Entry]:
-        """Record no-ops, and return the changes that write; if there are any, verify all."""
+    def begin(self) -> bool:
+        """Record no-ops; return whether anything else is to be done. If so, verify all."""
         with gc_paused():
             self._outcomes = [_untouched(change) for change in self.plan.changes]
-        for outcome in self._outcomes:
-            if outcome is not None:
-                self._tell(outcome)
-        if all(isinstance(change, Unchanged) for change in self.plan.changes):
-            return []
-        writes: list[Entry] = []
+        if self.on_outcome is not None or self.driver.emit.has_listeners:
+            for outcome in self._outcomes:
+                if outcome is not None:
+                    self._tell(outcome)
+        if self.plan.is_empty:
+            return False
         ledger = self.driver.ledger
         for place, change in enumerate(self.plan.changes):
             entry = _entry(change)
@@ -107,9 +109,7 @@ class _Run:
                 entry.conflict = known.error
             self._places[id(ledger.add(entry))] = place
             self._entries.append(entry)
-            if entry.todo:
-                writes.append(entry)
-        return writes
+        return True
 
     def interrupt(self) -> None:
         self.driver.ledger.interrupt()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 
 from bitpeak_async._bulk.identity import Names
@@ -69,11 +69,11 @@ def _former_problems(renamed: list[tuple[int, str]], seen: dict[str, int]) -> It
             yield f"specs {first} and {place} are both renamed from {name!r}"
 
 
-def distinct(desired: Iterable[HandlerSpec]) -> Names:
+def distinct(desired: Sequence[HandlerSpec]) -> Names:
     """Return the names of the specs; raise PlanError if a server may store two as one."""
-    places = {spec.name: place for place, spec in enumerate(desired, 1)}
-    names = Names(places)
+    names = Names(spec.name for spec in desired)
     if names.clashes:
+        places = {spec.name: place for place, spec in enumerate(desired, 1)}
         problems = tuple(
             f"specs {places[first]} and {places[second]} have names that a server may store as "
             f"one: {first!r} and {second!r}"

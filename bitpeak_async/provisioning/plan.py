@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterable, Collection, Iterable, Iterator
+from collections.abc import AsyncIterable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Self
 
@@ -13,7 +13,7 @@ from attrs import field, frozen
 from bitpeak_async._bulk.identity import Match, Names, kept_as_one_of, text_key
 from bitpeak_async._gc import gc_paused
 from bitpeak_async._http.form import name_problems
-from bitpeak_async._http.pagination import SeenIds
+from bitpeak_async._http.seen_ids import SeenIds, ids_of
 from bitpeak_async.errors import PlanError
 from bitpeak_async.provisioning import plan_json, plan_markdown
 from bitpeak_async.provisioning.changes import (
@@ -29,7 +29,7 @@ from bitpeak_async.provisioning.changes import (
     kept_as,
 )
 from bitpeak_async.provisioning.desired import distinct, validate_specs
-from bitpeak_async.records import HandlerSpec, NotificationHandler, UnreadableHandler
+from bitpeak_async.records import HandlerSpec, NotificationHandler, Page, UnreadableHandler
 
 __all__ = ["Plan"]
 
@@ -149,9 +149,8 @@ class Plan:
 
 async def make_plan(
     specs: Iterable[HandlerSpec],
-    existing: AsyncIterable[NotificationHandler],
+    existing: AsyncIterable[Page[NotificationHandler]],
     seen: SeenIds | None = None,
-    unreadable: Collection[UnreadableHandler] = (),
     *,
     prune: str | None = None,
     resend_secrets: str | None = None,
@@ -160,8 +159,6 @@ async def make_plan(
 ) -> Plan:
     """Compare desired handlers with existing ones by name; add the ids of all to ``seen``.
 
-    ``unreadable`` is read after ``existing`` has ended, so that the same listing can fill it.
-
     Raises:
         PlanError: specs cannot be sent or share a name (the error names all of them); pruning
             without specs; or an existing handler cannot be read, and the plan prunes or creates a
@@ -169,14 +166,15 @@ async def make_plan(
     """
     with gc_paused():
         desired = validate_specs(specs)
-    if prune is not None:
-        _refuse_to_prune(prune, desired)
+        if prune is not None:
+            _refuse_to_prune(prune, desired)
+        survey = _Survey(desired, prune, salt or secrets.token_hex(8))
     seen = SeenIds() if seen is None else seen
-    survey = _Survey(desired, prune, salt or secrets.token_hex(8))
-    async for handler in existing:
-        seen.add(handler.id)
-        survey.add(handler)
-    seen.add_all(each.id for each in unreadable if each.id is not None)
+    unreadable: list[UnreadableHandler] = []
+    async for page in existing:
+        seen.add_all(ids_of(page))
+        survey.add(page)
+        unreadable += page.unreadable
     with gc_paused():
         changes = [
             change_of(spec, survey.match(spec), survey.salt, resend_secrets) for spec in desired
@@ -208,23 +206,24 @@ class _Survey:
         self._changed: list[str] = []  # names that may match desired ones
         self._leftovers: list[Delete] = []
 
-    def add(self, handler: NotificationHandler) -> None:
-        """Add an existing handler."""
-        is_reached = self._prune is not None and fnmatchcase(handler.name, self._prune)
-        self.reached += is_reached
-        if self._names.add(handler):
-            if not self._names.has(handler.name):
-                self._changed.append(handler.name)
-        elif not self._former.add(handler):
-            if is_reached:
-                self._leftovers.append(deletion(handler, self.salt))
-            else:
-                self._near.compare(handler.name)
+    def add(self, handlers: Iterable[NotificationHandler]) -> None:
+        """Note existing handlers."""
+        prune, names = self._prune, self._names
+        for handler in handlers:
+            is_reached = prune is not None and fnmatchcase(handler.name, prune)
+            self.reached += is_reached
+            if names.add(handler):
+                if not names.has(handler.name):
+                    self._changed.append(handler.name)
+            elif not self._former.add(handler):
+                if is_reached:
+                    self._leftovers.append(deletion(handler, self.salt))
+                else:
+                    self._near.compare(handler.name)
 
     def match(self, spec: HandlerSpec) -> Match:
-        """Return the handlers with the new or the former name; both together are a conflict."""
-        match = self._names.of(spec.name)
-        name = spec.renamed_from
+        """Return the handlers of the name and of the former one; both existing is a conflict."""
+        match, name = self._names.of(spec.name), spec.renamed_from
         if name is None or not self._former.has(name):
             return match
         old = self._former.of(name)
@@ -285,12 +284,15 @@ class _Near:
     """Finds names that differ only in case or white space, because that is probably a mistake."""
 
     def __init__(self, names: Names) -> None:
-        self._names: dict[str, str] = {}
+        # The first of several stays.
+        self._names = {key.casefold(): name for key, name in reversed(names.keyed.items())}
         self.warnings: list[str] = []
-        for key, name in names.keyed.items():
-            first = self._names.setdefault(key.casefold(), name)
-            if first != name:
-                self.warnings.append(f"{name!r} and {first!r} are two handlers; do you mean one?")
+        if len(self._names) < len(names.keyed):
+            for key, name in names.keyed.items():
+                if (first := self._names[key.casefold()]) != name:
+                    self.warnings.append(
+                        f"{name!r} and {first!r} are two handlers; do you mean one?"
+                    )
 
     def compare(self, existing: str) -> None:
         """Warn if an existing handler that is not desired has nearly a desired name."""

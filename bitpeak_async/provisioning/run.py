@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
 
 from bitpeak_async._bulk.driver import Driver, Handlers
@@ -14,7 +14,7 @@ from bitpeak_async.provisioning.changes import Delete
 from bitpeak_async.provisioning.plan import Plan, make_plan
 from bitpeak_async.provisioning.report import Outcome, Report
 from bitpeak_async.provisioning.safety import refuse_unsafe, still_valid
-from bitpeak_async.records import HandlerSpec, NotificationHandler, UnreadableHandler
+from bitpeak_async.records import HandlerSpec
 
 
 class Run:
@@ -74,22 +74,12 @@ class Run:
         salt: str | None = None,
     ) -> Plan:
         driver = self._driver
-        unreadable: list[UnreadableHandler] = []
-
-        async def readable() -> AsyncGenerator[NotificationHandler, None]:
-            async with aclosing(driver.handlers.pages()) as pages:
-                async for page in pages:
-                    unreadable.extend(page.unreadable)
-                    for handler in page:
-                        yield handler
-
         driver.start()
-        async with driver.in_time(), aclosing(readable()) as existing:
+        async with driver.in_time(), aclosing(driver.handlers.pages()) as pages:
             return await make_plan(
                 specs,
-                existing,
+                pages,
                 driver.ledger.existing,
-                unreadable,
                 prune=prune,
                 resend_secrets=resend_secrets,
                 server=self._server,

@@ -20,7 +20,14 @@ from results import Row
 from server import page, serving
 from stage import QUICK, Size, Stage
 
-from bitpeak_async import EmailSettings, HandlerSpec, NotificationHandler, Page, SlackSettings
+from bitpeak_async import (
+    EmailSettings,
+    HandlerSpec,
+    NotificationHandler,
+    Page,
+    PageMeta,
+    SlackSettings,
+)
 from bitpeak_async._http.decode import decoder
 from bitpeak_async.fleet import Account, Fleet
 from bitpeak_async.provisioning.plan import make_plan
@@ -224,9 +231,9 @@ def growth_rows(size: Size) -> Iterator[Row]:
             for n in range(1, count + 1)
         ]
 
-        async def existing() -> AsyncIterator[NotificationHandler]:
-            for each in there:
-                yield each
+        async def existing() -> AsyncIterator[Page[NotificationHandler]]:
+            for start in range(0, count, 1000):
+                yield Page(tuple(there[start : start + 1000]), PageMeta(1, 1000, count, 1))
 
         return lambda: asyncio.run(make_plan(specs, existing(), prune="*"))
 

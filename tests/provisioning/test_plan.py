@@ -20,6 +20,8 @@ from bitpeak_async import (
     HandlerSpec,
     InternalNotificationSettings,
     NotificationHandler,
+    Page,
+    PageMeta,
     Plan,
     PlanError,
     Settings,
@@ -43,6 +45,10 @@ SLACK = SlackSettings("https://hooks.slack.com/services/secret-1")
 BOT = TelegramSettings("1:abcd", "-1")
 
 
+def page_of(*handlers: NotificationHandler) -> Page[NotificationHandler]:
+    return Page(handlers, PageMeta(1, 1000, len(handlers), 1))
+
+
 def handler(
     handler_id: int, name: str, settings: Settings = MAIL, *, is_enabled: bool = True
 ) -> NotificationHandler:
@@ -50,9 +56,8 @@ def handler(
 
 
 async def plan(specs: Iterable[Any], *existing: NotificationHandler, **options: Any) -> Plan:
-    async def listing() -> AsyncIterator[NotificationHandler]:
-        for each in existing:
-            yield each
+    async def listing() -> AsyncIterator[Page[NotificationHandler]]:
+        yield page_of(*existing)
 
     return await make_plan(specs, listing(), **options)
 
@@ -534,15 +539,18 @@ async def test_what_holds_no_specs_is_refused(specs: object):
 
 MANY = """
 import asyncio, datetime, resource
-from bitpeak_async import EmailSettings, HandlerSpec, NotificationHandler
+from bitpeak_async import EmailSettings, HandlerSpec, NotificationHandler, Page
 from bitpeak_async.provisioning.plan import make_plan
 
 now = datetime.datetime.now(datetime.UTC)
 
 async def existing():
-    for n in range(100_000):
-        settings = EmailSettings(f"{n % 7}{n}@example.com")
-        yield NotificationHandler(n + 1, f"n{n}", settings, True, None, now)
+    for start in range(0, 100_000, 1000):
+        yield Page(tuple(handler(n) for n in range(start, start + 1000)), None)
+
+def handler(n):
+    settings = EmailSettings(f"{n % 7}{n}@example.com")
+    return NotificationHandler(n + 1, f"n{n}", settings, True, None, now)
 
 specs = (HandlerSpec(f"n{n}", EmailSettings(f"{n}@example.com")) for n in range(50_000, 150_000))
 plan = asyncio.run(make_plan(specs, existing(), prune="*"))
