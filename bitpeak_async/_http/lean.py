@@ -67,6 +67,8 @@ class LeanExchange(SessionExchange):
     async def _send(self, request: Request, timeout: aiohttp.ClientTimeout) -> Reply:
         if aiohttp.ClientSession._request is not _UNPATCHED:  # noqa: SLF001
             return await super()._send(request, timeout)
+        if not request.is_repeatable:
+            self._idle.withhold_old()
         connection = await self._connect(timeout)
         try:
             protocol = connection.protocol

@@ -49,12 +49,21 @@ class Call(Generic[T]):
 
 @define(eq=False)
 class Request:
-    """A request, without the headers that all requests share."""
+    """A request, without the headers that all requests share.
+
+    Attributes:
+        method: the HTTP verb.
+        url: absolute.
+        headers: in addition to the shared ones, or None.
+        body: of a form, or None.
+        is_repeatable: whether it may be sent again if no reply comes.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] | None = field(repr=False)
     body: Secret[bytes] | None
+    is_repeatable: bool
 
 
 @define(eq=False)
@@ -171,10 +180,12 @@ class Wire:
             headers: sent in addition to those of every request.
         """
         url = self.base_url + call.path
+        is_repeatable = call.safety is not RetrySafety.CREATE
         if call.form is None:
-            return Request(call.method, url, None if headers is None else headers.value, None)
+            return Request(
+                call.method, url, None if headers is None else headers.value, None, is_repeatable
+            )
         content_type, body = encode_multipart(call.form.value)
         own = {"Content-Type": content_type}
-        return Request(
-            call.method, url, own if headers is None else {**headers.value, **own}, Secret(body)
-        )
+        every = own if headers is None else {**headers.value, **own}
+        return Request(call.method, url, every, Secret(body), is_repeatable)

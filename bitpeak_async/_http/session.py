@@ -8,7 +8,7 @@ import os
 import ssl as tls
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
@@ -21,6 +21,7 @@ from bitpeak_async._http.failures import (
     ExchangeTimeoutError,
     ReplyTooLargeError,
 )
+from bitpeak_async._http.idle import IdleConnections
 from bitpeak_async._http.protocol import Reply, Request, SessionOptions
 from bitpeak_async._http.timeouts import Timeouts
 from bitpeak_async._secret import Secret
@@ -107,6 +108,7 @@ class SessionExchange:
         self._options = options
         self._headers = headers
         self._runs_middlewares = runs_middlewares
+        self._idle = IdleConnections(session.connector)
         self._timeouts = Timeouts(asyncio.get_running_loop())
         self._timeout: Timeout | None = None
         self._client_timeout = aiohttp.ClientTimeout()
@@ -118,6 +120,7 @@ class SessionExchange:
                 return await self._send(request, self._of_connecting(timeout))
         except _FAILURES as cause:
             error = _exchange_error(cause)
+            self._idle.distrust()
         except asyncio.CancelledError as end:
             # aiohttp's frames hold the request's headers, and so the key.
             end.__context__ = None
@@ -129,7 +132,7 @@ class SessionExchange:
         if request.method == "DELETE" and not self._runs_middlewares:
             resending = _Resending()
         options = self._options
-        _drop_unasked(self._session.connector)
+        self._choose_connection(request)
         response = await self._session.request(
             request.method,
             URL(request.url, encoded=True),
@@ -149,6 +152,12 @@ class SessionExchange:
             raise
         was_resent = resending is not None and resending.happened
         return Reply(response.status, response.headers, body, was_resent)
+
+    def _choose_connection(self, request: Request) -> None:
+        """See to it that the next request meets no connection that cannot be relied on."""
+        self._idle.close_unasked()
+        if not request.is_repeatable:
+            self._idle.withhold_old()
 
     def close(self) -> None:
         """Stop the timer."""
@@ -183,18 +192,6 @@ async def read_body(content: aiohttp.StreamReader, status: int, limit: int) -> b
         if room < 0:
             raise ReplyTooLargeError(limit, status)
     return b"".join(chunks)
-
-
-def _drop_unasked(connector: Any) -> None:
-    """Close idle connections on which an unsolicited reply arrived.
-
-    aiohttp would return it as the reply to the next request, such as a create that is then lost.
-    It has no hook for this. A connector without this attribute is not checked.
-    """
-    for idle in getattr(connector, "_conns", {}).values():
-        for protocol, _ in idle:
-            if protocol.should_close:
-                protocol.close()  # the connector skips closed connections
 
 
 class _Resending:

@@ -5,8 +5,6 @@ import inspect
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
@@ -14,59 +12,11 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
 from aiohttp.helpers import TimerNoop
+from raw_server import reply, serving
 
-from bitpeak_async import BitPeak, EmailSettings, Retry
+from bitpeak_async import BitPeak, EmailSettings
 from bitpeak_async._http.lean import LeanExchange
 from bitpeak_async.sandbox import Sandbox
-
-HANDLER = (
-    b'{"data":{"id":%d,"type":"email","name":"a","settings":{"email":"a@example.com"},'
-    b'"is_enabled":true,"last_datetime":null,"datetime":"2025-12-05 14:25:37"}}'
-)
-ONCE = Retry(attempts=1)
-
-
-def reply(handler_id: int, head: bytes = b"") -> bytes:
-    body = HANDLER % handler_id
-    return b"HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n%s" % (head, len(body), body)
-
-
-class Server:
-    """Answers each request by what ``answer`` returns, and notes the requests."""
-
-    def __init__(self, answer: Callable[[int], bytes]) -> None:
-        self.answer = answer
-        self.requests: list[bytes] = []
-        self.connections: list[asyncio.StreamWriter] = []
-        self._arrived = asyncio.Condition()
-
-    async def has_received(self, count: int) -> None:
-        async with self._arrived:
-            await self._arrived.wait_for(lambda: len(self.requests) >= count)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections.append(writer)
-        while not reader.at_eof():
-            try:
-                head = await reader.readuntil(b"\r\n\r\n")
-            except (asyncio.IncompleteReadError, ConnectionError):
-                break
-            length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-            body = await reader.readexactly(int(length or 0))
-            self.requests.append(head + body)
-            writer.write(self.answer(len(self.requests)))
-            async with self._arrived:
-                self._arrived.notify_all()
-        writer.close()
-
-
-@asynccontextmanager
-async def serving(answer: Callable[[int], bytes]) -> AsyncIterator[tuple[Server, BitPeak]]:
-    raw = Server(answer)
-    server = await asyncio.start_server(raw.serve, "127.0.0.1")
-    port = server.sockets[0].getsockname()[1]
-    async with server, BitPeak("key", base_url=f"http://127.0.0.1:{port}/api", retry=ONCE) as own:
-        yield raw, own
 
 
 async def test_a_request_is_its_head_and_body_and_nothing_else():
@@ -83,7 +33,6 @@ async def test_a_request_is_its_head_and_body_and_nothing_else():
     head, _, body = create.partition(b"\r\n\r\n")
     assert b"Content-Type: multipart/form-data; boundary=" in head
     assert f"Content-Length: {len(body)}".encode() in head
-    assert 1 == len(server.connections)
 
 
 async def test_informational_replies_are_passed_over():

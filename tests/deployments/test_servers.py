@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from deployments.processes import PATIENCE, free_port, listening
 
 from bitpeak_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.deployments
 
-PATIENCE = 20  # seconds
 SERVICE = """
 import os
 from bitpeak_async import SyncBitPeak
@@ -39,39 +35,15 @@ UWSGI += ["--wsgi-file=service.py", "--master", "--processes=2", "--die-on-term"
 
 
 @contextmanager
-def serving(command: list[str], code: str, sandbox: Sandbox, folder: Path) -> Iterator[str]:
+def serving(command: list[str], sandbox: Sandbox, folder: Path) -> Iterator[str]:
     """Run a server of ``service.py``; yield its URL."""
-    (folder / "service.py").write_text(code)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(
-            [sys.executable, *(word.format(address=address) for word in command)],
-            cwd=folder,
-            env={
-                **os.environ,
-                "BITPEAK_API_KEY": sandbox.api_key,
-                "BITPEAK_BASE_URL": sandbox.base_url,
-            },
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        end = time.monotonic() + PATIENCE
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))).close()
-                break
-            except ConnectionRefusedError:
-                assert server.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < end
-                time.sleep(0.01)
+    (folder / "service.py").write_text(SERVICE)
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    words = [sys.executable, *(word.format(address=address) for word in command)]
+    env = {"BITPEAK_API_KEY": sandbox.api_key, "BITPEAK_BASE_URL": sandbox.base_url}
+    with listening(words, port, folder, env):
         yield f"http://{address}"
-        server.terminate()
-        server.wait(PATIENCE)
-    finally:
-        server.kill()
-        server.wait()
 
 
 def ask(url: str) -> tuple[str, str]:
@@ -96,7 +68,7 @@ def test_each_preloaded_worker_serves(
     threaded_sandbox.seed_handlers(3)
     pids = set()
     with (
-        serving(command, SERVICE, threaded_sandbox, tmp_path) as url,
+        serving(command, threaded_sandbox, tmp_path) as url,
         ThreadPoolExecutor(8) as pool,
     ):
         while len(pids) < 2:
