@@ -156,7 +156,7 @@ def _instance_of(cls: type[Any], *, optional: bool = False) -> Callable[..., Non
     return validate
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, repr=False)  # incomplete in the traceback of a refused option
 class ClientConfig:
     """The options of a client: complete and checked.
 

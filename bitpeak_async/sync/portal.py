@@ -56,8 +56,7 @@ class Portal:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
                 runner.get_loop()  # so that leaving ends its tasks and generators and closes it
                 self._run_forever()
-        except BaseException as error:  # noqa: BLE001 - callers get it
-            self.failure = error
+        except BaseException:  # noqa: BLE001 - callers get it
             for abandon in list(self._clients.values()):
                 abandon()
         self._is_over = True
@@ -70,8 +69,9 @@ class Portal:
                 # They end a loop, also out of a task that a call made; the call gets them too.
                 with suppress(SystemExit, KeyboardInterrupt):
                     self._loop.run_forever()
-        finally:
-            self.is_stopping = True
+        except BaseException as error:
+            self.failure, self.is_stopping = error, True
+            raise
 
     @property
     def is_lost(self) -> bool:
@@ -134,6 +134,8 @@ class Portal:
 
         At exit only daemon threads still wait. They stay blocked: an error there would be noise.
         """
+        if self.failure is not None and not self._is_over:
+            return  # only once the loop is closed can its clients move to another
         self._calls.discard(call)
         if not self._at_exit:
             call.end()

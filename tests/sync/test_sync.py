@@ -736,3 +736,5 @@ def test_a_thread_that_dies_ends_every_call_and_the_next_starts_another(
         with pytest.raises(ClosedError, match=r"the loop thread failed: MemoryError\(\)"):
             waiting.result(10)
     assert 0 == sync_bitpeak.notification_handlers.list().meta.total
+    del waiting
+    gc.collect()  # of the dead loop's sockets, while their warnings are ignored
