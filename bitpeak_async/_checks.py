@@ -1,4 +1,4 @@
-"""Checks of single arguments: a usable value, or a ConfigurationError that says what would be."""
+"""Check single arguments; a ConfigurationError describes a valid value."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def check_number(
 def _is_finite(number: float) -> bool:
     try:
         return math.isfinite(number)
-    except OverflowError:  # a whole number that no float can hold
+    except OverflowError:  # an integer too large for a float
         return False
 
 
 def shown(value: object) -> str:
-    """Return what a message may show of an argument."""
-    # Python refuses to write whole numbers of thousands of digits.
+    """Return an argument in a form for messages."""
+    # Python refuses to print integers with thousands of digits.
     is_large = isinstance(value, int) and value.bit_length() > 1024
     return "one that large" if is_large else repr(value)
 

@@ -1,4 +1,4 @@
-"""The garbage collector, kept out of work that makes many objects and no garbage."""
+"""Pause the garbage collector for work that creates many objects and no garbage."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from contextlib import contextmanager
 def gc_paused() -> Iterator[None]:
     """Pause the collector for a block that awaits nothing.
 
-    Thousands of new objects would set it off several times, to look at everything that is alive:
-    in a process with a large heap most of the time.
+    Thousands of new objects would trigger it several times, and each time it would traverse all
+    living objects. In a process with a large heap this takes most of the time.
     """
     was_enabled = gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""One holder for secrets: no repr and no variable of a frame shows what is in it."""
+"""A holder for secrets: no repr and no variable of a frame shows its value."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ R = TypeVar("R")
 class Secret(Generic[T_co]):
     """Hides a value from tools that print the variables of a traceback's frames.
 
-    Such tools also walk mappings and sequences, so this is neither. Use ``value`` inside an
-    expression only: assigned to a variable, it would show in that frame. A secret does not
-    pickle; a class that lets one travel says so in its own ``__reduce__``.
+    Such tools also walk mappings and sequences, so this is neither. Use ``value`` only inside an
+    expression, because a variable would show it in its frame. A secret does not pickle; a class
+    that must send one does so in its own ``__reduce__``.
     """
 
     value: T_co = field(repr=False)
@@ -62,7 +62,7 @@ def hides(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 if name in kwargs:
                     kwargs[name] = Secret.of(kwargs[name])
             given = Secret((positional, kwargs))
-            # This frame shows too, also where an argument is misplaced or misspelt.
+            # This frame is visible too, for example if an argument is misplaced or misspelt.
             args, positional, kwargs = (), [], {}
             return takes_secrets(*given.value[0], **given.value[1])
 
@@ -78,5 +78,5 @@ if sys.version_info >= (3, 12):
 else:
 
     def _mark_coroutine_function(function: Any) -> None:
-        # As asgiref does; unittest.mock and asyncio look for it.
+        # Like asgiref; unittest.mock and asyncio check for it.
         vars(function)["_is_coroutine"] = vars(asyncio.coroutines)["_is_coroutine"]

@@ -1,6 +1,6 @@
-"""Structure plain data into attrs classes, strictly, and say what does not fit and where.
+"""Structure plain data into attrs classes, strictly, and report each problem with its path.
 
-cattrs is imported only where something is structured: it takes a tenth of the package's import.
+cattrs is imported only when needed, because it takes a tenth of the package's import time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NO_ALIASES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def kind(value: object) -> str:
-    """Return the name of a JSON kind; a value itself may be a secret and is never shown."""
+    """Return the JSON kind of a value. The value itself may be a secret and is never shown."""
     return {
         dict: "an object",
         list: "an array",
@@ -41,12 +41,12 @@ def kind(value: object) -> str:
 
 
 def file_kind(value: object) -> str:
-    """Return the same in the words for files that people write, whatever their format."""
+    """Return the kind of a value in the terms of spec files."""
     return {"an object": "a mapping", "an array": "a list"}.get(kind(value), kind(value))
 
 
 def child_path(path: str, key: Key) -> str:
-    """Return the path of what a key or an index leads to, such as ``[3].settings['e mail']``."""
+    """Return the path of a child, such as ``[3].settings['e mail']``."""
     if isinstance(key, int):
         return f"{path}[{key}]"
     if not _WORD.fullmatch(key):
@@ -55,12 +55,12 @@ def child_path(path: str, key: Key) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str], aliases: Mapping[str, str] = _NO_ALIASES) -> str:
-    """Return a hint for a word that is not known.
+    """Return a hint for an unknown word.
 
     Args:
-        word: what was written.
-        known: what could have been written.
-        aliases: other words for known ones → the known ones.
+        word: the unknown word.
+        known: the known words.
+        aliases: maps other words to known ones.
     """
     choices = list(known)
     close = get_close_matches(word, choices, n=1)
@@ -70,8 +70,8 @@ def did_you_mean(word: str, known: Iterable[str], aliases: Mapping[str, str] = _
 
 
 def problems(error: Exception) -> Iterator[tuple[Keys, str]]:
-    """Yield the leaves of a detailed converter's error: the keys that lead there, what is wrong."""
-    from cattrs import (  # noqa: PLC0415 - loaded already, or there would be no such error
+    """Yield the keys and the problem of each leaf of a detailed converter's error."""
+    from cattrs import (  # noqa: PLC0415 - already loaded
         ClassValidationError,
         ForbiddenExtraKeysError,
         IterableValidationError,
@@ -117,7 +117,7 @@ def problem_lines(error: Exception, root: str = "") -> list[str]:
 
 
 def strict_converter() -> Converter:
-    """Return a converter that refuses unknown keys and turns no kind of value into another."""
+    """Return a converter that refuses unknown keys and converts no kind of value."""
     from cattrs import Converter  # noqa: PLC0415 - see the top
     from cattrs.cols import list_structure_factory, mapping_structure_factory  # noqa: PLC0415
     from cattrs.gen import make_dict_structure_fn  # noqa: PLC0415
@@ -157,7 +157,7 @@ def strict_converter() -> Converter:
 def _only(
     kinds: Collection[type], expected: str, structure: Callable[[Any, Any], T]
 ) -> Callable[[Any, Any], T]:
-    """Refuse other kinds: cattrs would take a string for an array, or a boolean for a number."""
+    """Refuse other kinds, because cattrs would accept a string as an array."""
 
     def structure_only(value: Any, cls: Any) -> T:
         if type(value) not in kinds:

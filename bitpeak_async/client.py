@@ -43,20 +43,21 @@ __all__ = ["BitPeak"]
 class BitPeak:
     """An asynchronous client of the BitPeak API.
 
-    Use it as ``async with BitPeak(api_key) as bitpeak:``, or call ``close()`` when done. One
-    client serves any number of tasks of one event loop; once that loop is closed, another may
+    Use it as ``async with BitPeak(api_key) as bitpeak:``, or call ``close()`` when done. Any
+    number of tasks of one event loop can share a client. Once that loop is closed, another loop can
     use it.
 
     Args:
         api_key: the key; by default the environment variable ``BITPEAK_API_KEY``.
-        session: an aiohttp session to use; it is never closed. Its default headers are sent too.
+        session: an aiohttp session to use. The client never closes it, and sends its default
+            headers too.
         **options: see ``ClientOptions``.
 
     Attributes:
         notification_handlers: the notification handlers of the key.
 
     Raises:
-        ConfigurationError: an argument is unusable; it says which and what would be right.
+        ConfigurationError: an argument is invalid; the message names it and a valid value.
     """
 
     notification_handlers: NotificationHandlers
@@ -98,15 +99,15 @@ class BitPeak:
         deadline: float | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Self:
-        """Return a client on the same session and pace with other options for its calls.
+        """Return a client with other options that shares the session and the pace.
 
         Args:
-            timeout: how long one attempt may take; a number is the total in seconds.
-            retry: when to try again. The budget stays the shared one.
-            deadline: seconds for each call with all its waits and tries; ``plan``, ``apply``,
-                ``provision`` and ``create_many`` are one call each. None keeps what is set.
-            headers: sent with each request, besides those that are set already or instead of
-                those of the same name.
+            timeout: the timeout of one attempt; a number is the total in seconds.
+            retry: the retry policy. All clients keep sharing one budget.
+            deadline: seconds for each call with all its retries and waits; ``plan``, ``apply``,
+                ``provision`` and ``create_many`` are one call each. None keeps the present value.
+            headers: sent with each request, in addition to the present ones; a header with the
+                same name replaces the present one.
         """
         if retry is not None:
             check_type("retry", retry, Retry)
@@ -115,7 +116,7 @@ class BitPeak:
         current = self._options
         derived = copy.copy(self)
         derived._owns_transport = False  # noqa: SLF001 - a client of this very class
-        derived._use(  # noqa: SLF001 - likewise
+        derived._use(  # noqa: SLF001 - the same
             CallOptions(
                 current.timeout if timeout is None else as_timeout(timeout),
                 retry or current.retry,
@@ -134,8 +135,8 @@ class BitPeak:
             **options: see ``PlanOptions``.
 
         Raises:
-            PlanError: two specs have the same name or some cannot be sent; it names them all. Or
-                ``prune`` was given without any spec.
+            PlanError: specs have the same name or cannot be sent; the error names all of them. Or
+                there is ``prune`` and no spec.
             BitPeakError: a page of the listing failed.
         """
         refuse_unknown("BitPeak.plan", options, PlanOptions)
@@ -149,7 +150,7 @@ class BitPeak:
         on_outcome: Callable[[Outcome], object] | None = None,
         **options: Unpack[ApplyOptions],
     ) -> Report:
-        """Carry out a plan concurrently. One failed change never stops the others.
+        """Apply a plan concurrently. A failed change never stops the others.
 
         The list is read again first. A create whose reply was lost is resolved at the end: after
         ``Retry.unknown_outcome_delay`` another listing shows whether it happened. If it did, the
@@ -157,21 +158,21 @@ class BitPeak:
         other changes were made.
 
         Args:
-            plan: from ``plan()``.
-            on_outcome: called with each outcome when the reply comes, and again if a listing
-                shows otherwise. What it raises is only logged.
+            plan: the result of ``plan()``.
+            on_outcome: called with each outcome when the reply arrives, and again if a listing
+                shows another outcome. Exceptions that it raises are only logged.
             **options: see ``ApplyOptions``.
 
         Returns:
             One outcome for each change, in the plan's order.
 
         Raises:
-            PlanError: it deletes too much, or a handler that the plan touches changed since;
+            PlanError: the plan deletes too much, or a handler that it touches has changed;
                 nothing was written.
             BitPeakError: the list could not be read; nothing was written.
-            RequestTimeoutError: it was not done within the deadline of ``with_options``.
-                ``partial_report(error)`` returns what was done; likewise of the CancelledError of
-                a cancelled task, and of the KeyboardInterrupt in the synchronous client.
+            RequestTimeoutError: the deadline of ``with_options`` passed.
+                ``partial_report(error)`` returns what was done, also for the CancelledError of a
+                cancelled task and the KeyboardInterrupt in the synchronous client.
         """
         refuse_unknown("BitPeak.apply", options, ApplyOptions)
         config = ProvisionConfig(**options)
@@ -189,12 +190,12 @@ class BitPeak:
     ) -> Report:
         """Bring the handlers to the desired state: ``plan()`` and ``apply()`` with one listing.
 
-        Running it again writes nothing, so run it again to resume a run that broke off.
+        A second run writes nothing, so run it again to resume an interrupted run.
 
         Args:
             specs: the desired handlers; a handler's name is its key.
-            on_outcome: called with each outcome when the reply comes, and again if a listing
-                shows otherwise. What it raises is only logged.
+            on_outcome: called with each outcome when the reply arrives, and again if a listing
+                shows another outcome. Exceptions that it raises are only logged.
             **options: see ``PlanOptions`` and ``ApplyOptions``.
         """
         refuse_unknown("BitPeak.provision", options, ProvisionOptions)
@@ -207,14 +208,14 @@ class BitPeak:
 
     @property
     def rate(self) -> RateSnapshot:
-        """The rate that was learnt, the pause if there is one, and how many requests wait.
+        """A snapshot of the learnt rate, the current pause and the number of waiting requests.
 
-        It is a snapshot: ask again for a newer one. Asking sends nothing.
+        Reading it sends nothing.
         """
         return self._transport.lifecycle.rate
 
     async def close(self) -> None:
-        """Close the session, unless it was given or is another client's. Closing twice is fine."""
+        """Close the session if it is the client's own. Closing twice is fine."""
         if self._owns_transport:
             await self._transport.lifecycle.close()
 
@@ -240,10 +241,10 @@ class BitPeak:
 def client_over(
     network: Network, api_key: str | None = None, **options: Unpack[ClientOptions]
 ) -> BitPeak:
-    """Return a client whose requests go over a network of the caller's.
+    """Return a client whose requests go over the caller's network.
 
     Args:
-        network: instead of an aiohttp session of the client's own.
+        network: carries the requests instead of the client's own aiohttp session.
         api_key: as for ``BitPeak``.
         **options: see ``ClientOptions``.
     """

@@ -71,9 +71,9 @@ class BitPeakError(Exception):
 
     @property
     def docs_url(self) -> str:
-        """Where the documentation explains this error, such as ``"docs/errors.md#replyerror"``.
+        """The place in the documentation that explains this error: ``"docs/errors.md#replyerror"``.
 
-        A path in the repository. For a subclass of your own it is the section of its base.
+        It is a path in the repository. A subclass of your own has the section of its base class.
         """
         name = next(cls.__name__ for cls in type(self).__mro__ if cls.__module__ == __name__)
         return f"{_PAGE}#{name.lower()}"
@@ -229,11 +229,11 @@ class PlanError(BitPeakError):
 
 
 class DuplicateError(BitPeakError):
-    """A handler exists more than once: a lost create was executed late, or somebody made another.
+    """A handler exists twice or more: a lost create was late, or another program made one.
 
     Attributes:
         name: the name of the handlers.
-        handler_id: the id that counts as the one meant.
+        handler_id: the lowest id, which represents the handler.
         duplicates: the other ids.
     """
 

@@ -159,13 +159,13 @@ class RateChanged:
 
 @frozen(kw_only=True)
 class RateSnapshot:
-    """What a client knows of its rate at one moment.
+    """The state of a client's rate at one moment.
 
     Attributes:
-        rate: requests per second, of all that share it; infinite while no limit is known.
-        paused_for: seconds until a pause ends; 0 without one, and while a probe is under way.
-        in_flight: requests of this client that are under way.
-        waiting: requests of this client that wait for a slot, for the rate or for a pause.
+        rate: requests per second of all clients that share the rate; infinite if no limit is known.
+        paused_for: seconds until a pause ends; 0 without a pause, and while a probe is in flight.
+        in_flight: requests of this client in flight.
+        waiting: requests of this client that wait for a slot, the rate or a pause.
     """
 
     rate: float

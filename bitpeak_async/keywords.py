@@ -39,16 +39,16 @@ class PortableOptions(TypedDict, total=False):
     Attributes:
         base_url: the URL of the API; by default ``BITPEAK_BASE_URL``, else
             ``https://bitpeak.ru/api``.
-        timeout: how long one attempt may take; a number is the total in seconds.
-        retry: when to try again, and when to stop.
-        pace: how many requests run at once, and how many a minute.
-        proxy: URL of an HTTP proxy. By default ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY``
-            decide when the client is made; they never apply to loopback addresses.
+        timeout: the timeout of one attempt; a number is the total in seconds.
+        retry: the retry policy.
+        pace: the most requests in flight, and per minute.
+        proxy: the URL of an HTTP proxy. By default ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY``
+            decide when the client is created; they never apply to loopback addresses.
         max_reply_bytes: refuse larger replies, measured after decompression.
         allow_insecure: allow plain http to hosts other than loopback.
         pace_store: coordinates one pace for all processes that use the key, for example a
             ``bitpeak_async.redis.RedisPaceStore``. By default each process has its own.
-        timezone: of the API's datetimes, which carry no offset; UTC is an assumption.
+        timezone: the timezone of the API's datetimes, which have no offset; UTC is an assumption.
         app_info: your application, such as ``"acme-bot/2.1"``; the user agent begins with it.
     """
 
@@ -70,8 +70,8 @@ class ClientOptions(PortableOptions, total=False):
     Attributes:
         ssl: a TLS context, for example with your own certificates.
         hooks: called with each event; see ``bitpeak_async.events``.
-        headers: sent with each request. Those of the key, the connection, the body and the user
-            agent are the SDK's own.
+        headers: sent with each request. The SDK sets those of the key, the connection, the body
+            and the user agent itself.
     """
 
     ssl: tls.SSLContext | None
@@ -82,19 +82,19 @@ class ClientOptions(PortableOptions, total=False):
 class ListFilters(TypedDict, total=False):
     """Filters of a list. The API does not document them, and a server may ignore them.
 
-    They are sent as they are, booleans as 1 and 0; None is not sent.
+    They are sent unchanged, booleans as 1 and 0; None is not sent.
 
     Attributes:
-        search: part of the name, or of what ``search_by`` says.
+        search: a part of the name, or of the field in ``search_by``.
         search_by: such as ``"name"``.
         type: a handler type.
         is_enabled: whether alerts are delivered.
         order_by: such as ``"name"``, ``"datetime"`` or ``"last_datetime"``.
         order_type: ``"ASC"`` or ``"DESC"``.
-        datetime_field: what ``datetime_start`` and ``datetime_end`` limit, such as
+        datetime_field: the field that ``datetime_start`` and ``datetime_end`` limit, such as
             ``"last_datetime"``.
         datetime_start: such as ``"2025-12-01"``.
-        datetime_end: likewise.
+        datetime_end: such as ``"2025-12-31"``.
     """
 
     search: str | None
@@ -109,13 +109,13 @@ class ListFilters(TypedDict, total=False):
 
 
 class PlanOptions(TypedDict, total=False):
-    """Keyword arguments of everything that plans.
+    """Keyword arguments of all methods that plan.
 
     Attributes:
-        prune: a shell-style pattern of names, such as ``"team-a *"`` or ``"*"``: delete the
-            handlers that match it and are not desired. By default none is deleted.
-        resend_secrets: a pattern of names too: update handlers that match it and have secrets
-            which the server hides, since those cannot be compared.
+        prune: a shell-style name pattern, such as ``"team-a *"`` or ``"*"``: delete the handlers
+            that match it and are not desired. By default nothing is deleted.
+        resend_secrets: a name pattern: update handlers that match it and have secrets that the
+            server hides, because those cannot be compared.
     """
 
     prune: str | None
@@ -123,13 +123,13 @@ class PlanOptions(TypedDict, total=False):
 
 
 class ApplyOptions(TypedDict, total=False):
-    """Keyword arguments of everything that carries a plan out.
+    """Keyword arguments of all methods that apply a plan.
 
     Attributes:
         verify: check every outcome against a listing after the last write. Without it, outcomes
-            are what the replies said.
+            rely on the replies alone.
         max_deletes: refuse a plan that deletes more handlers.
-        force: carry out even a plan that deletes more than 30 % of ten or more handlers that
+        force: apply even a plan that deletes more than 30 % of ten or more handlers that
             match its ``prune``.
         grace: seconds that requests in flight have to finish when the task is cancelled.
     """
@@ -141,7 +141,7 @@ class ApplyOptions(TypedDict, total=False):
 
 
 class ProvisionOptions(PlanOptions, ApplyOptions, total=False):
-    """Keyword arguments of everything that plans and applies in one step."""
+    """Keyword arguments of all methods that plan and apply in one step."""
 
 
 def _hidden(value: Any) -> Secret[Any]:

@@ -1,4 +1,4 @@
-"""Records ↔ mappings in the API's own words, literally: no environment is read."""
+"""Convert records to and from mappings in the API's own terms, without the environment."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The resource: every path and verb of the notification-handlers API.
 
-It is over 300 lines because one resource is one file, documented for users.
+Over 300 lines, because one resource is one file, documented for users.
 """
 
 from __future__ import annotations
@@ -77,10 +77,10 @@ class NotificationHandlers:
         """Return one page of the handlers.
 
         Args:
-            page: counted from 1.
-            results_per_page: 10, 25, 50, 100, 250, 500 or 1000; ``meta.results_per_page`` tells
-                what the server really used.
-            extra_query: further query parameters: texts, whole numbers, and booleans as 1 and 0.
+            page: the page number, from 1.
+            results_per_page: 10, 25, 50, 100, 250, 500 or 1000; ``meta.results_per_page`` is the
+                size that the server really used.
+            extra_query: more query parameters: strings, integers, and booleans as 1 and 0.
             **filters: see ``ListFilters``.
 
         Raises:
@@ -113,11 +113,11 @@ class NotificationHandlers:
         extra_query: Query | None = None,
         **filters: Unpack[ListFilters],
     ) -> AsyncGenerator[Page[NotificationHandler], None]:
-        """Iterate over all pages in order, fetching a few ahead.
+        """Iterate over all pages in order, and prefetch a few.
 
-        Each handler comes in one page only, also while the list changes: it is read again until
-        all that was there throughout has been shown. Close the iterator (``contextlib.aclosing``;
-        ``with`` in the synchronous client) to stop the fetching at once.
+        Each handler is in one page only, even if the list changes: it is read again until every
+        handler that existed the whole time was returned. Close the iterator
+        (``contextlib.aclosing``; ``with`` in the synchronous client) to stop fetching immediately.
 
         Args:
             results_per_page: as for ``list()``.
@@ -125,8 +125,8 @@ class NotificationHandlers:
             **filters: see ``ListFilters``.
 
         Raises:
-            InvalidRequestError: another page size than the API allows.
-            ReplyError: the server answers with other pages, or never shows all it promises.
+            InvalidRequestError: the API does not allow this page size.
+            ReplyError: the server sends other pages, or never shows all that it promises.
             BitPeakError: a request failed.
         """
         refuse_unknown("NotificationHandlers.pages", filters, ListFilters)
@@ -143,13 +143,13 @@ class NotificationHandlers:
         strict: bool = False,
         **filters: Unpack[ListFilters],
     ) -> AsyncGenerator[NotificationHandler, None]:
-        """Iterate over all handlers, each once, fetching a few pages ahead; see ``pages()``.
+        """Iterate over all handlers, each once, and prefetch a few pages; see ``pages()``.
 
         Args:
             results_per_page: as for ``list()``.
             extra_query: as for ``list()``.
             strict: raise ReplyError for a handler that cannot be read, instead of logging a
-                warning and skipping it. ``Page.unreadable`` has them without either.
+                warning and skipping it. ``pages()`` does neither; see ``Page.unreadable``.
             **filters: see ``ListFilters``.
         """
         pages = self.pages(results_per_page=results_per_page, extra_query=extra_query, **filters)
@@ -168,14 +168,14 @@ class NotificationHandlers:
         return await self._send(self._on("get", "GET", handler_id, READ, NotificationHandler))
 
     async def find(self, name: str) -> NotificationHandler | None:
-        """Return the handler of a name, or None.
+        """Return the handler with a name, or None.
 
-        Pages of the list are read until one shows this very name. If none does, the handler is the
-        one whose name the server may have made of this one, for example by escaping it.
+        It reads pages of the list until one shows exactly this name. If none does, it returns the
+        handler whose name the server may have made of this one, for example by escaping it.
 
         Raises:
             InvalidRequestError: no handler can have this name.
-            DuplicateError: the server may have made the names of several handlers of this one.
+            DuplicateError: several handlers may have this name after the server changed it.
             ReplyError: a handler that cannot be read may be the one.
             BitPeakError: a request failed.
         """
@@ -207,18 +207,19 @@ class NotificationHandlers:
     async def create(self, name: str, settings: Settings, *, is_enabled: bool = True) -> int:
         """Create a handler and return its id.
 
-        It is sent again only where the server surely did not execute it.
+        It is sent again only if the server certainly did not process it.
 
         Args:
-            name: shown to users. The server accepts one that exists; ``ensure()`` does not make
-                a second.
-            settings: which also set the type.
-            is_enabled: False disables it by an update right after, since the API creates handlers
-                enabled only. If that fails, the error says so and ``created_id`` is the id.
+            name: shown to users. The server accepts an existing name and creates a second handler;
+                ``ensure()`` does not.
+            settings: the settings, which also set the type.
+            is_enabled: False disables the handler with an update right after, because the API
+                creates only enabled handlers. If that fails, the error says so, and its
+                ``created_id`` is the id.
 
         Raises:
-            InvalidRequestError: something cannot be sent.
-            OutcomeUnknownError: the reply was lost or makes no sense; the handler may exist.
+            InvalidRequestError: an argument cannot be sent.
+            OutcomeUnknownError: the reply was lost or unreadable; the handler may exist.
             ValidationError: the server refused a field.
             BitPeakError: the request failed; no handler was created.
         """
@@ -243,7 +244,7 @@ class NotificationHandlers:
             options = evolve(options, deadline=left)
         disable = self._on("", "POST", handler_id, IDEMPOTENT, int)
         disable.operation = f"{call.operation}: it has the id {handler_id}, but was not disabled"
-        # Everything: what a server makes of omitted fields is not documented.
+        # All fields, because the effect of omitted fields is not documented.
         disable.form = Secret(update_form(name, hidden, is_enabled=False))
         try:
             return await self._transport.send(disable, options)
@@ -254,8 +255,8 @@ class NotificationHandlers:
     async def ensure(self, spec: HandlerSpec) -> NotificationHandler:
         """Return the handler of a spec: found by its name and updated if it differs, or created.
 
-        Doing it again changes nothing. It is ``BitPeak.provision`` of one spec, so a create whose
-        reply was lost is resolved, and the handler returned is as a listing showed it.
+        A second call changes nothing. It is ``BitPeak.provision`` of one spec, so it resolves a
+        create whose reply was lost, and checks the result against a listing.
 
         Raises:
             PlanError: the spec cannot be sent, or several handlers may be the one.
@@ -278,19 +279,19 @@ class NotificationHandlers:
         settings: Settings | SettingsFields | None = None,
         is_enabled: bool | None = None,
     ) -> None:
-        """Change a handler; only what is given is sent.
+        """Change a handler; only the arguments that you pass are sent.
 
         Args:
-            handler_id: of the handler to change.
+            handler_id: the id of the handler.
             name: the new name.
-            settings: a settings object, which also sets the type; or a mapping of wire names to
-                change single fields of one type. Whether the server then keeps the others is not
-                documented, nor what it makes of fields of another type than the handler's.
-            is_enabled: whether alerts are delivered. What the server makes of an omitted one is
-                not documented either.
+            settings: a settings object, which also sets the type; or a mapping of API fields to
+                change single fields of one type. The API does not document whether the server
+                then keeps the other fields, or accepts fields of another type.
+            is_enabled: whether alerts are delivered. The effect of an omitted value is not
+                documented either.
 
         Raises:
-            InvalidRequestError: nothing to change, or something that cannot be sent.
+            InvalidRequestError: there is nothing to change, or an argument cannot be sent.
             NotFoundError: there is no handler with this id.
             ValidationError: the server refused a field.
             BitPeakError: the request failed.
@@ -310,11 +311,11 @@ class NotificationHandlers:
     async def delete(self, handler_id: int) -> None:
         """Delete a handler.
 
-        A reply that is not as promised, such as a proxy's page, is checked by reading the handler.
+        After an unexpected reply, such as a proxy's page, the handler is read to check the result.
 
         Raises:
-            NotFoundError: there was none with this id before the first attempt.
-            ReplyError: the reply is not as promised, and the handler is still there.
+            NotFoundError: there was no such handler before the first attempt.
+            ReplyError: the reply is unexpected, and the handler still exists.
             BitPeakError: the request failed.
         """
         call = self._on("delete", "DELETE", handler_id, IDEMPOTENT, NoneType)
@@ -335,21 +336,21 @@ class NotificationHandlers:
     ) -> AsyncGenerator[CreateOutcome, None]:
         """Create handlers concurrently and yield each outcome as it finishes.
 
-        Specs are pulled as they are needed, so any number may stream through. One failure never
-        stops the others: it stands in its outcome. Names need not be unique here; to bring
-        handlers to a desired state, use ``BitPeak.provision``.
+        Specs are pulled as they are needed, so any number can stream through. A failure never
+        stops the others; it is in its outcome. Names need not be unique here; to bring handlers to
+        a desired state, use ``BitPeak.provision``.
 
         The list is read once before the first create. A create whose reply was lost is resolved
         at the end: after ``Retry.unknown_outcome_delay`` another listing shows whether it
-        happened. If so it is adopted, if not it is sent again.
+        happened. If it did, the handler is adopted; if not, the create is sent again.
 
         Args:
-            specs: any iterable; an asynchronous one too.
-            remove_duplicates: delete copies made by creates that were thought lost, were sent
-                again and then turned out to be only late. Without it they are reported.
+            specs: any iterable, including an asynchronous one.
+            remove_duplicates: delete copies of creates that seemed lost, were sent again and then
+                turned out to be late. Otherwise they are reported.
 
         Raises:
-            InvalidRequestError: specs that cannot be iterated over.
+            InvalidRequestError: the specs are not iterable.
             ConfigurationError: ``remove_duplicates`` is neither True nor False.
             BitPeakError: the list could not be read; nothing was created.
         """
@@ -381,7 +382,7 @@ def readable(page: Page[NotificationHandler], *, strict: bool) -> Iterable[Notif
     """Return the handlers of a page, and log those that could not be read.
 
     Raises:
-        ReplyError: ``strict``, and there is one.
+        ReplyError: ``strict`` is set and a handler could not be read.
     """
     for each in page.unreadable:
         problem = f"list notification handlers: {each}"

@@ -1,4 +1,4 @@
-"""What a caller may configure: timeouts, retries, pace. All times are seconds."""
+"""Options of a client: timeouts, retries and pace. All times are in seconds."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def _optional(validate: Callable[..., None]) -> Callable[..., None]:
 
 @frozen(kw_only=True)
 class Timeout:
-    """How long one attempt may take.
+    """The timeout of one attempt, in seconds.
 
     Attributes:
-        total: from the moment it holds a slot to the last byte of the reply.
+        total: from the moment the attempt has a slot to the last byte of the reply.
         connect: for a new connection, TCP and TLS; at most 95 % of the total.
     """
 
@@ -58,24 +58,24 @@ def as_timeout(value: Timeout | float) -> Timeout:
 
 @frozen(kw_only=True)
 class Retry:
-    """When to try again, and when to stop.
+    """The retry policy of a client. All delays are in seconds.
 
     Attributes:
-        attempts: tries of one call that failed, the first included; 1 means no retry.
-        throttled_attempts: tries of one call that were answered 429, which only means "later".
-        base_delay: the mean of the first wait is half of this; it doubles with each try.
-        max_delay: the longest wait, also where the server asks for more.
-        give_up_after: seconds in which the server refused everything (429), after which all calls
-            that wait fail with one ``RateLimitError``. Without it, 429s for ever would keep a
-            bulk run busy for days.
-        budget: retries all calls of a client may make in a row without a success between; each
-            success gives a tenth of a retry back, so an outage does not multiply the traffic.
-        unknown_outcome_delay: how long a bulk operation waits before it lists what became of
-            creates whose reply was lost. It should exceed ``Timeout.total`` by the seconds that
-            the server's replicas lag: then what still arrives is found. It doubles with each
-            listing that resolves nothing, up to ``max_delay``.
-        duplicate_check_delay: how long it waits, after creates thought lost were sent again,
-            before it lists once more to find duplicates that the server created late.
+        attempts: the most failed attempts of one call, including the first; 1 means no retry.
+        throttled_attempts: the most attempts of one call that are answered 429.
+        base_delay: the first delay is a random part of this; it doubles with each attempt.
+        max_delay: the longest delay, even if the server asks for more.
+        give_up_after: if the server refuses everything (429) for this long, all waiting calls fail
+            with one ``RateLimitError``. Otherwise endless 429s would keep a bulk run busy for
+            days.
+        budget: the most retries that all calls of a client make without a success; each success
+            gives a tenth of a retry back. So an outage does not multiply the traffic.
+        unknown_outcome_delay: the delay before a bulk operation lists the handlers to resolve
+            creates whose reply was lost. It should exceed ``Timeout.total`` by the replication
+            lag of the server, so that late creates are found. It doubles with each listing that
+            resolves nothing, up to ``max_delay``.
+        duplicate_check_delay: the delay, after creates that seemed lost were sent again, before
+            another listing looks for duplicates that the server created late.
     """
 
     attempts: int = field(default=5, validator=_number(1, integer=True))
@@ -90,11 +90,11 @@ class Retry:
 
 @frozen(kw_only=True)
 class Pace:
-    """How fast to go.
+    """The pace of a client.
 
     Attributes:
-        in_flight: requests under way at once.
-        requests_per_minute: a fixed ceiling, or None to find the server's own limit by itself.
+        in_flight: the most requests in flight at once.
+        requests_per_minute: a fixed ceiling, or None to find the server's limit automatically.
     """
 
     in_flight: int = field(default=16, validator=_number(1, integer=True))

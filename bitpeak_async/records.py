@@ -1,4 +1,4 @@
-"""What the API returns and what callers describe: plain records without JSON."""
+"""Records: handlers that the API returns, and handlers that you describe. They know no JSON."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class NotificationHandler:
 
 
 def _repr(settings: object) -> str:
-    # What is no settings object may be a secret that was passed by mistake.
+    # Anything but a settings object may be a secret that was passed by mistake.
     return repr(settings if isinstance(settings, Settings) else Secret(settings))
 
 
@@ -73,11 +73,11 @@ class HandlerSpec:
     Attributes:
         name: not empty.
         settings: an instance of the class for its type.
-        is_enabled: whether alerts are delivered; None leaves that as people set it, and creates
-            the handler enabled. The API creates handlers enabled only, so a disabled one is
-            created and then updated.
-        renamed_from: its former name: a handler of that name is renamed, unless one of the new
-            name exists.
+        is_enabled: whether alerts are delivered. None leaves the switch of an existing handler
+            unchanged, and creates new handlers enabled. The API creates only enabled handlers, so
+            a disabled one is created and then updated.
+        renamed_from: its former name. A handler with that name is renamed, unless a handler with
+            the new name exists.
     """
 
     name: str
@@ -88,13 +88,13 @@ class HandlerSpec:
 
 @frozen
 class UnreadableHandler:
-    """A handler in a page that is not as the API promises. It holds no secret.
+    """A handler of a page that does not have the documented shape. It contains no secrets.
 
     Attributes:
         id: None if it cannot be read either.
         name: None if it cannot be read either; the handler may then have any name.
-        path: where in the reply, such as ``"$.data[3].settings.email"``.
-        problem: what is wrong there, such as ``"expected a string, got an array"``.
+        path: the place in the reply, such as ``"$.data[3].settings.email"``.
+        problem: the problem there, such as ``"expected a string, got an array"``.
     """
 
     id: int | None

@@ -59,11 +59,11 @@ class Format(StrEnum):
 
 @frozen
 class WireField:
-    """How the API represents a settings field.
+    """The API's representation of a settings field.
 
     Attributes:
         name: the form parameter, and the key in the reply's ``settings``.
-        format: checked before sending.
+        format: the format, checked before sending.
         secret: whether the value lets its owner act in the user's name.
     """
 

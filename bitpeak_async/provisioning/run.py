@@ -1,4 +1,4 @@
-"""One run: the list is read once, compared with the specs, and brought to them."""
+"""One run: read the list once, compare it with the specs, and apply the differences."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Run:
     """Plans and applies once.
 
     Args:
-        transport: of the client.
-        options: of its calls.
+        transport: the client's transport.
+        options: the options of its calls.
         handlers: the resource.
-        config: of the run.
+        config: the options of the run.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Run:
         return await self._compare(specs, config.prune, config.resend_secrets)
 
     async def apply(self, plan: Plan, on_outcome: Callable[[Outcome], object] | None) -> Report:
-        """Read the list again, refuse a plan gone stale, and carry out what is left of it."""
+        """Read the list again, refuse a stale plan, and apply what is still to do."""
         specs = [change.spec for change in plan.changes if not isinstance(change, Delete)]
         now = await self._compare(specs, plan.prune, plan.resend_secrets, plan.salt)
         left = still_valid(plan, now, self._driver.ledger.existing)
@@ -56,7 +56,7 @@ class Run:
         specs: Iterable[HandlerSpec],
         on_outcome: Callable[[Outcome], object] | None = None,
     ) -> Report:
-        """Plan and carry out."""
+        """Plan and apply."""
         return await self._carry_out(await self.plan(specs), on_outcome)
 
     async def _carry_out(

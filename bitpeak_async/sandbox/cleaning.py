@@ -19,7 +19,7 @@ _width = validators.optional(validators.ge(1))
 
 @frozen(kw_only=True)
 class Cleaning:
-    """How a server changes names and settings before it stores them, in this order.
+    """The changes that a server makes to names and settings before it stores them, in order.
 
     Attributes:
         composes: Compose Unicode (NFC).
@@ -29,7 +29,7 @@ class Cleaning:
         squeezes: Replace every run of white space with one space.
         entities: How many times `& < > " '` are escaped as HTML entities.
         name_width: The maximum length of a name, in characters; the rest is cut off.
-        settings_width: The maximum length of a settings value, likewise.
+        settings_width: The maximum length of a settings value, in characters; the rest is cut off.
 
     Raises:
         ValueError: A number is negative, or a width 0.

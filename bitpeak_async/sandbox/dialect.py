@@ -9,7 +9,7 @@ from bitpeak_async.sandbox.cleaning import Cleaning
 
 @frozen(kw_only=True)
 class Dialect:
-    """How one BitPeak server behaves; every attribute varies independently.
+    """The behaviour of one BitPeak server; every attribute varies independently.
 
     The defaults are the documented behaviour, or the simplest where none is documented.
 

@@ -66,7 +66,7 @@ class Injection:
 
     @property
     def left(self) -> int | None:
-        """How many requests are still going to fail; None for all."""
+        """The number of requests that will still fail; None for all."""
         return None if self.times is None else self.times - self.fired
 
     def fires(self, record: RequestRecord, random: Random) -> bool:

@@ -1,4 +1,4 @@
-"""Somebody else who changes the handlers while the client works."""
+"""Change the handlers while the client works, like another program would."""
 
 from collections.abc import Sequence
 from random import Random

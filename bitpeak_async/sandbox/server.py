@@ -57,7 +57,7 @@ class Sandbox:
         limit: Decides which requests get a 429; additional keys get copies. None: no limit.
         extra_types: Handler types beyond the documented ones → their required fields.
         seed: Seeds the probabilities of faults; by default a random one.
-        second_writer: Changes handlers beside the client; None: nobody does.
+        second_writer: Changes handlers while the client works; None for no such writer.
         clock: The clock of rate limits, replica and second writer, in seconds.
         keep_alive: Close idle connections after so many seconds.
         keep_requests: How many of the latest requests to keep.

@@ -40,12 +40,12 @@ __all__ = ["Stream", "SyncBitPeak", "SyncNotificationHandlers", "shutdown"]
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])
 
-# Outcomes end one by one; handing over several at a time halves the switches between threads.
+# Outcomes finish one by one; passing several at a time halves the switches between threads.
 _OUTCOMES_AHEAD: Final = 16
 
 
 def _mirrors(original: Callable[..., object]) -> Callable[[F], F]:
-    """Give a mirror the docstring of what it mirrors, and its keywords if they are a group."""
+    """Give a mirror the docstring of its original, and its keywords if they are a group."""
 
     def document(mirror: F) -> F:
         mirror.__doc__ = original.__doc__
@@ -181,17 +181,17 @@ class SyncNotificationHandlers:
 class SyncBitPeak:
     """A client of the BitPeak API for callers without an event loop.
 
-    It does what ``BitPeak`` does, name for name, on one background thread that all synchronous
-    clients of the process share. Use it as ``with SyncBitPeak(api_key) as bitpeak:``, or call
-    ``close()`` when done. Any number of threads may share one; after a fork, the child may go on
-    using it and has connections of its own.
+    It mirrors ``BitPeak`` name for name, on one background thread that all synchronous clients of
+    the process share. Use it as ``with SyncBitPeak(api_key) as bitpeak:``, or call ``close()`` when
+    done. Any number of threads can share a client. After a fork, the child can keep using it, with
+    its own connections.
 
-    Ctrl-C cancels the call it meets, waits until that has cleaned up, and is raised.
+    Ctrl-C cancels the current call, waits until it has cleaned up, and raises KeyboardInterrupt.
 
     Iterators of specs and ``on_outcome`` run in the thread that made the call. Hooks run on the
     background thread: they see the caller's context variables, and must not make blocking calls.
 
-    There is no ``session`` to give: an aiohttp session belongs to the event loop it was made in.
+    It takes no ``session``, because an aiohttp session belongs to the event loop that created it.
 
     Args:
         api_key: the key; by default the environment variable ``BITPEAK_API_KEY``.
@@ -201,7 +201,7 @@ class SyncBitPeak:
         notification_handlers: the notification handlers of the key.
 
     Raises:
-        ConfigurationError: an argument is unusable; it says which and what would be right.
+        ConfigurationError: an argument is invalid; the message names it and a valid value.
     """
 
     notification_handlers: SyncNotificationHandlers
@@ -233,7 +233,7 @@ class SyncBitPeak:
         bitpeak = self._bitpeak.with_options(
             timeout=timeout, retry=retry, deadline=deadline, headers=headers
         )
-        derived._use(bitpeak, self._runner)  # noqa: SLF001 - likewise
+        derived._use(bitpeak, self._runner)  # noqa: SLF001 - the same
         return derived
 
     @_mirrors(BitPeak.plan)
@@ -271,7 +271,7 @@ class SyncBitPeak:
 
     @property
     def rate(self) -> RateSnapshot:
-        """As ``BitPeak.rate``; any thread may ask."""
+        """Like ``BitPeak.rate``; any thread can read it."""
         return self._bitpeak.rate
 
     @_mirrors(BitPeak.close)

@@ -38,10 +38,10 @@ class Callback:
 
 
 class CallerMailbox:
-    """What the loop thread sends to the thread that waits for it.
+    """Messages from the loop thread to the thread that waits for it.
 
-    Iterators and callbacks of users may make blocking calls, or belong to their thread as
-    database connections do. So they run in the caller's thread, never on the loop thread.
+    Iterators and callbacks of users may make blocking calls, or belong to their thread, like
+    database connections. So they run in the caller's thread, never on the loop thread.
     """
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class CallerMailbox:
                 return message
 
     def calling(self, listener: Callable[[T], object] | None) -> Callable[[T], None] | None:
-        """Return a function that has ``listener`` called in the caller's thread."""
+        """Return a function that calls ``listener`` in the caller's thread."""
         check_listener("on_outcome", listener)
         if listener is None:
             return None
@@ -105,7 +105,7 @@ class CallerMailbox:
             resolve = partial(_resolve, taken, next(self._iterator, END))
         except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
             resolve = partial(_resolve, taken, error=error)
-        with suppress(RuntimeError):  # the loop was closed meanwhile
+        with suppress(RuntimeError):  # the loop was closed
             taken.get_loop().call_soon_threadsafe(resolve)
 
     def release(self) -> None:

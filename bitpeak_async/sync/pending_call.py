@@ -70,7 +70,7 @@ class PendingCall(Generic[T]):
         self.portal.call_soon(self.stop)
 
     def receive(self) -> Any:
-        """Wait for the next message to the caller and return it; run callbacks meanwhile."""
+        """Wait for the next message to the caller and return it; run callbacks while waiting."""
         while isinstance(message := self._caller.receive(), Callback):
             message.run()
             self.portal.check()  # a callback may have forked

@@ -84,7 +84,7 @@ class Portal:
         return not (self.is_stopping or self.is_lost)
 
     def check(self) -> None:
-        """Raise ClosedError where a wait would never end."""
+        """Raise ClosedError if a wait would never end."""
         if self.is_lost:
             raise ClosedError("this call began before the process forked; call again")
         if threading.get_ident() == self._thread.ident:
@@ -113,7 +113,7 @@ class Portal:
         return call.result()
 
     def run_detached(self, begin: Begin[Any]) -> None:
-        """Run a coroutine that nobody waits for."""
+        """Run a coroutine without waiting for its result."""
         self.start(PendingCall(self, begin, CallerMailbox()))
 
     def start(self, call: PendingCall[Any]) -> None:
@@ -141,11 +141,11 @@ class Portal:
             call.end()
 
     def adopt(self, close: Close, abandon: Abandon) -> None:
-        """Await ``close`` when the thread stops; call ``abandon`` where a fork lost it."""
+        """Await ``close`` when the thread stops; call ``abandon`` after a fork."""
         self._clients[close] = abandon
 
     def has_adopted(self, close: Close) -> bool:
-        """Return whether ``close`` is to be awaited when the thread stops."""
+        """Return whether ``close`` will be awaited when the thread stops."""
         return close in self._clients
 
     def disown(self, close: Close) -> None:
@@ -173,7 +173,7 @@ class Portal:
             self._loop.stop()
 
     def let_go(self) -> None:
-        """Release, in a forked child, what the parent still uses.
+        """Release, in a forked child, the files that the parent still uses.
 
         The epoll instance and the connections are shared with the parent. Closing one here, even
         by garbage collection, would break the parent's requests in flight.

@@ -65,7 +65,7 @@ class SyncRunner:
         portal = running_portal()
         if portal is not None and portal.has_adopted(self._close):
             portal.check()
-            with suppress(ClosedError):  # a shutdown meanwhile closes it as well
+            with suppress(ClosedError):  # a concurrent shutdown closes it too
                 portal.run(self._close)
             portal.disown(self._close)
         self._is_closed = True

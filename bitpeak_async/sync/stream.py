@@ -1,4 +1,4 @@
-"""An asynchronous generator on the loop thread → an iterator for blocking callers."""
+"""Iterate over an asynchronous generator on the loop thread from blocking code."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Stream(Iterator[T], Generic[T]):
             self._caller.release()
             call.cancel()
             call.wait()
-            with suppress(Exception, asyncio.CancelledError):  # nobody wants the result any more
+            with suppress(Exception, asyncio.CancelledError):  # the result is no longer needed
                 call.result()
         self._is_over = True
         self._items = iter(())
@@ -158,5 +158,5 @@ class _Channel(Generic[S]):
         wake = self._wake
         if wake is not None and self._sent - self._taken <= self._ahead // 2:
             self._wake = None
-            with suppress(RuntimeError):  # the loop was closed meanwhile
+            with suppress(RuntimeError):  # the loop was closed
                 wake()

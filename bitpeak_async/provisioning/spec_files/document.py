@@ -28,10 +28,10 @@ class Document:
     Values are known by the keys and indexes that lead to them from the root.
 
     Attributes:
-        file: its path, as problems name it.
-        data: lists, dicts, and scalars as the texts in the file; null is None.
-        lines: keys → line, for what the format's parser can locate. Other values have the line
-            of what they are in.
+        file: its path, as in problems.
+        data: lists, dicts, and scalars as their text in the file; null is None.
+        lines: keys → line, if the format's parser can locate the value. Other values have the
+            line of their container.
         is_table: whether the settings are in the same row as the name, as in CSV.
         unset: variables that are not set → the places that need them, and the problem.
     """

@@ -40,7 +40,7 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
 
     Raises:
         UnsetError: a variable is not set, or a file cannot be read; it holds no value.
-        ValueError: a reference is malformed; likewise.
+        ValueError: a reference is malformed; it holds no value either.
     """
     unset: dict[str, str] = {}
     problems: dict[str, None] = {}

@@ -167,7 +167,7 @@ class _Dumper(_DUMPER):  # type: ignore[misc]
 
 
 class _PythonDumper(yaml.SafeDumper):
-    """Likewise."""
+    """Escapes line ends too."""
 
 
 def _represent(dumper: Any, text: str) -> Any:
