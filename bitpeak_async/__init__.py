@@ -7,7 +7,7 @@ from bitpeak_async._version import __version__
 
 if TYPE_CHECKING:
     from bitpeak_async._bulk.driver import CreateOutcome
-    from bitpeak_async._rate.store import PaceCounters, PaceStore
+    from bitpeak_async._rate.store import RateStore
     from bitpeak_async.client import BitPeak
     from bitpeak_async.errors import (
         APIError,
@@ -138,8 +138,6 @@ __all__ = [
     "OutcomeKnown",
     "OutcomeUnknownError",
     "Pace",
-    "PaceCounters",
-    "PaceStore",
     "PaceStoreLost",
     "PaceStoreRestored",
     "Page",
@@ -156,6 +154,7 @@ __all__ = [
     "RateChanged",
     "RateLimitError",
     "RateSnapshot",
+    "RateStore",
     "RedirectError",
     "ReplyError",
     "ReplyReceived",
@@ -197,7 +196,7 @@ _HOMES = {
     name: module
     for module, names in {
         "_bulk.driver": "CreateOutcome",
-        "_rate.store": "PaceCounters PaceStore",
+        "_rate.store": "RateStore",
         "client": "BitPeak",
         "errors": (
             "APIError AuthenticationError BitPeakError ClosedError ConfigurationError "

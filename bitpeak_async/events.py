@@ -192,7 +192,7 @@ class PaceStoreRestored:
     """The pace store is reachable again and the rate is shared again.
 
     Attributes:
-        requests_per_second: the most that start in this process from now on.
+        requests_per_second: the most that all processes together start from now on.
     """
 
     requests_per_second: float

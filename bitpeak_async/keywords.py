@@ -16,7 +16,7 @@ from typing import Any, Final, TypedDict, TypeVar, cast, get_type_hints
 from attrs import Attribute, field, fields_dict, frozen
 
 from bitpeak_async._checks import check_app_info, check_flag, check_number, check_type
-from bitpeak_async._rate.store import PaceStore, check_store
+from bitpeak_async._rate.store import RateStore, check_store
 from bitpeak_async._secret import Secret
 from bitpeak_async.events import Hook, checked_hooks
 from bitpeak_async.options import Pace, Retry, Timeout, as_timeout
@@ -59,7 +59,7 @@ class PortableOptions(TypedDict, total=False):
     proxy: str | None
     max_reply_bytes: int
     allow_insecure: bool
-    pace_store: PaceStore | None
+    pace_store: RateStore | None
     timezone: dt.tzinfo
     app_info: str | None
 
@@ -175,7 +175,7 @@ class ClientConfig:
     max_reply_bytes: int = 32 * 1024 * 1024
     allow_insecure: bool = False
     hooks: tuple[Hook, ...] = field(default=(), converter=checked_hooks)
-    pace_store: PaceStore | None = None
+    pace_store: RateStore | None = None
     timezone: dt.tzinfo = field(default=dt.UTC, validator=_instance_of(dt.tzinfo))
     app_info: str | None = None
     headers: Secret[Mapping[str, str] | None] = field(default=None, converter=_hidden)

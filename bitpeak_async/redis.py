@@ -1,37 +1,62 @@
-"""A pace store on Redis: all processes that use a key share one pace, by ``limits``."""
+"""A store on Redis: all processes that use a key share one rate."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
-from bitpeak_async._rate.store import PaceCounters
 from bitpeak_async._secret import Secret, hides
 from bitpeak_async.errors import ConfigurationError
 
 try:
-    from limits.aio.storage import RedisStorage
-    from redis.asyncio import ConnectionPool
+    from redis.asyncio import ConnectionPool, Redis
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
 except ModuleNotFoundError as _error:
     raise ConfigurationError(
-        "a pace store on Redis needs limits and redis: install bitpeak_async[redis]"
+        "a pace store on Redis needs redis: install bitpeak_async[redis]"
     ) from _error
 
 __all__ = ["RedisPaceStore"]
 
 _CONNECT_TIMEOUT: Final = 0.5  # seconds
+_KEPT: Final = 86_400  # seconds; a record that expired is learnt anew
+
+# Compare and set, with Redis' own time. An empty record to set leaves the one that is kept.
+_SWAP: Final = """
+local time = redis.call('TIME')
+local kept = redis.call('GET', KEYS[1]) or ''
+if ARGV[2] ~= '' and kept == ARGV[1] then
+    redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+    return {time[1], time[2]}
+end
+return {time[1], time[2], kept}
+"""
+
+
+class _Connections:
+    """The connections of one event loop, as long as there are users."""
+
+    def __init__(self, url: str) -> None:
+        self.users = 0
+        self.pool = ConnectionPool.from_url(
+            url,
+            socket_connect_timeout=_CONNECT_TIMEOUT,
+            retry=Retry(NoBackoff(), 1),  # for a connection dropped while idle
+        )
+        self.swap = Redis(connection_pool=self.pool).register_script(_SWAP)
 
 
 class RedisPaceStore:
     """Shares the pace of a key among processes: ``BitPeak(pace_store=)``.
 
-    It connects at the first request, and each client or fleet opens its own connections. One
-    store may therefore serve any number of clients, event loops and forked processes. Redis holds
-    only counters, which expire within a day, under a digest of base URL and key.
+    It connects at the first request; all its clients in an event loop share a few connections.
+    One store may serve any number of clients, event loops and forked processes. Redis holds one
+    small record for each key, which expires within a day, under a digest of base URL and key.
 
     A store pickles with its URL, password included.
 
@@ -51,22 +76,35 @@ class RedisPaceStore:
                 "the URL of a pace store must be such as 'redis://localhost:6379/0', "
                 "'rediss://…' or 'unix://…'"
             )
+        self._connections = WeakKeyDictionary[asyncio.AbstractEventLoop, _Connections]()
 
     @asynccontextmanager
-    async def connect(self) -> AsyncGenerator[PaceCounters, None]:
-        """Yield the counters for one event loop."""
-        pool = ConnectionPool.from_url(
-            self._url.value,
-            socket_connect_timeout=_CONNECT_TIMEOUT,
-            retry=Retry(NoBackoff(), 1),  # for a connection dropped while idle
-        )
-        options: dict[str, Any] = {"connection_pool": pool}  # missing in the types of limits
+    async def connect(self) -> AsyncGenerator[None, None]:
+        """Hold connections for the running event loop; the last user closes them."""
+        loop = asyncio.get_running_loop()
+        connections = self._connections.get(loop)
+        if connections is None:
+            connections = self._connections[loop] = _Connections(self._url.value)
+        connections.users += 1
         try:
-            yield RedisStorage(
-                "async+redis://", implementation="redispy", key_prefix="bitpeak", **options
-            )
+            yield
         finally:
-            await pool.disconnect()
+            connections.users -= 1
+            if not connections.users:
+                del self._connections[loop]
+                await connections.pool.disconnect()
+
+    async def read(self, place: str) -> tuple[float, bytes]:
+        """Return Redis' time, and the record of a place."""
+        now, kept = await self.swap(place, b"", b"")
+        return now, kept or b""
+
+    async def swap(self, place: str, seen: bytes, new: bytes) -> tuple[float, bytes | None]:
+        """Replace a record if it is still the one that was seen."""
+        swap = self._connections[asyncio.get_running_loop()].swap
+        reply: Any = await swap([f"bitpeak:{place}"], [seen, new, _KEPT])
+        seconds, micros, *kept = reply
+        return int(seconds) + int(micros) / 1e6, kept[0] if kept else None
 
     def __reduce__(self) -> tuple[type[RedisPaceStore], tuple[str]]:
         return type(self), (self._url.value,)

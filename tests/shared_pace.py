@@ -1,4 +1,4 @@
-"""Members that share a pace in virtual time, over counters in memory, against a server's limit."""
+"""Members that share a pace in virtual time, over a store in memory, against a server's limit."""
 
 from __future__ import annotations
 
@@ -6,67 +6,63 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 
-import virtual_time
-from limits.aio.storage import MemoryStorage, memory
-
+from bitpeak_async._rate.factory import LimiterFactory
+from bitpeak_async._rate.lease import Permit
 from bitpeak_async._rate.limiter import Limiter
-from bitpeak_async._rate.link import Link
-from bitpeak_async._rate.shared_limiter import SharedLimiter
+from bitpeak_async._rate.stored import Link
+from bitpeak_async._secret import Secret
 from bitpeak_async.events import Emitter
-from bitpeak_async.options import Pace
+from bitpeak_async.options import Pace, Retry
 
 ROUND_TRIP = 0.0005  # seconds of one command
 
 
-class VirtualClock:
-    """Stands for the module ``time`` in the library's storage in memory."""
-
-    def time(self) -> float:
-        return 1e9 + asyncio.get_running_loop().time()
-
-
 class Store:
-    """Counters in memory that can go away, hang and forget.
+    """Records in memory that can go away, hang and forget.
 
     Attributes:
+        records: by place.
         fails: whether every command is refused.
         hangs: whether no command is ever answered.
+        ahead: seconds that its clock is ahead of the members'.
         commands: how many there were.
         connections: how many are open.
     """
 
-    def __init__(self) -> None:
-        self.counters = MemoryStorage()
+    def __init__(self, records: dict[str, bytes] | None = None) -> None:
+        self.records: dict[str, bytes] = {} if records is None else records
         self.fails = False
         self.hangs = False
+        self.ahead = 1e9
         self.commands = 0
         self.connections = 0
 
     @asynccontextmanager
-    async def connect(self) -> AsyncIterator[Store]:
+    async def connect(self) -> AsyncIterator[None]:
         self.connections += 1
         try:
-            yield self
+            yield
         finally:
             self.connections -= 1
 
-    async def _travel(self) -> None:
+    async def _travel(self) -> float:
         self.commands += 1
-        await asyncio.sleep(3600 if self.hangs else ROUND_TRIP)
+        await asyncio.sleep(3600 if self.hangs else ROUND_TRIP / 2)
         if self.fails:
             raise ConnectionError("gone")
+        return self.ahead + asyncio.get_running_loop().time()
 
-    async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        await self._travel()
-        return await self.counters.incr(key, expiry, amount)
+    async def read(self, place: str) -> tuple[float, bytes]:
+        now, kept = await self.swap(place, b"", b"")
+        return now, kept or b""
 
-    async def get(self, key: str) -> int:
-        await self._travel()
-        return await self.counters.get(key)
-
-    async def clear(self, key: str) -> None:
-        await self._travel()
-        await self.counters.clear(key)
+    async def swap(self, place: str, seen: bytes, new: bytes) -> tuple[float, bytes | None]:
+        now = await self._travel()
+        kept: bytes | None = self.records.get(place, b"")
+        if new and seen == kept:
+            self.records[place], kept = new, None
+        await asyncio.sleep(ROUND_TRIP / 2)
+        return now, kept
 
     def __repr__(self) -> str:
         return "Store()"
@@ -108,27 +104,40 @@ class Member:
     """A process with tasks that ask the server as fast as they may."""
 
     def __init__(
-        self, number: int, store, server: Server, *, slots=16, gate=Limiter, link=None, **pace
+        self,
+        number: int,
+        store,
+        server: Server,
+        *,
+        slots=16,
+        gate=Limiter,
+        link=None,
+        place="place",
+        give_up_after=600.0,
+        ahead=0.0,
+        **pace,
     ) -> None:
         self.number = number
         self.server = server
         self.slots = slots
         self.events: list[object] = []
-        clock = asyncio.get_running_loop().time
-        self.gate = SharedLimiter(
+        self.waits: list[float] = []  # of each request of ``trickle``
+        self.permits = set[Permit]()  # of requests under way
+        factory = LimiterFactory(
             Pace(**pace),
-            clock,
-            60.0,
-            slots,
-            link=link or Link(store),
-            place="place",
-            emit=Emitter([self.events.append]),
-            gate=gate,
+            Retry(give_up_after=give_up_after),
+            Secret(place),
+            Emitter([self.events.append]),
+        )
+        clock = asyncio.get_running_loop().time
+        self.gate = factory.make(
+            lambda: ahead + clock(), slots, link=link or Link(store), limiter=gate
         )
 
     async def request(self) -> bool:
         gate = self.gate
         permit = gate.try_enter() or await gate.enter()
+        self.permits.add(permit)
         try:
             admitted, wait = await self.server.ask(self.number)
             if admitted:
@@ -136,6 +145,7 @@ class Member:
             else:
                 gate.pacer.refused(permit, wait)
         finally:
+            self.permits.discard(permit)
             gate.leave(permit)
         return admitted
 
@@ -164,13 +174,10 @@ class Member:
 
     async def trickle(self, per_second: float, seconds: float) -> None:
         """Ask only now and then."""
+        clock = asyncio.get_running_loop().time
         for _ in range(round(per_second * seconds)):
+            asked_at = clock()
             await self.request()
+            self.waits.append(clock() - asked_at - self.server.latency)
             await asyncio.sleep(1 / per_second)
         await self.gate.close()
-
-
-def run(scene, monkeypatch):
-    """Run a scene in virtual time, the counters' expiry included."""
-    monkeypatch.setattr(memory, "time", VirtualClock())
-    return virtual_time.run(scene)

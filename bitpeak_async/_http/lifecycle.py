@@ -12,12 +12,11 @@ from attrs import frozen
 from bitpeak_async._http.protocol import Connections, Exchange, SessionOptions
 from bitpeak_async._rate.factory import LimiterFactory
 from bitpeak_async._rate.limiter import Limiter
-from bitpeak_async._rate.shared_limiter import SharedLimiter
 from bitpeak_async._secret import Secret
 from bitpeak_async.errors import ClosedError
 from bitpeak_async.events import RateSnapshot
 
-NewLimiter: TypeAlias = Callable[[Callable[[], float], int], Limiter | SharedLimiter]
+NewLimiter: TypeAlias = Callable[[Callable[[], float], int], Limiter]
 
 
 class Network(Protocol):
@@ -45,7 +44,7 @@ class Binding:
     """
 
     exchange: Exchange
-    limiter: Limiter | SharedLimiter
+    limiter: Limiter
     clock: Callable[[], float]
 
 

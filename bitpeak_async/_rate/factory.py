@@ -8,13 +8,11 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from bitpeak_async._rate.controller import RateController
 from bitpeak_async._rate.law import Bounds
 from bitpeak_async._rate.lease import Lease, state_of
 from bitpeak_async._rate.limiter import Limiter
-from bitpeak_async._rate.link import Link
-from bitpeak_async._rate.shared_limiter import SharedLimiter
-from bitpeak_async._rate.store import PaceStore
+from bitpeak_async._rate.store import RateStore
+from bitpeak_async._rate.stored import Link, StoredState
 from bitpeak_async._secret import Secret
 from bitpeak_async.events import Emitter
 from bitpeak_async.options import Pace, Retry
@@ -36,7 +34,7 @@ class LimiterFactory:
     retry: Retry
     account: Secret[str]
     emit: Emitter
-    store: PaceStore | None = None
+    store: RateStore | None = None
 
     def make(
         self,
@@ -44,8 +42,8 @@ class LimiterFactory:
         slots: int,
         *,
         link: Link | None = None,
-        limiter: Callable[[Lease | RateController, int], Limiter] = Limiter,
-    ) -> Limiter | SharedLimiter:
+        limiter: Callable[[Lease, int], Limiter] = Limiter,
+    ) -> Limiter:
         """Return a limiter of the running loop.
 
         Args:
@@ -54,26 +52,17 @@ class LimiterFactory:
             link: to a store that other limiters use too; by default one to ``store``.
             limiter: makes what requests have to pass, from a lease and slots.
         """
-        if link is None and self.store is not None:
-            link = Link(self.store)
-        place = hashlib.sha256(self.account.value.encode()).hexdigest()
-        if link is None:
-            return limiter(Lease(clock, self._bounds(), state_of(place)), slots)
-        return SharedLimiter(
-            self.pace,
-            clock,
-            self.retry.max_delay,
-            slots,
-            link=link,
-            place=place,
-            emit=self.emit,
-            gate=limiter,
-        )
-
-    def _bounds(self) -> Bounds:
         per_minute = self.pace.requests_per_minute
-        return Bounds(
+        bounds = Bounds(
             ceiling=math.inf if per_minute is None else per_minute / 60,
             max_pause=self.retry.max_delay,
             give_up_after=self.retry.give_up_after,
         )
+        place = hashlib.sha256(self.account.value.encode()).hexdigest()
+        if link is None and self.store is not None:
+            link = Link(self.store)
+        if link is None:
+            state = state_of(place)
+        else:
+            state = StoredState(link, place, bounds, clock, self.emit)
+        return limiter(Lease(clock, bounds, state), slots)

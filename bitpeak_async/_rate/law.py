@@ -23,9 +23,11 @@ It is over 300 lines because the rules only make sense together.
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final, Literal, TypeVar
 
 from attrs import evolve, frozen
+
+T = TypeVar("T", bound=Any)
 
 LEASE: Final = 0.1  # seconds for which permits are granted at once
 PROBE: Final = 5.0  # seconds after which a probe without a reply is followed by another
@@ -46,7 +48,7 @@ _STRAY: Final = 80  # requests let through before a lone refusal, far below the 
 _SLOWEST: Final = 60.0  # seconds until a rate has doubled, or the time of as many requests
 _SLOWEST_REQUESTS: Final = 700
 _SLOWER: Final = 3  # times, after each refusal
-_TRUSTED: Final = 20  # times as long as a first measurement took, if it saw many requests
+_TRUSTED: Final = 8  # times as long as a first measurement took, if it saw many requests
 _DOUBTED: Final = 4  # the same, if it saw few
 
 
@@ -106,7 +108,8 @@ class RateState:
         next_at: when the next request may start.
         reentry: seconds between requests that come back after a pause,
         reentry_until: until then.
-        paused_at: when the last pause began.
+        paused_at: when the last pause began,
+        resumed_at: and when the last one ended.
         pause: None while requests may start.
         block: seconds that the server kept refusing, when last known.
     """
@@ -122,6 +125,7 @@ class RateState:
     reentry: float = 0.0
     reentry_until: float = -math.inf
     paused_at: float = -math.inf
+    resumed_at: float = -math.inf
     pause: Pause | None = None
     block: float = 0.0
 
@@ -132,6 +136,12 @@ class RateState:
             return math.inf
         return self.base * (1 + (self.climbed / self.doubling) ** 2)
 
+    def by_clock(self, ahead: float) -> RateState:
+        """Return the same by a clock that is so many seconds ahead."""
+        pause = self.pause and _later(self.pause, ahead, "until", "last_refusal", "probe_until")
+        times = ("began", "latest", "next_at", "reentry_until", "paused_at", "resumed_at")
+        return evolve(_later(self, ahead, *times), pause=pause)
+
 
 @frozen(kw_only=True)
 class Report:
@@ -139,27 +149,30 @@ class Report:
 
     Attributes:
         let_through: replies that are not refusals, but for the probe's.
+        beside: the same during a pause, to requests that were under way when it began.
         latest: when the last of them came.
-        refused: refusals of requests that started at about the same time.
-        started: when that was.
+        refused_at: when the request started that was refused, or None.
         retry_after: seconds that the server asks to wait, or None.
         is_limit: as in ``Pause``.
-        is_probe_through: whether the probe was let through.
-        is_probe_lost: whether the probe ended without a reply.
+        probe: what became of the probe; "lost" is one without a reply.
         unused: permits given back.
         is_idle: whether nothing was under way.
     """
 
     let_through: int = 0
+    beside: int = 0
     latest: float = -math.inf
-    refused: int = 0
-    started: float = math.inf
+    refused_at: float | None = None
     retry_after: float | None = None
     is_limit: bool = True
-    is_probe_through: bool = False
-    is_probe_lost: bool = False
+    probe: Literal["through", "refused", "lost"] | None = None
     unused: float = 0
     is_idle: bool = False
+
+    def by_clock(self, ahead: float) -> Report:
+        """Return the same by a clock that is so many seconds ahead."""
+        refused = () if self.refused_at is None else ("refused_at",)
+        return _later(self, ahead, "latest", *refused)
 
 
 @frozen(kw_only=True)
@@ -171,6 +184,7 @@ class Grant:
         start: when the first may start,
         interval: seconds between one and the next.
         until: it is void from then on, and another may be asked for.
+        given: when that was; a pause that began later makes it void too.
         is_probe: whether it is the one request that ends a pause.
         gave_up: whether the pause has lasted longer than the caller wants to wait.
     """
@@ -179,56 +193,85 @@ class Grant:
     start: float = -math.inf
     interval: float = 0.0
     until: float = -math.inf
+    given: float = -math.inf
     is_probe: bool = False
     gave_up: bool = False
 
+    def left(self, now: float) -> float:
+        """Return how many requests are still to start, as far as the rate is bounded."""
+        if not self.interval:
+            return 0
+        return max(0.0, min(self.count, (self.start - now) / self.interval + self.count))
 
-def advance(
-    state: RateState, now: float, report: Report, bounds: Bounds, wish: int = 0
+    def by_clock(self, ahead: float) -> Grant:
+        """Return the same by a clock that is so many seconds ahead."""
+        return _later(self, ahead, "start", "until", "given")
+
+    def is_valid(self, state: RateState, now: float) -> bool:
+        """Whether another request may be started by it, now or later."""
+        is_after_pause = self.is_probe or self.given > state.paused_at
+        return self.count >= 1 and now < self.until and is_after_pause
+
+
+def _later(record: T, seconds: float, *times: str) -> T:
+    return evolve(record, **{name: getattr(record, name) + seconds for name in times})
+
+
+def advance(  # noqa: PLR0917 - in the order of the sentence
+    state: RateState,
+    now: float,
+    report: Report,
+    bounds: Bounds,
+    wish: int = 0,
+    lease: float = LEASE,
 ) -> tuple[RateState, Grant]:
-    """Return what is known after a report, and what is granted of a wish for permits."""
+    """Return what is known after a report, and what is granted of a wish for permits.
+
+    Permits are granted for ``lease`` seconds at most, and may start as much later.
+    """
     state = _count(state, now, report, bounds)
-    if report.refused:
-        state = _refuse(state, now, report, bounds)
-    if state.pause is not None and report.is_probe_lost:
+    if report.refused_at is not None:
+        state = _refuse(state, now, report, report.refused_at, bounds)
+    if state.pause is not None and report.probe == "lost":
         state = evolve(state, pause=evolve(state.pause, probe_until=-math.inf))
-    if state.pause is not None and report.is_probe_through:
+    if state.pause is not None and report.probe == "through":
         state = _resume(state, state.pause, now, bounds)
-    return _grant(state, now, bounds, wish)
+    return _grant(state, now, bounds, wish, lease)
 
 
 def _count(state: RateState, now: float, report: Report, bounds: Bounds) -> RateState:
     """Count what was let through, and climb."""
     if (pause := state.pause) is not None:
-        if not report.let_through:
-            return state
-        let_through = pause.let_through + report.let_through
-        return evolve(state, pause=evolve(pause, let_through=let_through))
+        pause = evolve(pause, let_through=pause.let_through + report.beside)
+        # Other processes start requests until they hear of the pause.
+        return evolve(state, let_through=state.let_through + report.let_through, pause=pause)
     rate = min(state.rate, bounds.ceiling)
     if report.unused:
-        state = evolve(state, next_at=state.next_at - report.unused / rate)
-    if report.let_through:
+        next_at = max(state.next_at - report.unused / rate, min(state.next_at, now))
+        state = evolve(state, next_at=next_at)
+    if count := report.let_through + report.beside:
         climbed, latest = state.climbed, max(state.latest, report.latest)
         if state.rate < bounds.ceiling:
             climbed += min(latest - state.latest, _IDLE + 2 / rate)
-        let_through = state.let_through + report.let_through
+        let_through = state.let_through + count
         state = evolve(state, climbed=climbed, let_through=let_through, latest=latest)
     if report.is_idle and now - state.latest > max(_IDLE, 2 / rate):
         state = evolve(state, began=now, let_through=0)
     return state
 
 
-def _refuse(state: RateState, now: float, report: Report, bounds: Bounds) -> RateState:
+def _refuse(
+    state: RateState, now: float, report: Report, started: float, bounds: Bounds
+) -> RateState:
     """Begin or prolong the pause. Requests under way when it began belong to it."""
     pause, asked = state.pause, report.retry_after
-    if report.started <= state.paused_at:
-        if pause is None:
-            return state
+    if pause is None and started < state.resumed_at:
+        return state  # it belongs to a pause that is over
+    if pause is not None and report.probe is None:
         until = pause.until
         if asked is not None:
             until = max(until, now + min(asked, bounds.max_pause))
-        pause = evolve(pause, until=until, refused=pause.refused + report.refused)
-        return evolve(state, pause=pause)
+        return evolve(state, pause=evolve(pause, until=until, refused=pause.refused + 1))
     if pause is None:
         # A window that was closed for long, and is met again soon, is a window again.
         block = state.block if now - state.began < 10 * state.block else 0.0
@@ -242,7 +285,7 @@ def _refuse(state: RateState, now: float, report: Report, bounds: Bounds) -> Rat
         pause,
         until=now + min(seconds, bounds.max_pause),
         wait=wait,
-        refused=pause.refused + report.refused,
+        refused=pause.refused + 1,
         last_refusal=now,
         is_told=pause.is_told or asked is not None,
         is_limit=pause.is_limit and report.is_limit,
@@ -266,6 +309,7 @@ def _resume(state: RateState, pause: Pause, now: float, bounds: Bounds) -> RateS
         state,
         base=base,
         began=now,
+        resumed_at=now,
         let_through=1,
         latest=now,
         next_at=now + max(1 / min(base, bounds.ceiling), reentry / REENTRY),
@@ -328,16 +372,20 @@ def _slower(state: RateState, base: float, before: float, *, seconds: float) -> 
     return evolve(state, base=base, climbed=0.0, doubling=min(doubling, slowest), met=met)
 
 
-def _grant(state: RateState, now: float, bounds: Bounds, wish: int) -> tuple[RateState, Grant]:
+def _grant(
+    state: RateState, now: float, bounds: Bounds, wish: int, lease: float
+) -> tuple[RateState, Grant]:
     if (pause := state.pause) is not None:
         if now < pause.until:
             gave_up = now - state.paused_at >= bounds.give_up_after
             return state, Grant(until=pause.until, gave_up=gave_up)
         if now < pause.probe_until or not wish:
             return state, Grant(until=pause.probe_until)
+        if now > max(pause.until, pause.probe_until) + bounds.max_pause:
+            state = evolve(state, paused_at=now)  # for so long, nobody wanted to go on
         probe_until = now + PROBE
         state = evolve(state, pause=evolve(pause, probe_until=probe_until))
-        return state, Grant(count=1, start=now, until=probe_until, is_probe=True)
+        return state, Grant(count=1, start=now, until=probe_until, given=now, is_probe=True)
     if not wish:
         return state, Grant(until=now)
     start = max(now - _CATCH_UP, state.next_at)
@@ -345,8 +393,11 @@ def _grant(state: RateState, now: float, bounds: Bounds, wish: int) -> tuple[Rat
     if start < state.reentry_until:
         interval = max(interval, state.reentry)
     if not interval:
-        return state, Grant(count=math.inf, start=start, until=now + LEASE)
-    count = min(wish, max(1, round(LEASE / interval)))
+        return state, Grant(count=math.inf, start=start, until=now + lease, given=now)
+    # Half of what is left: so all who want permits get the same in the end.
+    left = 2 * lease - (max(start, now) - now)
+    count = min(wish, max(1, round(left / 2 / interval)))
     end = start + count * interval
-    grant = Grant(count=count, start=start, interval=interval, until=max(now, end) + LEASE)
+    until = max(now, end) + lease
+    grant = Grant(count=count, start=start, interval=interval, until=until, given=now)
     return evolve(state, next_at=end), grant

@@ -8,13 +8,12 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
-from attrs import define, field
+from attrs import define, evolve
 
 from bitpeak_async._rate.law import Bounds, Grant, RateState, Report, advance
 from bitpeak_async.errors import RateLimitError
 
 _PROBE_POLL: Final = 0.05  # seconds between looks whether another task's probe was answered
-_WISH: Final = 64  # permits; the rate allows fewer
 
 
 @define(eq=False)
@@ -30,11 +29,43 @@ class Permit:
     is_probe: bool = False
 
 
-@define(eq=False)
 class SharedState:
-    """What all clients of one key in an event loop know of its limit."""
+    """What all clients of one key in an event loop know of its limit.
 
-    value: RateState = field(factory=RateState)
+    Attributes:
+        value: the record.
+        let_through: replies that are not refusals, still to be reported,
+        beside: and those to requests that were under way when a pause began.
+        latest: when the last of them came.
+    """
+
+    def __init__(self) -> None:
+        self.value = RateState()
+        self.let_through = self.beside = 0
+        self.latest = -math.inf
+
+    def count(self, now: float) -> None:
+        """Count a reply that is not a refusal."""
+        if self.value.pause is None:
+            self.let_through += 1
+        else:
+            self.beside += 1
+        self.latest = now
+
+    def counted(self) -> Report:
+        """Return a report of what was counted since the last one."""
+        latest = self.latest if self.let_through or self.beside else -math.inf
+        report = Report(let_through=self.let_through, beside=self.beside, latest=latest)
+        self.let_through = self.beside = 0
+        return report
+
+    def advance(self, now: float, report: Report, bounds: Bounds, wish: int = 0) -> Grant:
+        """Apply a report; return what is granted of a wish."""
+        self.value, grant = advance(self.value, now, report, bounds, wish)
+        return grant
+
+    async def close(self) -> None:
+        """Leave whatever the record lies in: here, nothing."""
 
 
 class Lease:
@@ -53,8 +84,6 @@ class Lease:
         self._bounds = bounds
         self._state = SharedState() if state is None else state
         self._grant = Grant()
-        self._let_through = 0
-        self._latest = -math.inf
         self._under_way = 0
 
     @property
@@ -73,16 +102,19 @@ class Lease:
         pause = self._state.value.pause
         return -math.inf if pause is None else pause.until
 
-    def wait(self) -> float:
+    def wait(self, wish: int = 1) -> float:
         """Return the seconds until the next request may start; 0 or less means now.
+
+        Args:
+            wish: requests that could start.
 
         Raises:
             RateLimitError: the server has let nothing through for too long.
+            NotSentError: the store of the rate cannot be reached, and never was.
         """
         now, grant = self.clock(), self._grant
-        is_stale = self._state.value.pause is not None and not grant.is_probe
-        if is_stale or grant.count < 1 or now >= grant.until:
-            grant = self._advance(now, wish=_WISH)
+        if not grant.is_valid(self._state.value, now):
+            grant = self._advance(now, wish=wish)
         if grant.gave_up:
             raise self._gave_up(now)
         if grant.count >= 1:
@@ -94,22 +126,17 @@ class Lease:
         permit, grant = Permit(self.clock(), self._grant.is_probe), self._grant
         self._under_way += 1
         if grant.interval or permit.is_probe:
-            self._grant = Grant(
-                count=grant.count - 1,
-                start=grant.start + grant.interval,
-                interval=grant.interval,
-                until=grant.until,
-            )
+            start = grant.start + grant.interval
+            self._grant = evolve(grant, count=grant.count - 1, start=start)
         return permit
 
     def let_through(self, permit: Permit) -> bool:
         """Count a reply that is not a refusal; return whether it ended a pause."""
         if permit.is_probe and self._state.value.pause is not None:
             permit.is_probe = False
-            self._advance(self.clock(), is_probe_through=True)
+            self._advance(self.clock(), probe="through")
             return True
-        self._let_through += 1
-        self._latest = self.clock()
+        self._state.count(self.clock())
         return False
 
     def refused(self, permit: Permit, retry_after: float | None, *, is_limit: bool = True) -> bool:
@@ -123,10 +150,10 @@ class Lease:
         before = self._state.value
         self._advance(
             self.clock(),
-            refused=1,
-            started=math.inf if permit.is_probe else permit.at,
+            refused_at=permit.at,
             retry_after=retry_after,
             is_limit=is_limit,
+            probe="refused" if permit.is_probe else None,
         )
         was_probe, permit.is_probe = permit.is_probe, False
         return was_probe or (before.pause is None and self._state.value.pause is not None)
@@ -135,22 +162,22 @@ class Lease:
         """Forget a permit, whatever became of its request."""
         self._under_way -= 1
         if permit.is_probe:
-            self._advance(self.clock(), is_probe_lost=True)
+            self._advance(self.clock(), probe="lost")
 
     def _advance(self, now: float, *, wish: int = 0, **report: Any) -> Grant:
-        unused = self._grant.count if self._grant.interval else 0
-        counted = Report(
-            let_through=self._let_through,
-            latest=self._latest,
-            unused=unused,
+        counted = evolve(
+            self._state.counted(),
+            unused=self._grant.left(now),
             is_idle=not self._under_way,
             **report,
         )
-        self._let_through = 0
-        self._state.value, self._grant = advance(
-            self._state.value, now, counted, self._bounds, wish
-        )
+        self._grant = self._state.advance(now, counted, self._bounds, wish)
         return self._grant
+
+    async def close(self) -> None:
+        """Give back the permits that are left."""
+        self._advance(self.clock())
+        await self._state.close()
 
     def _poll(self, now: float) -> float:
         return _PROBE_POLL if now >= self.paused_until else math.inf

@@ -6,31 +6,26 @@ import asyncio
 import copy
 from collections import deque
 
-from bitpeak_async._rate.controller import RateController
 from bitpeak_async._rate.lease import Lease, Permit
-from bitpeak_async.errors import RateLimitError
+from bitpeak_async.errors import BitPeakError
 from bitpeak_async.events import RateSnapshot
 
 
 class Limiter:
     """Admits requests in their order, as the pacer allows, never more than ``slots`` at once."""
 
-    def __init__(self, pacer: Lease | RateController, slots: int) -> None:
+    def __init__(self, pacer: Lease, slots: int) -> None:
         self.pacer = pacer
-        self._free = slots
+        self._free = self._most = slots
         self._waiting: deque[asyncio.Future[Permit]] = deque()
         self._timer: asyncio.TimerHandle | None = None
-
-    @property
-    def is_paced(self) -> bool:
-        """Whether the pace alone holds a task up."""
-        return self._timer is not None
 
     def try_enter(self) -> Permit | None:
         """Return a permit if nothing stands in the way; ``leave()`` must follow.
 
         Raises:
             RateLimitError: the server has let nothing through for too long.
+            NotSentError: the store of the rate cannot be reached, and never was.
         """
         if self._waiting or not self._free or self.pacer.wait() > 0:
             return None
@@ -42,6 +37,7 @@ class Limiter:
 
         Raises:
             RateLimitError: the server has let nothing through for too long.
+            NotSentError: the store of the rate cannot be reached, and never was.
         """
         turn: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
@@ -77,7 +73,8 @@ class Limiter:
             self._admit_waiting()
 
     async def close(self) -> None:
-        """Give up whatever is shared with other processes: here, nothing."""
+        """Leave the permits to others."""
+        await self.pacer.close()
 
     def _admit_waiting(self) -> None:
         if self._timer is not None:
@@ -87,8 +84,8 @@ class Limiter:
             turn = self._waiting[0]
             if not turn.done():
                 try:
-                    delay = self.pacer.wait()
-                except RateLimitError as error:
+                    delay = self.pacer.wait(min(len(self._waiting), self._most))
+                except BitPeakError as error:
                     self._fail_waiting(error)
                     return
                 if delay > 0:
@@ -99,7 +96,7 @@ class Limiter:
                 self._free -= 1
                 turn.set_result(self.pacer.admit())
 
-    def _fail_waiting(self, error: RateLimitError) -> None:
+    def _fail_waiting(self, error: BitPeakError) -> None:
         """Fail each task by an error of its own: they are raised in different frames."""
         while self._waiting:
             turn = self._waiting.popleft()

@@ -1,4 +1,4 @@
-"""What a store of a shared pace has to be."""
+"""What a store of shared rates has to be."""
 
 from __future__ import annotations
 
@@ -8,37 +8,41 @@ from typing import Protocol
 from bitpeak_async.errors import ConfigurationError
 
 
-class PaceCounters(Protocol):
-    """Counters that expire: what each asynchronous storage of the ``limits`` library is.
+class RateStore(Protocol):
+    """Keeps one small record for each key, and has a clock.
 
-    Whatever a method raises means that the store is lost for now.
+    Whatever a method raises means that the store is lost for now. A store serves any number of
+    clients and event loops, one after the other or at once.
     """
 
-    async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Add to a counter and return it; a new one expires after ``expiry`` seconds."""
+    def connect(self) -> AbstractAsyncContextManager[object]:
+        """Hold connections for the running event loop; entered as often as there are users."""
         ...
 
-    async def get(self, key: str) -> int:
-        """Return a counter, or 0."""
+    async def read(self, place: str) -> tuple[float, bytes]:
+        """Return the store's time in seconds, and the record of a place or ``b""``."""
         ...
 
-    async def clear(self, key: str) -> None:
-        """Forget a counter."""
-        ...
+    async def swap(self, place: str, seen: bytes, new: bytes) -> tuple[float, bytes | None]:
+        """Replace a record if it is still the one that was seen; do so atomically.
 
+        Args:
+            place: names the record.
+            seen: the record as it was last seen; ``b""`` for none.
+            new: the record to keep from now on; it may be forgotten after a day.
 
-class PaceStore(Protocol):
-    """Leads to the counters that the processes of a key share."""
-
-    def connect(self) -> AbstractAsyncContextManager[PaceCounters]:
-        """Yield the counters to one event loop; what belongs to them is closed at the end."""
+        Returns:
+            The store's time in seconds, and None if the record was replaced, else the record
+            that is kept in its place.
+        """
         ...
 
 
 def check_store(store: object) -> None:
-    """Raise ConfigurationError unless a pace store is None or can be connected to."""
-    is_store = callable(getattr(store, "connect", None)) and not isinstance(store, type)
-    if store is not None and not is_store:
+    """Raise ConfigurationError unless a store is None or has the methods of ``RateStore``."""
+    names = ("connect", "read", "swap")
+    is_store = all(callable(getattr(store, name, None)) for name in names)
+    if store is not None and (not is_store or isinstance(store, type)):
         raise ConfigurationError(
             f"pace_store must be a store such as RedisPaceStore, not {type(store).__name__}"
         )

@@ -13,7 +13,7 @@ from typing import TypeVar
 import typer
 from attrs import frozen
 
-from bitpeak_async import BitPeak, ConfigurationError, NotFoundError, Pace, PaceStore
+from bitpeak_async import BitPeak, ConfigurationError, NotFoundError, Pace, RateStore
 from bitpeak_async._http.endpoint import checked_base_url
 from bitpeak_async._secret import Secret
 from bitpeak_async.cli import _output
@@ -88,7 +88,7 @@ class Connection:
             _output.err.print(f"Sandbox at {server.base_url}")
             yield bitpeak.with_options(deadline=self.deadline)
 
-    def pace_store(self) -> PaceStore | None:
+    def pace_store(self) -> RateStore | None:
         """Return the store that shares the rate limit, or None.
 
         Raises:

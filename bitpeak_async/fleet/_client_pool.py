@@ -10,7 +10,6 @@ from typing import Unpack
 
 from attrs import asdict, evolve
 
-from bitpeak_async._rate.link import KeptLink
 from bitpeak_async.client import BitPeak, client_over
 from bitpeak_async.errors import ClosedError
 from bitpeak_async.fleet._network import FleetNetwork
@@ -33,9 +32,8 @@ class ClientPool:
 
     def __init__(self, in_flight: int, config: ClientConfig) -> None:
         self.resolver = Resolver(config)
-        link = None if config.pace_store is None else KeptLink(config.pace_store)
-        self._network = FleetNetwork(in_flight, link)
-        self._config = evolve(config, pace_store=None)  # the network connects to it
+        self._network = FleetNetwork(in_flight, config.pace_store)
+        self._config = evolve(config, pace_store=None)  # the network has it
         self._clients = dict[Credentials, BitPeak]()
         self._users = Counter[Credentials]()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -57,7 +55,7 @@ class ClientPool:
     async def resolve(
         self, accounts: Sequence[Account], *, prunes: bool
     ) -> list[list[ResolvedAccount]]:
-        """Resolve accounts and connect to the pace store, before any request is sent.
+        """Resolve accounts and find the pace store, before any request is sent.
 
         Raises:
             PlanError: see ``Resolver.resolve``.
@@ -66,7 +64,7 @@ class ClientPool:
         self.open()
         # Thousands of files would block the loop.
         groups = await asyncio.to_thread(self.resolver.resolve, accounts, prunes=prunes)
-        await self._network.connect_store()
+        await self._network.check_store()
         return groups
 
     async def wait_for_room(self) -> None:

@@ -7,11 +7,11 @@ from functools import partial
 
 from bitpeak_async._http.lifecycle import NewLimiter
 from bitpeak_async._http.network import SharedSession
-from bitpeak_async._rate.controller import RateController
 from bitpeak_async._rate.factory import LimiterFactory
 from bitpeak_async._rate.lease import Lease, Permit
 from bitpeak_async._rate.limiter import Limiter
-from bitpeak_async._rate.link import KeptLink
+from bitpeak_async._rate.store import RateStore
+from bitpeak_async._rate.stored import Link
 from bitpeak_async.fleet._fair_limiter import FairLimiter, KeyQuota
 
 
@@ -22,18 +22,12 @@ class QuotaLimiter(Limiter):
     those holds no slot that others could use.
     """
 
-    def __init__(self, controller: Lease | RateController, slots: int, quota: KeyQuota) -> None:
-        super().__init__(controller, slots)
+    def __init__(self, lease: Lease, slots: int, quota: KeyQuota) -> None:
+        super().__init__(lease, slots)
         self._slots = asyncio.Semaphore(slots)
         self._turn = asyncio.Lock()
         self._quota = quota
-        self._is_paced = False
         self._entering = 0
-
-    @property
-    def is_paced(self) -> bool:
-        """Whether a task waits for nothing but the rate."""
-        return self._is_paced
 
     @property
     def waiting(self) -> int:
@@ -62,7 +56,8 @@ class QuotaLimiter(Limiter):
         try:
             async with self._turn:
                 while True:
-                    await self._wait_for_rate()
+                    while (delay := self.pacer.wait(self._entering)) > 0:  # noqa: ASYNC110 - by time
+                        await asyncio.sleep(delay)
                     await self._quota.acquire()
                     try:
                         if self.pacer.wait() <= 0:
@@ -74,14 +69,6 @@ class QuotaLimiter(Limiter):
         except BaseException:
             self._slots.release()
             raise
-
-    async def _wait_for_rate(self) -> None:
-        try:
-            while (delay := self.pacer.wait()) > 0:
-                self._is_paced = True
-                await asyncio.sleep(delay)
-        finally:
-            self._is_paced = False
 
     def leave(self, permit: Permit) -> None:
         """Free both slots."""
@@ -95,45 +82,27 @@ class FleetNetwork(SharedSession):
 
     Args:
         limit: requests in flight at once, and so connections.
-        link: to the store that shares each key's rate with other processes, or None.
+        store: shares each key's rate with other processes, or None.
     """
 
-    def __init__(self, limit: int, link: KeptLink | None = None) -> None:
+    def __init__(self, limit: int, store: RateStore | None = None) -> None:
         super().__init__(limit)
-        self._link = link
+        self._link = None if store is None else Link(store)
         self.fair_limiter = FairLimiter(limit)
 
     def new_limiter(self, limiters: LimiterFactory) -> NewLimiter:
         """Return what makes a key's limiter."""
         return partial(limiters.make, link=self._link, limiter=self.limiter)
 
-    def limiter(self, controller: Lease | RateController, slots: int) -> Limiter:
+    def limiter(self, lease: Lease, slots: int) -> Limiter:
         """Return a key's limiter."""
-        return QuotaLimiter(controller, slots, self.fair_limiter.quota())
+        return QuotaLimiter(lease, slots, self.fair_limiter.quota())
 
     async def wait_for_room(self) -> None:
-        """Wait until one more key may start.
-
-        With a store, the keys that started before have joined their groups by then.
-        """
-        if self._link is not None and not self._link.is_lost:
-            async with self._link.turns:
-                pass
+        """Wait until one more key may start."""
         await self.fair_limiter.wait_for_room()
 
-    async def connect_store(self) -> None:
-        """Connect to the pace store, if there is one.
-
-        Raises:
-            NotSentError: it does not answer.
-        """
-        if self._link is not None:
-            await self._link.open()
-
-    async def close(self) -> None:
-        """Close all connections. Closing twice is fine."""
-        try:
-            await super().close()
-        finally:
-            if self._link is not None:
-                await self._link.close()
+    async def check_store(self) -> None:
+        """Raise NotSentError if there is a store that does not answer, and never did."""
+        if self._link is not None and not self._link.was_reached:
+            await self._link.check()

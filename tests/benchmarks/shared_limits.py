@@ -10,8 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import virtual_time
-from limits.aio.storage import memory
-from shared_pace import Member, Server, Store, VirtualClock
+from shared_pace import Member, Server, Store
 
 from bitpeak_async.sandbox import FixedWindow, TokenBucket
 
@@ -32,7 +31,6 @@ async def scene(limit, members: int, seconds: float, *, shared: bool) -> Server:
 
 
 def main() -> None:
-    memory.time = VirtualClock()
     print(f"{'limit':20} {'processes':>9} {'':>6} {'used':>6} {'429':>7}")
     for name, rate, seconds, limit in LIMITS:
         for members in (3, 10):

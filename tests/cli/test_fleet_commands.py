@@ -59,7 +59,7 @@ def test_each_key_shares_its_pace_through_a_redis_or_nothing_is_sent(
 ):
     arguments = ("apply", folder, "--accounts", accounts, "--redis", redis_server.url)
     assert Exit.DONE == run(*arguments).exit_code
-    assert 2 == len(redis_server.ask("--scan", "--pattern", "bitpeak:*:state").split())
+    assert 2 == len(redis_server.ask("--scan", "--pattern", "bitpeak:*").split())
     redis_server.kill()
     before = len(threaded_sandbox.requests)
     refused = run(*arguments)

@@ -446,7 +446,7 @@ def test_ctrl_c_ends_a_question(command: str, server: dict[str, str], specs: Pat
     run("apply", EXAMPLE)
     env = {**server, "BITPEAK_API_KEY": ""} if command == "list" else server
     arguments = {"list": [], "delete": ["1"], "apply": [str(specs)]}[command]
-    terminal = Terminal(command, *arguments, **env)
+    terminal = Terminal(command, *arguments, stdout=None, **env)
     terminal.until("API key for " if command == "list" else "[y/N]: ")
     assert 130 == terminal.interrupt()
     assert 44 == len(names(run))
@@ -471,7 +471,7 @@ async def test_a_second_ctrl_c_stops_immediately(sandbox: Sandbox, specs: Path):
 
 
 def test_json_on_a_terminal_requires_yes(server: dict[str, str], specs: Path):
-    terminal = Terminal("apply", specs, "--json", **server)
+    terminal = Terminal("apply", specs, "--json", stdout=None, **server)
     assert 64 == terminal.end()
     assert "--json cannot ask for confirmation: add --yes" in terminal.screen
 
@@ -668,7 +668,7 @@ def test_the_pace_is_shared_through_a_redis(way: str, run: Run, specs: Path, red
     arguments = ("--redis", redis_server.url) if way == "flag" else ()
     environment = {"BITPEAK_REDIS_URL": redis_server.url} if way == "environment" else {}
     assert 0 == run("apply", specs, *arguments, **environment).exit_code
-    assert redis_server.ask("--scan", "--pattern", "bitpeak:*:state")
+    assert redis_server.ask("--scan", "--pattern", "bitpeak:*")
     redis_server.kill()
     refused = run("list", *arguments, **environment)
     assert 1 == refused.exit_code

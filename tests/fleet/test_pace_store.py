@@ -45,13 +45,13 @@ async def test_a_store_out_of_reach_is_one_error_before_any_request(server, redi
         assert (await fleet.provision()).ok
 
 
-async def test_every_key_has_a_group_and_nothing_stays_open(server, redis_server):
+async def test_every_key_has_a_record_and_nothing_stays_open(server, redis_server):
     async with fleet_of(server, redis_server.url) as fleet:
         report = await fleet.provision()
         assert {Result.CREATED: 36} == report.totals
         assert {Result.UNCHANGED: 36} == (await fleet.provision()).totals
-        assert 12 == len(redis_server.ask("--scan", "--pattern", "bitpeak:*:state").split())
-        assert not [task for task in asyncio.all_tasks() if "SharedLimiter._stay" in repr(task)]
+        assert 12 == len(redis_server.ask("--scan", "--pattern", "bitpeak:*").split())
+        assert not [task for task in asyncio.all_tasks() if "StoredState" in repr(task)]
     assert 1 == len(redis_server.ask("client", "list").splitlines())  # who asks
     assert not fleet._clients._clients
 
@@ -64,7 +64,7 @@ async def test_shards_of_an_account_on_two_fleets_share_a_fixed_pace(server, red
         fleet_of(server, redis_server.url, pace=pace) as first,
         fleet_of(server, redis_server.url, pace=pace) as second,
     ):
-        # Who knows of each other from the beginning.
+        # So that both are connected.
         await asyncio.gather(*(fleet.provision_account(account) for fleet in (first, second)))
         began = asyncio.get_running_loop().time()
         reports = await asyncio.gather(
@@ -128,7 +128,7 @@ async def test_a_cancelled_fleet_leaves_no_member_behind(server, redis_server, w
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert not [task for task in asyncio.all_tasks() if "SharedLimiter._stay" in repr(task)]
+        assert not [task for task in asyncio.all_tasks() if "StoredState" in repr(task)]
     assert 1 == len(redis_server.ask("client", "list").splitlines())
 
 

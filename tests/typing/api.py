@@ -35,14 +35,13 @@ from bitpeak_async import (
     NotificationHandler,
     Outcome,
     Pace,
-    PaceCounters,
-    PaceStore,
     Page,
     Plan,
     PlanOptions,
     PortableOptions,
     ProvisionOptions,
     RateSnapshot,
+    RateStore,
     Report,
     Result,
     Retry,
@@ -212,7 +211,7 @@ def fleet_reports(plan: FleetPlan, report: FleetReport, cancelled: FleetCancelle
 
 
 def client_options(
-    store: PaceStore, tls: ssl.SSLContext, session: aiohttp.ClientSession, account: Account
+    store: RateStore, tls: ssl.SSLContext, session: aiohttp.ClientSession, account: Account
 ) -> None:
     """Each client takes each option with its type."""
     portable: PortableOptions = {
@@ -383,15 +382,13 @@ def hooks(telemetry: Telemetry, event: Event) -> None:
     assert_type(SyncBitPeak(hooks=[telemetry]), SyncBitPeak)
 
 
-async def shared_pace(store: RedisPaceStore, own: PaceStore) -> None:
-    """A pace store of one's own is any that leads to counters."""
+async def shared_rate(store: RedisPaceStore, own: RateStore) -> None:
+    """A store of one's own is any that keeps records and swaps them."""
     assert_type(BitPeak(pace_store=store), BitPeak)
-    async with own.connect() as counters:
-        assert_type(counters, PaceCounters)
-        assert_type(await counters.incr("a", 60), int)
-        assert_type(await counters.get("a"), int)
-        assert_type(await counters.clear("a"), None)
-    assert_type(own.connect(), AbstractAsyncContextManager[PaceCounters])
+    assert_type(BitPeak(pace_store=own), BitPeak)
+    assert_type(own.connect(), AbstractAsyncContextManager[object])
+    assert_type(await own.read("a"), tuple[float, bytes])
+    assert_type(await own.swap("a", b"", b"b"), tuple[float, bytes | None])
 
 
 def records(handler: NotificationHandler, page: Page[NotificationHandler]) -> None:
