@@ -14,6 +14,9 @@ from sphinx.util import logging
 
 import bitpeak_async
 
+sys.path.insert(0, str(Path(__file__).parent))
+import cli_reference
+
 project = "bitpeak_async"
 author = "the bitpeak_async authors"
 release = version = bitpeak_async.__version__
@@ -51,6 +54,7 @@ PUBLIC = [
 def setup(app: Any) -> None:
     """Add unreleased changes; show public names of types; frame pictures; check links."""
     app.connect("source-read", _add_unreleased_changes)
+    app.connect("source-read", _add_commands)
     app.connect("missing-reference", _resolve_public)
     app.connect("autodoc-process-signature", _name_aliases)
     app.connect("doctree-read", _frame_pictures)
@@ -72,6 +76,13 @@ def _add_unreleased_changes(app: Any, page: str, source: list[str]) -> None:
     ).stdout
     head, mark, releases = source[0].partition("<!-- towncrier release notes start -->\n")
     source[0] = f"{head}{mark}\n{fragments}{releases}"
+
+
+def _add_commands(app: Any, page: str, source: list[str]) -> None:
+    """Append the reference of the command line to its page."""
+    if page == "cli":
+        app.env.note_reread()  # the page depends on the package
+        source[0] += f"\n{cli_reference.reference()}"
 
 
 def _name_aliases(*event: Any) -> tuple[str | None, str | None]:

@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import importlib
 import inspect
 import re
 import shlex
@@ -23,6 +24,7 @@ import bitpeak_async
 from bitpeak_async import fleet, redis, telemetry
 from bitpeak_async.cli import _handler_commands, _provision_commands  # noqa: F401 - they register
 from bitpeak_async.cli._app import app
+from bitpeak_async.cli._exit import Exit
 from bitpeak_async.fleet import dask
 from bitpeak_async.provisioning import files
 from bitpeak_async.sandbox import Sandbox
@@ -195,3 +197,21 @@ def test_the_quickstarts_lead_to_each_other():
     for page in QUICKSTARTS:
         led_to = re.findall(r"<(quickstart[\w-]*)>", page.read_text(encoding="utf-8"))
         assert {each.stem for each in QUICKSTARTS} - {page.stem} == {*led_to}
+
+
+def test_the_page_of_the_command_line_has_all_commands_options_variables_and_exit_codes(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """It is made from the application when the documentation is built."""
+    monkeypatch.syspath_prepend(DOCS)
+    reference = importlib.import_module("cli_reference").reference()
+    group = typer.main.get_command(app)
+    for name, command in group.commands.items():
+        section = reference.partition(f"### `bitpeak {name}`")[2].partition("\n## ")[0]
+        assert f"bitpeak {name}" in section
+        for each in command.params:
+            shown = not getattr(each, "hidden", False)
+            assert shown == all(f"`{opt}`" in reference for opt in each.opts if "-" in opt)
+            assert not each.envvar or shown == (f"`{each.envvar}`" in reference)
+    assert "[profiles.NAME]" in reference
+    assert all(f"| {int(code)} | " in reference for code in Exit)

@@ -13,15 +13,9 @@ import typer
 
 from bitpeak_async._version import __version__
 from bitpeak_async.cli._config import profile_names, read_config
-from bitpeak_async.cli._exit import Exit, reporting_errors, run
+from bitpeak_async.cli._exit import MEANINGS, Exit, reporting_errors, run
 from bitpeak_async.cli._group import Group
 from bitpeak_async.cli._shared import SHARED, chosen, source
-
-EXIT_CODES = (
-    "Exit codes: 0 done, 1 error, 2 the plan has changes (plan --exit-code), 3 some changes "
-    "failed, 4 key refused, 5 outcomes unresolved, 6 the plan has conflicts and no changes "
-    "(plan --exit-code), 64 wrong usage, 130 interrupted."
-)
 
 app = typer.Typer(
     name="bitpeak",
@@ -30,7 +24,7 @@ app = typer.Typer(
     epilog=(
         "The key comes from --api-key-file, BITPEAK_API_KEY or a prompt. Options come from flags "
         "and the profile that a flag names, then the environment, then bitpeak.toml. "
-        f"{EXIT_CODES}"
+        f"Exit codes: {', '.join(f'{code} {meaning}' for code, meaning in MEANINGS.items())}."
     ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -27,7 +27,7 @@ from bitpeak_async.provisioning import Conflict, Plan, Report, Unchanged
 
 
 class Exit(IntEnum):
-    """Exit codes, as ``bitpeak --help`` documents them."""
+    """Exit codes; see ``MEANINGS``."""
 
     DONE = 0
     ERROR = 1
@@ -38,6 +38,19 @@ class Exit(IntEnum):
     HAS_CONFLICTS = 6
     USAGE = 64  # EX_USAGE of sysexits.h
     INTERRUPTED = 130
+
+
+MEANINGS: Final[Mapping[Exit, str]] = {
+    Exit.DONE: "done",
+    Exit.ERROR: "error: not everything was done, or nothing; stderr says why",
+    Exit.HAS_CHANGES: "plan --exit-code: something would change",
+    Exit.CHANGES_FAILED: "some changes failed; the others were made",
+    Exit.KEY_REFUSED: "the key was refused",
+    Exit.UNRESOLVED: "outcomes are unresolved; run again",
+    Exit.HAS_CONFLICTS: "plan --exit-code: conflicts, and nothing would change",
+    Exit.USAGE: "wrong usage, such as an unknown option",
+    Exit.INTERRUPTED: "interrupted; apply prints the partial report",
+}
 
 
 class UsageError(Exception):

@@ -17,7 +17,7 @@ from bitpeak_async._bulk.identity import is_masked
 from bitpeak_async.cli import _output
 from bitpeak_async.cli._app import Json, command
 from bitpeak_async.cli._connection import Connection
-from bitpeak_async.cli._exit import Exit
+from bitpeak_async.cli._exit import Exit, UsageError
 from bitpeak_async.provisioning.files import Format, dump_environ, dump_specs
 
 _SUFFIXES: Final[dict[str, Format]] = {
@@ -48,6 +48,12 @@ async def export(
     match: Annotated[
         str, typer.Option(help="Only handlers whose name matches.", metavar="GLOB")
     ] = "*",
+    schema: Annotated[
+        str | None,
+        typer.Option(
+            help="Name this JSON Schema in the first line, for editors; YAML only.", metavar="URL"
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Overwrite files.")] = False,
     as_json: Json = False,
     connection: Connection,
@@ -55,6 +61,8 @@ async def export(
     """Write the server's handlers as a spec file, with ${NAME} for each secret."""
     chosen = _format_of(output, file_format, as_json=as_json)
     _refuse_paths(output, env_file, yes=yes)
+    if schema is not None and (chosen != "yaml" or not schema.isprintable()):
+        raise UsageError("--schema takes a URL or path, and needs YAML")
     async with (
         connection.open() as bitpeak,
         aclosing(bitpeak.notification_handlers.iterate()) as handlers,
@@ -66,6 +74,8 @@ async def export(
     seen: dict[str, str] = {}
     ids = {handler.name: handler.id for handler in found}
     text = dump_specs(specs, chosen, environ=seen, ids=ids)
+    if schema is not None:
+        text = f"# yaml-language-server: $schema={schema}\n{text}"
     environ = {name: "" if is_masked(value) else value for name, value in seen.items()}
     hidden = sum(not value for value in environ.values())
     if output is None:

@@ -27,7 +27,7 @@ from bitpeak_async.cli._dask import Dask
 from bitpeak_async.cli._exit import Exit, UsageError, code_of, code_of_plans
 from bitpeak_async.cli._shared import Variables
 from bitpeak_async.provisioning import plan_json
-from bitpeak_async.provisioning.files import read_specs
+from bitpeak_async.provisioning.files import read_specs, spec_file_schema
 from bitpeak_async.provisioning.spec_files.document import refuse
 from bitpeak_async.provisioning.spec_files.loader import SpecLoader
 
@@ -249,6 +249,13 @@ async def check(
     for line in unset:
         _output.err.print(Text(f"Note: {_output.printable(line)}"))
     _output.show(f"{_output.counted(count, 'handler')}, no problem found")
+    return Exit.DONE
+
+
+@command("schema", "schema > handlers.schema.json")
+async def schema() -> Exit:
+    """Print a JSON Schema of spec files, for editors and other checks."""
+    _output.show_json(spec_file_schema())
     return Exit.DONE
 
 

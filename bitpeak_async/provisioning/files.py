@@ -32,6 +32,7 @@ from bitpeak_async.errors import ConfigurationError
 from bitpeak_async.provisioning.spec_files.document import refuse
 from bitpeak_async.provisioning.spec_files.dump import DUMPERS, Format
 from bitpeak_async.provisioning.spec_files.loader import SpecLoader
+from bitpeak_async.provisioning.spec_files.schema import spec_file_schema
 from bitpeak_async.provisioning.spec_files.variables import (
     check_environ,
     dump_environ,
@@ -40,7 +41,7 @@ from bitpeak_async.provisioning.spec_files.variables import (
 from bitpeak_async.provisioning.spec_files.writer import make_entries
 from bitpeak_async.records import HandlerSpec
 
-__all__ = ["Format", "dump_environ", "dump_specs", "read_environ", "read_specs"]
+__all__ = ["Format", "dump_environ", "dump_specs", "read_environ", "read_specs", "spec_file_schema"]
 
 
 @hides("environ")

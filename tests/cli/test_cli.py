@@ -1,6 +1,7 @@
 """The command line as people and scripts run it: real processes, pipes and a terminal."""
 
 import asyncio
+import json
 import re
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from bitpeak_async.cli import _handler_commands, _provision_commands, main  # noqa: F401
 from bitpeak_async.cli._app import app
+from bitpeak_async.provisioning.files import spec_file_schema
 from bitpeak_async.sandbox import Fault, Sandbox
 
 
@@ -142,7 +144,9 @@ def test_a_closed_pipe_causes_no_traceback():
 def test_version_and_help():
     assert "bitpeak_async 0.1.0\n" == CliRunner().invoke(app, ["--version"]).stdout
     helped = CliRunner().invoke(app, ["--help"]).stdout
-    assert "5 outcomes unresolved" in " ".join(helped.split())
+    assert "5 outcomes are unresolved" in " ".join(helped.split())
+    assert "[profiles.NAME]" in helped
+    assert helped == CliRunner().invoke(app, ["-h"]).stdout
 
 
 @pytest.mark.parametrize(("status", "code"), [(422, 3), (403, 4)])
@@ -196,3 +200,12 @@ def test_without_its_extra_the_command_names_the_extra(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "typer", None)
     with pytest.raises(SystemExit, match=r"install bitpeak_async\[cli\]"):
         main()
+
+
+def test_the_schema_is_printed_and_an_export_can_name_it(run: Run, specs: Path):
+    assert spec_file_schema() == json.loads(run("schema").stdout)
+    run("apply", specs)
+    exported = run("export", "--schema", "https://example.com/schema.json").stdout.splitlines()
+    assert "# yaml-language-server: $schema=https://example.com/schema.json" == exported[0]
+    for arguments in (["--schema=a", "--json"], ["--schema=a\nb"]):
+        assert 64 == run("export", *arguments).exit_code

@@ -83,6 +83,7 @@ from bitpeak_async.provisioning.files import (
     dump_specs,
     read_environ,
     read_specs,
+    spec_file_schema,
 )
 from bitpeak_async.redis import RedisPaceStore
 from bitpeak_async.sandbox import (
@@ -371,6 +372,7 @@ def spec_files(specs: list[HandlerSpec]) -> None:
     assert_type(dump_specs(specs, "toml", environ=environ), str)
     assert_type(dump_environ(environ), str)
     assert_type(read_environ(".env"), dict[str, str])
+    assert_type(spec_file_schema(), dict[str, Any])
 
 
 def hooks(telemetry: Telemetry, event: Event) -> None:
