@@ -100,7 +100,13 @@ if TYPE_CHECKING:
         WebhookSettings,
         XSettings,
     )
-    from bitpeak_async.sync import Stream, SyncBitPeak, SyncNotificationHandlers
+    from bitpeak_async.sync import (
+        Stream,
+        SyncBitPeak,
+        SyncHandlersWithReplies,
+        SyncNotificationHandlers,
+    )
+    from bitpeak_async.with_replies import HandlersWithReplies, Reply, WithReplies
 
 __all__ = [
     "APIError",
@@ -124,6 +130,7 @@ __all__ = [
     "GoogleChatSettings",
     "HandlerSpec",
     "HandlerType",
+    "HandlersWithReplies",
     "Hook",
     "InternalNotificationSettings",
     "InvalidRequestError",
@@ -156,6 +163,7 @@ __all__ = [
     "RateSnapshot",
     "RateStore",
     "RedirectError",
+    "Reply",
     "ReplyError",
     "ReplyReceived",
     "Report",
@@ -172,6 +180,7 @@ __all__ = [
     "SlackSettings",
     "Stream",
     "SyncBitPeak",
+    "SyncHandlersWithReplies",
     "SyncNotificationHandlers",
     "TelegramSettings",
     "Timeout",
@@ -182,6 +191,7 @@ __all__ = [
     "Update",
     "ValidationError",
     "WebhookSettings",
+    "WithReplies",
     "XSettings",
     "__version__",
     "partial_report",
@@ -226,7 +236,8 @@ _HOMES = {
             "SettingsFields SlackSettings TelegramSettings UnknownSettings "
             "WebhookSettings XSettings"
         ),
-        "sync": "Stream SyncBitPeak SyncNotificationHandlers",
+        "sync": "Stream SyncBitPeak SyncHandlersWithReplies SyncNotificationHandlers",
+        "with_replies": "HandlersWithReplies Reply WithReplies",
     }.items()
     for name in names.split()
 }

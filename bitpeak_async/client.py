@@ -32,6 +32,7 @@ from bitpeak_async.provisioning.plan import Plan
 from bitpeak_async.provisioning.report import Outcome, Report
 from bitpeak_async.provisioning.run import Run
 from bitpeak_async.records import HandlerSpec
+from bitpeak_async.with_replies import HandlersWithReplies, WithReplies
 
 if TYPE_CHECKING:
     import aiohttp
@@ -125,6 +126,13 @@ class BitPeak:
             )
         )
         return derived
+
+    def with_replies(self) -> WithReplies[HandlersWithReplies]:
+        """Return a client whose calls return a ``Reply``: the value, and what came beside it.
+
+        It has the calls that send one request. Session, pace and options are this client's.
+        """
+        return WithReplies(HandlersWithReplies(self._transport, self._options))
 
     @takes(PlanOptions, ProvisionConfig)
     async def plan(self, specs: Iterable[HandlerSpec], **options: Unpack[PlanOptions]) -> Plan:

@@ -63,10 +63,12 @@ class BitPeakError(Exception):
     an error from its message and then restore its attributes.
 
     Attributes:
+        attempts: how often the request of this error was tried; 0 if there was none.
         created_id: the id of the handler, if ``create(…, is_enabled=False)`` created it and then
             could not disable it; else None.
     """
 
+    attempts: int = 0
     created_id: int | None = None
 
     @property

@@ -297,6 +297,10 @@ class Emitter:
     def __init__(self, hooks: Iterable[Hook] = ()) -> None:
         self._hooks = tuple(hooks)
 
+    def extended_by(self, hook: Hook) -> Emitter:
+        """Return an emitter that calls one more hook."""
+        return Emitter((*self._hooks, hook))
+
     @property
     def has_listeners(self) -> bool:
         """Whether anything receives the events of each request; building them takes time."""

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 if TYPE_CHECKING:
+    from bitpeak_async._http.lifecycle import NewLimiter
+    from bitpeak_async._rate.factory import LimiterFactory
     from bitpeak_async.client import BitPeak
-    from bitpeak_async.events import Event
+    from bitpeak_async.events import Event, Hook
     from bitpeak_async.sandbox import Sandbox
     from bitpeak_async.sync import SyncBitPeak
 
@@ -48,33 +50,61 @@ def bitpeak_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def bitpeak(bitpeak_sandbox: Sandbox) -> Iterator[BitPeak]:
-    """An asynchronous client of ``bitpeak_sandbox`` that retries without waiting.
+    """An asynchronous client of ``bitpeak_sandbox`` that never waits; see ``_client()``.
 
     It works with any plugin for asynchronous tests, or without one: the client belongs to the
     event loop that uses it first, and is closed when that loop or the test ends.
     """
-    from bitpeak_async import BitPeak, Retry  # noqa: PLC0415
-
     closer = _Closer()
-    client = BitPeak(
-        bitpeak_sandbox.api_key,
-        base_url=bitpeak_sandbox.base_url,
-        retry=Retry(**_NO_DELAYS),
-        hooks=[closer.watch_loop],
-    )
-    closer.client = client
-    yield client
+    closer.client = _client(bitpeak_sandbox, closer.watch_loop)
+    yield closer.client
     closer.close()
 
 
 @pytest.fixture
 def sync_bitpeak(bitpeak_sandbox: Sandbox) -> Iterator[SyncBitPeak]:
-    """A synchronous client of ``bitpeak_sandbox`` that retries without waiting."""
-    from bitpeak_async import Retry, SyncBitPeak  # noqa: PLC0415
+    """A synchronous client of ``bitpeak_sandbox`` that never waits; see ``_client()``."""
+    from bitpeak_async.sync.client import sync_client_over  # noqa: PLC0415
 
-    key, url = bitpeak_sandbox.api_key, bitpeak_sandbox.base_url
-    with SyncBitPeak(key, base_url=url, retry=Retry(**_NO_DELAYS)) as client:
+    with sync_client_over(_client(bitpeak_sandbox)) as client:
         yield client
+
+
+def _client(sandbox: Sandbox, *hooks: Hook) -> BitPeak:
+    """Return a client that retries at once, and for which pauses pass in virtual time.
+
+    While nothing is under way, the client's clock and the sandbox's jump over what the rate would
+    wait for: a 429, ``Retry-After`` or the sandbox's own limit.
+    """
+    from bitpeak_async import Retry  # noqa: PLC0415
+    from bitpeak_async._http.network import SessionNetwork  # noqa: PLC0415
+    from bitpeak_async._rate.limiter import Limiter  # noqa: PLC0415
+    from bitpeak_async.client import client_over  # noqa: PLC0415
+
+    skipped = 0.0
+
+    class JumpingLimiter(Limiter):
+        def _look_later(self, loop: asyncio.AbstractEventLoop, delay: float) -> asyncio.TimerHandle:
+            nonlocal skipped
+            if self.pacer.under_way:  # its reply may change everything
+                return super()._look_later(loop, delay)
+            skipped += delay
+            sandbox.skip(delay)
+            return super()._look_later(loop, 0)
+
+    class JumpingNetwork(SessionNetwork):
+        def new_limiter(self, limiters: LimiterFactory) -> NewLimiter:
+            return lambda clock, slots: limiters.make(
+                lambda: clock() + skipped, slots, limiter=JumpingLimiter
+            )
+
+    return client_over(
+        JumpingNetwork(),
+        sandbox.api_key,
+        base_url=sandbox.base_url,
+        retry=Retry(**_NO_DELAYS),
+        hooks=hooks,
+    )
 
 
 def _inject(sandbox: Sandbox, mark: pytest.Mark) -> None:

@@ -20,6 +20,7 @@ PUBLIC = (
     "provisioning",
     "records",
     "settings",
+    "with_replies",
 )
 
 

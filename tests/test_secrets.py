@@ -379,6 +379,8 @@ async def test_a_refused_argument_is_not_shown(call: Callable[[Any], Any]):
         {"api_key": CANARY.encode()},
         {"api_key": CANARY, "base_url": "ftp://bitpeak.ru"},
         {"api_key": CANARY, "timeout": "10"},
+        {"api_key": CANARY, "headers": {"X-Team": f"{CANARY}\n"}},
+        {"api_key": CANARY, "headers": {"Host": CANARY}},
         {"api_key": CANARY, "timezone": "UTC"},
         {"api_key": CANARY, "proxy": f"user:{CANARY}@proxy.example.com"},
         {"api_key": CANARY, "proxy": f"http://user:{CANARY}@proxy.example.com", "retry": 1},

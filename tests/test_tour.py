@@ -1,5 +1,7 @@
 """A tour of what a new user reaches for, in the order in which they would meet it."""
 
+import pickle
+
 import pytest
 from builders import Connect
 
@@ -135,6 +137,8 @@ def test_the_synchronous_client_does_all_of_it_too(threaded_sandbox: Sandbox):
         off = handlers.get(handlers.create("Off", MAIL, is_enabled=False))
         assert not off.is_enabled
         assert 2 == len(handlers.list(search="Ops"))  # this server ignores filters
+        reply = bitpeak.with_replies().notification_handlers.get(handler.id)
+        assert (200, handler.id) == (reply.status, reply.value.id)
 
 
 async def test_a_mistake_gets_one_message(bitpeak: BitPeak):
@@ -146,3 +150,38 @@ async def test_a_mistake_gets_one_message(bitpeak: BitPeak):
         await bitpeak.provision("handlers.yaml")  # type: ignore[arg-type]
     with pytest.raises(PlanError, match="spec 1 and 2 more: must be a HandlerSpec, not dict"):
         await bitpeak.provision([{}, {}, {}])  # type: ignore[list-item]
+
+
+async def test_calls_tell_what_came_back_beside_the_value(bitpeak: BitPeak, sandbox: Sandbox):
+    handlers = bitpeak.with_replies().notification_handlers
+    created = await handlers.create("Ops", MAIL)
+    sandbox.inject(Fault.gateway_error(502), times=2)
+    sandbox.inject(Fault(headers={"CF-Ray": "4711-TAS", "Set-Cookie": "canary"}))
+    reply = await handlers.get(created.value)
+    assert ("Ops", 200, "4711-TAS", 3) == (
+        reply.value.name,
+        reply.status,
+        reply.request_id,
+        reply.attempts,
+    )
+    assert {"cf-ray", "content-type"} <= reply.headers.keys()
+    assert "canary" not in repr(reply)
+    assert 0 < reply.seconds < 30
+    assert ["Ops"] == [handler.name for handler in (await handlers.list(search="O")).value]
+    assert None is (await handlers.delete(created.value)).value
+
+
+async def test_an_error_tells_all_that_the_server_said(bitpeak: BitPeak, sandbox: Sandbox):
+    body = b'{"errors": [{"title": "No name."}, {"title": "No type."}]}'
+    fault = Fault(status=422, body=body, headers={"X-Request-Id": "4711"})
+    sandbox.inject(fault, method="POST")
+    with pytest.raises(ValidationError) as caught:
+        await bitpeak.notification_handlers.create("Ops", MAIL)
+    assert "create notification handler 'Ops': 422 No name.; No type. (request 4711)" == str(
+        caught.value
+    )
+    sandbox.inject(Fault.gateway_error(502), times=None)
+    with pytest.raises(ServerError, match=r"502 Bad Gateway \(tried 5 times\)") as outage:
+        await bitpeak.notification_handlers.list()
+    assert (1, 5) == (caught.value.attempts, outage.value.attempts)
+    assert 5 == pickle.loads(pickle.dumps(outage.value)).attempts

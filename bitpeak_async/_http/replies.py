@@ -39,6 +39,7 @@ T = TypeVar("T")
 _JSON_VALUE: Final = re.compile(
     r'("(?:[^"\\]|\\.)*"\s*:)|"(?:[^"\\]|\\.)*(?:"|\\?$)|-?\d{7,}[\d.eE+-]*'
 )
+_TOLD: Final = 10  # messages of the server in one of ours; ``errors`` has them all
 _JSON_START: Final = re.compile(r'[{\[]\s*[{\["]')
 
 
@@ -97,6 +98,10 @@ class ReplyReader:
             )
         titles = [self.redact(title, call)[:500] for title in error_titles(reply.body)]
         title = titles[0] if titles else _phrase(reply.status)
+        told = "; ".join(dict.fromkeys(titles[:_TOLD])) or title
+        request_id = reply.headers.get("CF-Ray") or reply.headers.get("X-Request-Id")
+        if request_id is not None:
+            told += f" (request {request_id[:100]})"
         cls = _error_class(reply.status)
         if (
             cls is AuthenticationError
@@ -106,11 +111,11 @@ class ReplyReader:
         ):
             cls = PermissionDeniedError  # the plan allows no more handlers
         return cls(
-            f"{call.operation}: {reply.status} {title}",
+            f"{call.operation}: {reply.status} {told}",
             status=reply.status,
             title=title,
             errors=tuple(titles),
-            request_id=reply.headers.get("CF-Ray") or reply.headers.get("X-Request-Id"),
+            request_id=request_id,
             retry_after=retry_after(reply.headers, self.now()),
         )
 

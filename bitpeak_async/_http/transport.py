@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import random
 from collections.abc import Callable, Coroutine, Mapping
 from itertools import count
@@ -26,6 +27,7 @@ from bitpeak_async.errors import (
 )
 from bitpeak_async.events import (
     Emitter,
+    Hook,
     Paused,
     RateChanged,
     ReplyReceived,
@@ -94,6 +96,12 @@ class Transport:
         """Requests that may be in flight at once."""
         return self.lifecycle.slots
 
+    def listened_to(self, hook: Hook) -> Transport:
+        """Return a transport of the same client whose events a hook sees too."""
+        other = copy.copy(self)
+        other.emit = self.emit.extended_by(hook)
+        return other
+
     def send(self, call: Call[T], options: CallOptions) -> Coroutine[Any, Any, T]:
         """Return the result of a call, after as many attempts as are safe.
 
@@ -122,6 +130,7 @@ class Transport:
             f"{call.operation}: not done within the deadline of {deadline:g} s "
             f"({attempts.total} attempts failed)"
         )
+        late.attempts = attempts.total + attempts.in_flight
         if attempts.in_flight and call.safety is RetrySafety.CREATE:
             raise _unknown(call, late) from late
         raise late
@@ -136,10 +145,13 @@ class Transport:
             except BitPeakError as error:
                 if not attempts.in_flight:  # nothing was sent: the limiter raised
                     raise
+                error.attempts = attempts.total + 1
                 delay = attempts.next_delay(
                     error, call.safety, options.retry, self._budget, self._jitter
                 )
                 if delay is None:
+                    if error.attempts > 1:
+                        error.args = (f"{error} (tried {error.attempts} times)",)
                     if call.safety is RetrySafety.CREATE and not was_not_executed(error):
                         raise _unknown(call, error) from error
                     raise
@@ -234,8 +246,10 @@ class Transport:
 
 
 def _unknown(call: Call[Any], error: BitPeakError) -> OutcomeUnknownError:
-    return OutcomeUnknownError(
+    unknown = OutcomeUnknownError(
         f"{error}. It is unknown whether the server processed it: find(name) shows it, and "
         f"ensure() creates it only if it does not exist",
         name=call.name,
     )
+    unknown.attempts = error.attempts
+    return unknown

@@ -89,12 +89,15 @@ class Limiter:
                     self._fail_waiting(error)
                     return
                 if delay > 0:
-                    self._timer = turn.get_loop().call_later(delay, self._admit_waiting)
+                    self._timer = self._look_later(turn.get_loop(), delay)
                     return
             self._waiting.popleft()
             if not turn.done():
                 self._free -= 1
                 turn.set_result(self.pacer.admit())
+
+    def _look_later(self, loop: asyncio.AbstractEventLoop, delay: float) -> asyncio.TimerHandle:
+        return loop.call_later(delay, self._admit_waiting)
 
     def _fail_waiting(self, error: BitPeakError) -> None:
         """Fail each task by an error of its own: they are raised in different frames."""

@@ -93,7 +93,8 @@ class Sandbox:
         self._accounts = Accounts(api_key, api_keys, limit)
         self._types = {**FIELDS, **(extra_types or {})}
         self._second_writer = second_writer
-        self._clock = clock
+        self._given_clock = clock
+        self._skipped = 0.0
         self._keep_alive = keep_alive
         self._traffic = Traffic(keep=keep_requests)
         self._faults = FaultPlan(Random(self.seed))  # noqa: S311 - it picks failures, not keys
@@ -115,6 +116,13 @@ class Sandbox:
 
     def __exit__(self, *_: object) -> None:
         self._thread.close()
+
+    def _clock(self) -> float:
+        return self._given_clock() + self._skipped
+
+    def skip(self, seconds: float) -> None:
+        """Let so many seconds pass at once on the clock of rate limits, replica and writer."""
+        self._skipped += seconds
 
     async def start(self) -> None:
         """Open the database and listen.

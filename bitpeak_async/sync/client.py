@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
+from functools import partial, update_wrapper
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, Unpack, cast
+from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, Unpack, cast
 
 from bitpeak_async._bulk.driver import CreateOutcome
 from bitpeak_async._http.form import Query
-from bitpeak_async._secret import hides
+from bitpeak_async._secret import Secret, hides
 from bitpeak_async.client import BitPeak
 from bitpeak_async.events import RateSnapshot
 from bitpeak_async.keywords import (
@@ -34,9 +34,17 @@ from bitpeak_async.sync.mailbox import CallerMailbox
 from bitpeak_async.sync.portal import shutdown
 from bitpeak_async.sync.runner import SyncRunner
 from bitpeak_async.sync.stream import Stream
+from bitpeak_async.with_replies import HandlersWithReplies, WithReplies
 
-__all__ = ["Stream", "SyncBitPeak", "SyncNotificationHandlers", "shutdown"]
+__all__ = [
+    "Stream",
+    "SyncBitPeak",
+    "SyncHandlersWithReplies",
+    "SyncNotificationHandlers",
+    "shutdown",
+]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -177,6 +185,37 @@ class SyncNotificationHandlers:
         return self._runner.stream(outcomes, _itself, ahead=_OUTCOMES_AHEAD, caller=caller)
 
 
+def _blocking(
+    method: Callable[Concatenate[HandlersWithReplies, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[SyncHandlersWithReplies, P], T]:
+    def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        given = Secret((args, kwargs))
+        args, kwargs = (), {}  # a traceback with locals would show them
+        run, handlers = self._runner.run, self._handlers
+        return run(lambda: method(handlers, *given.value[0], **given.value[1]))
+
+    return update_wrapper(call, method)
+
+
+class SyncHandlersWithReplies:
+    """``HandlersWithReplies`` without an event loop.
+
+    Reached as ``SyncBitPeak.with_replies().notification_handlers``.
+    """
+
+    def __init__(self, handlers: HandlersWithReplies, runner: SyncRunner) -> None:
+        self._handlers = handlers
+        self._runner = runner
+
+    list = _blocking(HandlersWithReplies.list)
+    get = _blocking(HandlersWithReplies.get)
+    create = _blocking(HandlersWithReplies.create)
+    update = _blocking(HandlersWithReplies.update)
+    enable = _blocking(HandlersWithReplies.enable)
+    disable = _blocking(HandlersWithReplies.disable)
+    delete = _blocking(HandlersWithReplies.delete)
+
+
 @takes(ClientOptions, ClientConfig)
 class SyncBitPeak:
     """A client of the BitPeak API for callers without an event loop.
@@ -235,6 +274,11 @@ class SyncBitPeak:
         )
         derived._use(bitpeak, self._runner)  # noqa: SLF001 - the same
         return derived
+
+    @_mirrors(BitPeak.with_replies)
+    def with_replies(self) -> WithReplies[SyncHandlersWithReplies]:
+        replying = self._bitpeak.with_replies().notification_handlers
+        return WithReplies(SyncHandlersWithReplies(replying, self._runner))
 
     @_mirrors(BitPeak.plan)
     def plan(self, specs: Iterable[HandlerSpec], **options: Unpack[PlanOptions]) -> Plan:
@@ -295,6 +339,14 @@ class SyncBitPeak:
         if not hasattr(self, "_bitpeak"):  # a traceback with locals, as it refuses an argument
             return "SyncBitPeak()"
         return f"Sync{self._bitpeak!r}"
+
+
+def sync_client_over(bitpeak: BitPeak) -> SyncBitPeak:
+    """Return a synchronous client that runs the calls of another one, and closes it."""
+    client = SyncBitPeak.__new__(SyncBitPeak)
+    client._owns_runner = True  # noqa: SLF001 - as in SyncBitPeak
+    client._use(bitpeak, SyncRunner(bitpeak))  # noqa: SLF001 - likewise
+    return client
 
 
 def _itself(item: T) -> tuple[T]:

@@ -269,7 +269,7 @@ def test_a_status_is_an_error_class(status, cls):
         "request_id": "8f2-TAS",
         "retry_after": 7.0,
     } == vars(error)
-    assert f"do it: {status} No." == str(error)
+    assert f"do it: {status} No.; Really. (request 8f2-TAS)" == str(error)
 
 
 @pytest.mark.parametrize(

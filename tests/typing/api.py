@@ -27,6 +27,7 @@ from bitpeak_async import (
     Event,
     GoogleChatSettings,
     HandlerSpec,
+    HandlersWithReplies,
     HandlerType,
     Hook,
     InternalNotificationSettings,
@@ -42,6 +43,7 @@ from bitpeak_async import (
     ProvisionOptions,
     RateSnapshot,
     RateStore,
+    Reply,
     Report,
     Result,
     Retry,
@@ -49,6 +51,7 @@ from bitpeak_async import (
     SlackSettings,
     Stream,
     SyncBitPeak,
+    SyncHandlersWithReplies,
     SyncNotificationHandlers,
     TelegramSettings,
     Timeout,
@@ -57,6 +60,7 @@ from bitpeak_async import (
     UnreadableHandler,
     Update,
     WebhookSettings,
+    WithReplies,
     XSettings,
     partial_report,
     settings_from_dict,
@@ -150,6 +154,19 @@ async def calls(bitpeak: BitPeak, specs: list[HandlerSpec]) -> None:
         assert_type(outcome.handler_id, int | None)
         assert_type(outcome.error, BitPeakError | None)
         assert_type((outcome.error or BitPeakError()).docs_url, str)
+
+
+async def replies(bitpeak: BitPeak) -> None:
+    """A call with its reply keeps its parameters and its type."""
+    replying = bitpeak.with_replies().notification_handlers
+    assert_type(bitpeak.with_replies(), WithReplies[HandlersWithReplies])
+    assert_type(await replying.get(1), Reply[NotificationHandler])
+    assert_type(await replying.list(page=2, search="a"), Reply[Page[NotificationHandler]])
+    assert_type(await replying.create("a", EmailSettings("a@b.cc"), is_enabled=False), Reply[int])
+    assert_type((await replying.update(1, name="a")).status, int)
+    assert_type((await replying.delete(1)).request_id, str | None)
+    await replying.get("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await replying.list(serach="a")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 def plans(plan: Plan, report: Report, specs: list[HandlerSpec]) -> None:
@@ -357,6 +374,7 @@ async def sandboxes(own_limit: Limit) -> None:
     assert_type(sandbox.clear_faults(), None)
     assert_type(sandbox.confirm(1), None)
     assert_type(sandbox.sync_replica(), None)
+    assert_type(sandbox.skip(60), None)
     assert_type(await sandbox.settled(), None)
     assert_type(await sandbox.close(), None)
     assert_type(own_limit.admit(1.0), Verdict)
@@ -477,6 +495,13 @@ def blocking_calls(bitpeak: SyncBitPeak, specs: list[HandlerSpec]) -> None:
     for page in handlers.pages():
         assert_type(page, Page[NotificationHandler])
     assert_type(bitpeak.with_options(timeout=2, headers={"X-Request": "1"}), SyncBitPeak)
+    replying = bitpeak.with_replies().notification_handlers
+    assert_type(replying, SyncHandlersWithReplies)
+    assert_type(replying.get(1), Reply[NotificationHandler])
+    assert_type(replying.list(search="a"), Reply[Page[NotificationHandler]])
+    assert_type(replying.create("a", EmailSettings("a@b.cc")), Reply[int])
+    assert_type(replying.delete(1), Reply[None])
+    replying.get("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert_type(bitpeak.plan(specs), Plan)
     assert_type(bitpeak.apply(bitpeak.plan(specs)), Report)
     assert_type(bitpeak.provision(specs), Report)
