@@ -61,10 +61,10 @@ def hides(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
             for name in names:
                 if name in kwargs:
                     kwargs[name] = Secret.of(kwargs[name])
-            given = Secret((positional, kwargs))
+            given: list[Any] = [kwargs, positional]
             # This frame is visible too, for example if an argument is misplaced or misspelt.
             args, positional, kwargs = (), [], {}
-            return takes_secrets(*given.value[0], **given.value[1])
+            return takes_secrets(*given.pop(), **given.pop())
 
         if inspect.iscoroutinefunction(function):
             _mark_coroutine_function(call)
