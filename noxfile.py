@@ -165,12 +165,13 @@ def browser(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, imports, workflows and YAML; ``-- --fix`` mends what ruff can mend."""
+    """Check style, imports, prose, workflows and YAML; ``-- --fix`` lets ruff fix."""
     session.install(*nox.project.dependency_groups(PYPROJECT, "lint"))
     fix = "--fix" in session.posargs
     session.run("ruff", "check", *(["--fix"] if fix else []), ".")
     session.run("ruff", "format", *([] if fix else ["--check"]), ".")
     session.run("lint-imports", "--no-cache")
+    session.run("python", "docs/prose.py")
     session.run("actionlint")
     yaml = (".github", ".pre-commit-config.yaml", "docs/.readthedocs.yaml", "docs/openapi.yaml")
     session.run("yamllint", "--strict", "-d", YAML_RULES, *yaml)
@@ -208,8 +209,8 @@ def install_alone(session: nox.Session) -> Path:
 def audit(session: nox.Session) -> None:
     """Look for known vulnerabilities in what the package and its extras install.
 
-    Of those databases that have heard of all of it, the first decides; if there is none, the
-    session fails and says so.
+    The first database that knows all packages decides. If there is none, the session fails and
+    says so.
     """
     session.install(*nox.project.dependency_groups(PYPROJECT, "audit"))
     target = install_alone(session)
@@ -242,7 +243,7 @@ def audit(session: nox.Session) -> None:
 
 
 def read_audit(report: str) -> tuple[list[str], list[str]]:
-    """Return what pip-audit found vulnerable, and what its service has not heard of."""
+    """Return the packages that are vulnerable, and those that the service does not know."""
     packages = json.loads(report)["dependencies"]
     vulnerable = [
         f"{package['name']} {package['version']} by {each['id']}, "
@@ -278,7 +279,7 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation; a warning or a link that leads nowhere is an error."""
+    """Build the documentation; a warning or a broken link is an error."""
     install(session, "docs")
     session.run("sphinx-build", "-W", "-n", "--keep-going", "-b", "html", "docs", "docs/_build")
 

@@ -86,14 +86,14 @@ def _add_commands(app: Any, page: str, source: list[str]) -> None:
 
 
 def _name_aliases(*event: Any) -> tuple[str | None, str | None]:
-    """Mend what autodoc makes of an alias within another type."""
+    """Fix how autodoc shows an alias within another type."""
     wrong = r"TypeAliasForwardRef\('(.*?)'\)"
     signature, returned = event[-2:]
     return signature and re.sub(wrong, r"~\1", signature), returned
 
 
 def _resolve_public(app: Any, env: Any, node: Any, content: Any) -> Any:
-    """Lead a reference to where a name is defined on to where it is public."""
+    """Redirect a reference from the module that defines a name to the public one."""
     name = node.get("reftarget", "").rpartition(".")[2]
     for module in PUBLIC:
         if hasattr(importlib.import_module(module), name):
@@ -104,7 +104,7 @@ def _resolve_public(app: Any, env: Any, node: Any, content: Any) -> Any:
 
 
 def _frame_pictures(_: Any, doctree: Any) -> None:
-    """Give each picture a frame, in which it can be scrolled on a phone."""
+    """Put each picture into a frame that scrolls on a phone."""
     for image in list(doctree.findall(nodes.image)):
         frame = nodes.container(classes=["picture"])
         image.replace_self(frame)
@@ -112,7 +112,7 @@ def _frame_pictures(_: Any, doctree: Any) -> None:
 
 
 def _check_links(app: Any, error: Exception | None) -> None:
-    """Warn of each link within the pages that leads to no file or to no place in one."""
+    """Warn about each link within the pages to a missing file or anchor."""
     if error is not None or app.builder.format != "html":
         return
     pages = {page: page.read_text(encoding="utf-8") for page in Path(app.outdir).rglob("*.html")}
@@ -124,4 +124,4 @@ def _check_links(app: Any, error: Exception | None) -> None:
             file, _, place = link.partition("#")
             target = (page.parent / unquote(file.partition("?")[0])).resolve() if file else page
             if not target.is_file() or (place and unquote(place) not in places.get(target, ())):
-                logging.getLogger(__name__).warning("%s: %s leads nowhere", page.name, link)
+                logging.getLogger(__name__).warning("%s: %s is a broken link", page.name, link)

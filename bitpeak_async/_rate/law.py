@@ -10,7 +10,7 @@ memory for one process, in a store for many.
 3. The rate then becomes what the server let through since the last pause, per second: between
    two moments at which it opens again, a token bucket and a fixed window both admit exactly
    their limit. A lone refusal is weak evidence, and lowers the rate by 15 % at most. Where most
-   of the requests under way beside it were let through, it is no evidence at all.
+   of the requests in flight beside it were let through, it is no evidence at all.
 4. The rate climbs with time, slowly at first and then ever faster (as CUBIC, RFC 9438), so a
    rate measured too low is left soon, and one measured well is rarely exceeded. Each refusal
    makes the climb slower, until it takes a minute, or 700 requests, to double the rate.
@@ -33,7 +33,7 @@ LEASE: Final = 0.1  # seconds for which permits are granted at once
 PROBE: Final = 5.0  # seconds after which a probe without a reply is followed by another
 REENTRY: Final = 16  # requests that come back spread out after a pause
 _CATCH_UP: Final = 0.02  # seconds a late timer may be made up for, so that the rate is kept
-_IDLE: Final = 1.0  # seconds with nothing under way that say nothing of the limit
+_IDLE: Final = 1.0  # idle seconds that say nothing about the limit
 
 _FIRST_PAUSE: Final = 0.25  # seconds
 _LONGEST_REENTRY: Final = 1.0  # seconds
@@ -42,7 +42,7 @@ _FEW: Final = 16  # requests let through; a burst may be as large
 _SAFE: Final = 0.98  # of a limit that was measured
 _CUT: Final = 0.85  # of the rate at a lone refusal
 _OVERLOAD: Final = 0.7  # of the rate at a 503
-_MANY: Final = 7  # replies to requests under way at a refusal that say whether it is a limit
+_MANY: Final = 7  # replies to requests in flight at a refusal that decide whether it is a limit
 _STRAY: Final = 80  # requests let through before a lone refusal, far below the last one
 
 _SLOWEST: Final = 60.0  # seconds until a rate has doubled, or the time of as many requests
@@ -54,12 +54,12 @@ _DOUBTED: Final = 4  # the same, if it saw few
 
 @frozen(kw_only=True)
 class Bounds:
-    """What the caller asks for.
+    """The limits that the caller sets.
 
     Attributes:
         ceiling: requests per second at most.
         max_pause: seconds; longer pauses are cut to it.
-        give_up_after: seconds without a request let through, after which waiting is in vain.
+        give_up_after: seconds without an accepted request, after which waiting calls fail.
     """
 
     ceiling: float = math.inf
@@ -72,15 +72,15 @@ class Pause:
     """From the first refusal until a probe is let through.
 
     Attributes:
-        until: nobody starts before; then one probe does.
+        until: no request starts before this; then one probe does.
         wait: seconds from the last refusal that counted.
         refused: requests, probes among them.
-        let_through: requests that were under way when it began.
+        let_through: accepted requests that were in flight when it began.
         last_refusal: when it was.
         is_told: whether the server said how long it takes.
         is_limit: whether requests were counted (429). How long an overload (503) lasts tells
             nothing of a limit.
-        probe_until: a probe is under way until then at most.
+        probe_until: a probe is in flight until then at most.
     """
 
     until: float
@@ -95,7 +95,7 @@ class Pause:
 
 @frozen(kw_only=True)
 class RateState:
-    """What is known of a limit. All times are seconds of one clock.
+    """The state of a limit. All times are seconds of one clock.
 
     Attributes:
         base: requests per second that the climb began at; infinite while no limit was met.
@@ -145,18 +145,18 @@ class RateState:
 
 @frozen(kw_only=True)
 class Report:
-    """What became of permits since the last report.
+    """The results of permits since the last report.
 
     Attributes:
-        let_through: replies that are not refusals, but for the probe's.
-        beside: the same during a pause, to requests that were under way when it began.
+        let_through: replies that are not refusals, except the probe's.
+        beside: the same during a pause, to requests that were in flight when it began.
         latest: when the last of them came.
         refused_at: when the request started that was refused, or None.
         retry_after: seconds that the server asks to wait, or None.
         is_limit: as in ``Pause``.
         probe: what became of the probe; "lost" is one without a reply.
         unused: permits given back.
-        is_idle: whether nothing was under way.
+        is_idle: whether nothing was in flight.
     """
 
     let_through: int = 0
@@ -243,7 +243,7 @@ def _count(state: RateState, now: float, report: Report, bounds: Bounds) -> Rate
     """Count what was let through, and climb."""
     if (pause := state.pause) is not None:
         pause = evolve(pause, let_through=pause.let_through + report.beside)
-        # Other processes start requests until they hear of the pause.
+        # Other processes start requests until they learn of the pause.
         return evolve(state, let_through=state.let_through + report.let_through, pause=pause)
     rate = min(state.rate, bounds.ceiling)
     if report.unused:
@@ -263,7 +263,7 @@ def _count(state: RateState, now: float, report: Report, bounds: Bounds) -> Rate
 def _refuse(
     state: RateState, now: float, report: Report, started: float, bounds: Bounds
 ) -> RateState:
-    """Begin or prolong the pause. Requests under way when it began belong to it."""
+    """Begin or prolong the pause. Requests in flight when it began belong to it."""
     pause, asked = state.pause, report.retry_after
     if pause is None and started < state.resumed_at:
         return state  # it belongs to a pause that is over
@@ -382,7 +382,7 @@ def _grant(
         if now < pause.probe_until or not wish:
             return state, Grant(until=pause.probe_until)
         if now > max(pause.until, pause.probe_until) + bounds.max_pause:
-            state = evolve(state, paused_at=now)  # for so long, nobody wanted to go on
+            state = evolve(state, paused_at=now)  # no process wanted to continue for this long
         probe_until = now + PROBE
         state = evolve(state, pause=evolve(pause, probe_until=probe_until))
         return state, Grant(count=1, start=now, until=probe_until, given=now, is_probe=True)

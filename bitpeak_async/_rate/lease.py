@@ -30,12 +30,12 @@ class Permit:
 
 
 class SharedState:
-    """What all clients of one key in an event loop know of its limit.
+    """The state of a limit that all clients of one key in an event loop share.
 
     Attributes:
         value: the record.
         let_through: replies that are not refusals, still to be reported,
-        beside: and those to requests that were under way when a pause began.
+        beside: and those to requests that were in flight when a pause began.
         latest: when the last of them came.
     """
 
@@ -98,7 +98,7 @@ class Lease:
 
     @property
     def paused_until(self) -> float:
-        """When the pause ends, on the clock; minus infinity without one."""
+        """The end of the pause on the clock; minus infinity without a pause."""
         pause = self._state.value.pause
         return -math.inf if pause is None else pause.until
 

@@ -51,7 +51,7 @@ class Limiter:
 
     @property
     def snapshot(self) -> RateSnapshot:
-        """What is known of the rate now."""
+        """The current state of the rate."""
         pacer = self.pacer
         return RateSnapshot(
             rate=pacer.rate,

@@ -1,4 +1,4 @@
-"""What a store of shared rates has to be."""
+"""The protocol of a store that shares rates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bitpeak_async.errors import ConfigurationError
 class RateStore(Protocol):
     """Keeps one small record for each key, and has a clock.
 
-    Whatever a method raises means that the store is lost for now. A store serves any number of
+    Any exception means that the store is unavailable for now. A store serves any number of
     clients and event loops, one after the other or at once.
     """
 

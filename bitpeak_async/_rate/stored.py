@@ -1,8 +1,8 @@
-"""The record of a rate in a store, changed by other processes too.
+"""Share the record of a rate with other processes through a store.
 
-A task applies to the record what happened here, takes permits, and writes the record back if no
-other process did meanwhile; else it does the same to what the other wrote. It does so while there
-are requests. What happens here changes a copy at once, so a pause holds here without delay.
+A task applies local results to the record, takes permits, and writes the record back if no other
+process changed it; otherwise it repeats this with the changed record. It does so while there are
+requests. Local results also change a copy immediately, so a pause holds here without delay.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _decode: Final = msgspec.msgpack.Decoder(RateState).decode
 
 @define(eq=False)
 class Link:
-    """What the keys of one event loop have in common where they share a store.
+    """State that the keys of one event loop share if they share a store.
 
     Attributes:
         store: theirs.
@@ -80,7 +80,7 @@ class Link:
 
 
 class StoredState(SharedState):
-    """What one client knows of a limit that it shares with other processes.
+    """The state of a limit that a client shares with other processes.
 
     Args:
         link: to the store.
@@ -251,7 +251,7 @@ class StoredState(SharedState):
         self._told_at = now
 
     def _note(self, sent: float, at: float, seen: bytes) -> None:
-        """Keep what the store keeps; set our idea of its clock where it is surely wrong."""
+        """Keep the store's record; correct the clock offset if it is certainly wrong."""
         now, self._seen = self._clock(), seen
         offset = at - (sent + now) / 2
         if self._offset is None or abs(offset - self._offset) > (now - sent) / 2:
@@ -267,7 +267,7 @@ class StoredState(SharedState):
 
     def _take(self, state: RateState, grant: Grant, lease: float) -> None:
         was_paused, self.value = self.value.pause is not None, state
-        for report in self._reports:  # that came meanwhile
+        for report in self._reports:  # that arrived since
             self.value, _ = advance(self.value, self._clock(), report, self._bounds)
         self._is_alone, self._is_joined, self._known = False, True, None
         self._asked_at = math.inf
@@ -314,7 +314,7 @@ class StoredState(SharedState):
 
 
 def _jittered(seconds: float) -> float:
-    """Return a time so that processes do not do the same at once again and again."""
+    """Return a random delay, so that processes do not stay in step."""
     return seconds * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
 

@@ -22,7 +22,7 @@ OLD_NAMES: Final[Mapping[str, str]] = MappingProxyType(
 
 @frozen(kw_only=True)
 class _Table:
-    """What the file and each of its profiles may set; see ``Connection``."""
+    """Options that the file and each profile may set; see ``Connection``."""
 
     base_url: str | None = None
     api_key_file: str | None = None
@@ -36,11 +36,11 @@ class _Table:
 
 @frozen(kw_only=True)
 class Config:
-    """What a config file sets.
+    """The contents of a config file.
 
     Attributes:
         options: option → value, those of the profile over the common ones.
-        variables: for ``${NAME}``, likewise.
+        variables: for ``${NAME}``, with the same precedence.
         profile: the profile's name, or None.
         named: what of it precedes the environment: all that stands in a profile which was named
             on the command line.

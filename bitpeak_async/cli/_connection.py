@@ -120,7 +120,7 @@ class Connection:
 
 
 def is_interactive() -> bool:
-    """Return whether somebody can answer questions."""
+    """Return whether a person can answer questions."""
     return sys.stdin is not None and sys.stdin.isatty()
 
 
@@ -128,7 +128,7 @@ def confirmed(question: str, *, is_required: bool, as_json: bool) -> bool:
     """Ask whether to go on; without a terminal, go on where nothing is lost by it.
 
     Raises:
-        UsageError: nobody can answer, and an answer is required or JSON is wanted.
+        UsageError: no person can answer, and an answer is required or JSON is wanted.
     """
     if not is_interactive():
         if is_required:

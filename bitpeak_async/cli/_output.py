@@ -74,7 +74,7 @@ def use_json_for_errors(*, wanted: bool) -> None:
 
 
 def errors_are_json() -> bool:
-    """Return whether errors are to be JSON."""
+    """Return whether to print errors as JSON."""
     return _state["json"]
 
 

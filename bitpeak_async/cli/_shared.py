@@ -106,7 +106,7 @@ def _connection(
     concurrency: Annotated[  # noqa: ARG001 - chosen() gives it the new name
         int | None, typer.Option(hidden=True, envvar="BITPEAK_CONCURRENCY", min=1)
     ] = None,
-    rate: Annotated[  # noqa: ARG001 - likewise
+    rate: Annotated[  # noqa: ARG001 - the same
         float | None, typer.Option(hidden=True, envvar="BITPEAK_RATE")
     ] = None,
 ) -> Connection:

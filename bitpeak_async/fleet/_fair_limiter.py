@@ -33,7 +33,7 @@ class FairLimiter:
     async def wait_for_room(self) -> None:
         """Wait until a slot is free that no key wants, slow keys above their fraction aside.
 
-        The slot stays free: whoever starts now acquires it like any other.
+        The slot stays free: an account that starts now acquires it like any other.
         """
         waiter = asyncio.get_running_loop().create_future()
         self._newcomers.append(waiter)

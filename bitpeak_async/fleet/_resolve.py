@@ -26,7 +26,7 @@ _MAX_NAMED: Final = 3  # accounts that one problem of a shared file names
 
 @frozen
 class Credentials:
-    """What some accounts share, and with it one pace.
+    """A base URL and key; accounts that share them share one pace.
 
     Attributes:
         base_url: where their requests go.

@@ -16,7 +16,7 @@ from bitpeak_async.provisioning.report import Outcome, Report, Result
 
 @define(eq=False)
 class Tally:
-    """What is known of the accounts of a run.
+    """The results of the accounts of a run.
 
     Attributes:
         on_outcome: called with an account's name and each of its outcomes, or None.

@@ -93,7 +93,7 @@ class Account:
 
     @property
     def title(self) -> str:
-        """How errors name it: with the source, if it has one."""
+        """Its name in errors, with the source if it has one."""
         return f"{self.source}: account {self.name!r}" if self.source else f"account {self.name!r}"
 
     def with_specs(self, specs: Iterable[HandlerSpec | str | os.PathLike[str]]) -> Account:

@@ -91,7 +91,7 @@ class Fleet:
         Args:
             on_outcome: called with the account's name and each outcome, as it ends. What it
                 raises is logged only.
-            on_account: called with each account's report, as it ends; likewise.
+            on_account: called in the same way with each account's report, as it ends.
             keep_outcomes: keep all outcomes in the report; else only those that failed, and the
                 counts, so that memory does not grow with the handlers.
             **options: see ``PlanOptions`` and ``ApplyOptions``.

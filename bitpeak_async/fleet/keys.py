@@ -1,4 +1,4 @@
-"""Where an account's key comes from: a reference, resolved only when needed."""
+"""Sources of an account's key, resolved only when needed."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def costs_rows(costs: Costs) -> Rows:
     yield "what", "processor", "memory"
     yield "a process", "", size(costs.process)
     yield "an account", milliseconds(costs.account), size(costs.account_bytes)
-    yield "an account under way", "", size(costs.open_bytes)
+    yield "a running account", "", size(costs.open_bytes)
     yield "a handler desired", "", size(costs.spec_bytes)
     yield "a handler created", milliseconds(costs.create), ""
     yield "a handler there already", milliseconds(costs.unchanged), ""

@@ -1,4 +1,4 @@
-"""What a Dask task does, as data that travels to the workers."""
+"""Dask tasks as data that travels to the workers."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class KeyFingerprints:
 
 @frozen(repr=False)
 class WorkerConfig:
-    """What every worker of a run needs to know.
+    """The configuration of every worker of a run.
 
     Attributes:
         run: its id.

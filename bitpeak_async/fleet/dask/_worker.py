@@ -1,4 +1,4 @@
-"""What runs on the workers: one client pool each, and the tasks it is given."""
+"""Run tasks on a worker, with one client pool per worker."""
 
 from __future__ import annotations
 

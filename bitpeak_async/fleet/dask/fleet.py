@@ -131,7 +131,7 @@ class DaskFleet:
         Raises:
             PlanError: accounts, keys or spec files are unusable on some worker; its ``problems``
                 are all there are. Nothing was sent.
-            TransportError: the scheduler was lost; the message tells how many accounts ended.
+            TransportError: the scheduler was lost; the message says how many accounts ended.
             FleetCancelledError: the task was cancelled; its report has all that had ended or
                 begun to write.
         """
