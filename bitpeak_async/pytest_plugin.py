@@ -71,10 +71,10 @@ def sync_bitpeak(bitpeak_sandbox: Sandbox) -> Iterator[SyncBitPeak]:
 
 
 def _client(sandbox: Sandbox, *hooks: Hook) -> BitPeak:
-    """Return a client that retries at once, and for which pauses pass in virtual time.
+    """Return a client that retries immediately and pauses in virtual time.
 
-    While nothing is under way, the client's clock and the sandbox's jump over what the rate would
-    wait for: a 429, ``Retry-After`` or the sandbox's own limit.
+    While no request is in flight, the clocks of the client and the sandbox skip the pauses of the
+    rate: a 429, ``Retry-After`` or the sandbox's own limit.
     """
     from bitpeak_async import Retry  # noqa: PLC0415
     from bitpeak_async._http.network import SessionNetwork  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Calls that return what came back beside the value: status, headers, attempts, time."""
+"""Calls that also return the status, the headers, the attempts and the time of a reply."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ T = TypeVar("T")
 
 @frozen
 class Reply(Generic[T]):
-    """What a call returned, and what came with it.
+    """The result of a call, and its reply.
 
     Attributes:
-        value: what the call returns otherwise.
+        value: the result that the call returns otherwise.
         status: the HTTP status of the last reply.
-        headers: those of the last reply that are safe to log, by lower-case name.
+        headers: the headers of the last reply that are safe to log, by lower-case name.
         request_id: the request's id on the server (``CF-Ray``, ``X-Request-Id``), or None.
-        attempts: how often the last request was sent.
-        seconds: of the whole call, with all waits and tries.
+        attempts: the number of attempts of the last request.
+        seconds: the duration of the whole call, with all retries and waits.
     """
 
     value: T

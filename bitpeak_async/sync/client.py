@@ -345,7 +345,7 @@ def sync_client_over(bitpeak: BitPeak) -> SyncBitPeak:
     """Return a synchronous client that runs the calls of another one, and closes it."""
     client = SyncBitPeak.__new__(SyncBitPeak)
     client._owns_runner = True  # noqa: SLF001 - as in SyncBitPeak
-    client._use(bitpeak, SyncRunner(bitpeak))  # noqa: SLF001 - likewise
+    client._use(bitpeak, SyncRunner(bitpeak))  # noqa: SLF001 - the same
     return client
 
 
