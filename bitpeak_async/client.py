@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
-from bitpeak_async._checks import check_listener, check_number, check_type
+from bitpeak_async._checks import check_flag, check_listener, check_number, check_type
 from bitpeak_async._http.endpoint import checked_headers
 from bitpeak_async._http.factory import new_transport
 from bitpeak_async._http.lifecycle import Network
@@ -194,6 +194,7 @@ class BitPeak:
         specs: Iterable[HandlerSpec],
         *,
         on_outcome: Callable[[Outcome], object] | None = None,
+        progress: bool = False,
         **options: Unpack[ProvisionOptions],
     ) -> Report:
         """Bring the handlers to the desired state: ``plan()`` and ``apply()`` with one listing.
@@ -204,12 +205,16 @@ class BitPeak:
             specs: the desired handlers; a handler's name is its key.
             on_outcome: called with each outcome when the reply arrives, and again if a listing
                 shows another outcome. Exceptions that it raises are only logged.
+            progress: show a progress bar on stderr, in notebooks too: that of rich if it is
+                installed, else lines.
             **options: see ``PlanOptions`` and ``ApplyOptions``.
         """
         refuse_unknown("BitPeak.provision", options, ProvisionOptions)
         config = ProvisionConfig(**options)
         check_listener("on_outcome", on_outcome)
-        return await self._run(config).provision(specs, on_outcome)
+        check_flag("progress", progress)
+        run = self._run(config)
+        return await run.provision(specs, on_outcome, shows_progress=progress)
 
     def _run(self, config: ProvisionConfig) -> Run:
         return Run(self._transport, self._options, self.notification_handlers, config)

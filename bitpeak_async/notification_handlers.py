@@ -19,6 +19,7 @@ from bitpeak_async._bulk.driver import CreateOutcome, Driver
 from bitpeak_async._bulk.identity import Names, kept_as_one_of
 from bitpeak_async._bulk.ledger import Ledger
 from bitpeak_async._checks import as_int, check_flag, shown
+from bitpeak_async._display import with_progress
 from bitpeak_async._http.form import (
     TOO_LARGE,
     Query,
@@ -333,6 +334,7 @@ class NotificationHandlers:
         specs: Iterable[HandlerSpec] | AsyncIterable[HandlerSpec],
         *,
         remove_duplicates: bool = False,
+        progress: bool = False,
     ) -> AsyncGenerator[CreateOutcome, None]:
         """Create handlers concurrently and yield each outcome as it finishes.
 
@@ -348,6 +350,8 @@ class NotificationHandlers:
             specs: any iterable, including an asynchronous one.
             remove_duplicates: delete copies of creates that seemed lost, were sent again and then
                 turned out to be late. Otherwise they are reported.
+            progress: show a progress bar on stderr, in notebooks too: that of rich if it is
+                installed, else lines.
 
         Raises:
             InvalidRequestError: the specs are not iterable.
@@ -355,11 +359,13 @@ class NotificationHandlers:
             BitPeakError: the list could not be read; nothing was created.
         """
         check_flag("remove_duplicates", remove_duplicates)
+        check_flag("progress", progress)
         if problem := iterable_problem(specs):
             raise InvalidRequestError(problem, argument="specs")
         retry = self._options.retry
         ledger = Ledger(retry, is_keyed=False, verifies=False, removes_late=remove_duplicates)
-        return Driver.over(self._transport, self._options, self, ledger).create_many(specs)
+        outcomes = Driver.over(self._transport, self._options, self, ledger).create_many(specs)
+        return with_progress(outcomes, "Creating", specs) if progress else outcomes
 
     def _on(
         self, verb: str, method: str, handler_id: int, safety: RetrySafety, returns: type[T]

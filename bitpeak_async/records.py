@@ -9,8 +9,9 @@ from typing import Generic, TypeVar
 from attrs import field, frozen
 
 from bitpeak_async._checks import as_bool
+from bitpeak_async._display import table
 from bitpeak_async._secret import Secret
-from bitpeak_async.settings import Settings
+from bitpeak_async.settings import Settings, shown_fields
 
 __all__ = [
     "HandlerSpec",
@@ -137,6 +138,14 @@ class PageLinks:
     self_: str | None = field(default=None, alias="self_")
 
 
+def _cells(handler: object) -> tuple[object, ...]:
+    if not isinstance(handler, NotificationHandler):
+        return (handler,)
+    enabled = "pending" if handler.is_pending else "yes" if handler.is_enabled else "no"
+    settings = ", ".join(shown_fields(handler.settings).values())
+    return handler.id, handler.type, handler.name, enabled, settings
+
+
 @frozen
 class Page(Generic[T]):
     """One page of a list. Iterating over it iterates over ``data``.
@@ -155,6 +164,13 @@ class Page(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         return iter(self.data)
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks, secrets masked."""
+        meta = self.meta
+        caption = f"page {meta.page} of {meta.total_pages}: {len(self)} handlers"
+        header = ("id", "type", "name", "enabled", "settings")
+        return table(caption, header, map(_cells, self.data))
 
     def __len__(self) -> int:
         return len(self.data)

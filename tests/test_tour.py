@@ -1,12 +1,16 @@
 """A tour of what a new user reaches for, in the order in which they would meet it."""
 
+import io
+import logging
 import pickle
+import re
 
 import pytest
 from builders import Connect
 
 from bitpeak_async import (
     BitPeak,
+    ConfigurationError,
     EmailSettings,
     HandlerSpec,
     InvalidRequestError,
@@ -185,3 +189,64 @@ async def test_an_error_tells_all_that_the_server_said(bitpeak: BitPeak, sandbox
         await bitpeak.notification_handlers.list()
     assert (1, 5) == (caught.value.attempts, outage.value.attempts)
     assert 5 == pickle.loads(pickle.dumps(outage.value)).attempts
+
+
+async def test_a_notebook_shows_tables_without_secrets(bitpeak: BitPeak, sandbox: Sandbox):
+    sandbox.add(name="<b>Ops</b>", type="slack", settings={"slack": HOOK})
+    page = (await bitpeak.notification_handlers.list())._repr_html_()
+    assert "<td>&lt;b&gt;Ops&lt;/b&gt;</td>" in page
+    assert "https://hooks.slack.com/***" in page
+    specs = [HandlerSpec(f"n{i}", SlackSettings(f"{HOOK}{i}")) for i in range(120)]
+    plan = (await bitpeak.plan(specs))._repr_html_()
+    assert 101 == plan.count("<tr>")
+    assert "… and 20 more" in plan
+    sandbox.inject(Fault.api_error(422, "No <more>."), method="POST", after=119)
+    report = await bitpeak.provision(specs)
+    assert "No &lt;more&gt;." in report._repr_html_()
+    assert "canary" not in page + plan + report._repr_html_() + str(report)
+    first, last = str(report).splitlines()
+    assert first.startswith("! 'n119': create notification handler 'n119': 422 No <more>.")
+    assert last == report.summary
+
+
+def test_progress_is_shown_on_request(
+    threaded_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+):
+    url = threaded_sandbox.base_url
+    specs = [HandlerSpec(f"n{i}", MAIL) for i in range(20)]
+    with SyncBitPeak(threaded_sandbox.api_key, base_url=url) as bitpeak:
+        seen: list[object] = []
+        bitpeak.provision(specs, progress=True, on_outcome=seen.append)
+        assert 20 == len(seen)
+        lines = capsys.readouterr().err.splitlines()
+        assert ("Provisioning: 2 of 20", "Provisioning: 20 of 20") == (lines[0], lines[-1])
+        list(bitpeak.notification_handlers.create_many(specs, progress=True))
+        assert "Creating: 20 of 20" == capsys.readouterr().err.splitlines()[-1]
+        list(bitpeak.notification_handlers.create_many(specs))
+        assert "" == capsys.readouterr().err
+
+
+async def test_the_environment_switches_a_readable_log_on(
+    sandbox: Sandbox, connect: Connect, monkeypatch: pytest.MonkeyPatch
+):
+    log = logging.getLogger("bitpeak_async")
+    monkeypatch.setattr(log, "propagate", False)  # as if nobody had configured logging
+    stderr = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stderr)
+    monkeypatch.setenv("BITPEAK_LOG", "loud")
+    with pytest.raises(ConfigurationError, match="BITPEAK_LOG must be debug or info, not 'loud'"):
+        connect(sandbox)
+    monkeypatch.setenv("BITPEAK_LOG", "debug")
+    try:
+        for name in ("a", "b\nc"):
+            async with connect(sandbox) as bitpeak:
+                await bitpeak.notification_handlers.create(name, SlackSettings(HOOK))
+    finally:
+        [handler] = log.handlers
+        log.removeHandler(handler)
+        log.setLevel(logging.NOTSET)
+    sent, received, *others = stderr.getvalue().splitlines()
+    assert 2 == len(others)
+    assert "DEBUG   create notification handler 'a': request sent method=POST path=/not" in sent
+    assert "create notification handler 'a': reply received attempt=1 status=200 sec" in received
+    assert not {"canary", sandbox.api_key} & set(re.split(r"\W", stderr.getvalue()))

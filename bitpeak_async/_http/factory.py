@@ -13,6 +13,7 @@ from bitpeak_async._http.replies import ReplyReader
 from bitpeak_async._http.retry import Budget
 from bitpeak_async._http.session import AIOHTTP_VERSION
 from bitpeak_async._http.transport import Transport
+from bitpeak_async._log import log_to_stderr
 from bitpeak_async._rate.factory import LimiterFactory
 from bitpeak_async._secret import Secret
 from bitpeak_async._version import __version__
@@ -38,6 +39,7 @@ def new_transport(
     Raises:
         ConfigurationError: the key, the base URL or the environment's proxy is invalid.
     """
+    log_to_stderr()
     base_url = checked_base_url(config.base_url, allow_insecure=config.allow_insecure)
     proxy = checked_proxy(config.proxy, base_url, ignore_environment=is_direct)
     user_agent = f"{config.app_info} {_USER_AGENT}" if config.app_info else _USER_AGENT

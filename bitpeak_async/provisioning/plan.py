@@ -11,6 +11,7 @@ from typing import Self
 from attrs import field, frozen
 
 from bitpeak_async._bulk.identity import Match, Names, kept_as_one_of, text_key
+from bitpeak_async._display import table
 from bitpeak_async._gc import gc_paused
 from bitpeak_async._http.form import name_problems
 from bitpeak_async._http.seen_ids import SeenIds, ids_of
@@ -91,6 +92,16 @@ class Plan:
         lines = [line for change in self.changes for line in describe(change)]
         warnings = [*self.warnings, *self._uncompared()]
         return "\n".join([*lines, *(f"? {each}" for each in warnings), self.summary])
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks, secrets masked."""
+        listed = [[*describe(change)] for change in self.changes]
+        rows = [
+            (line[0], line[2:], "; ".join(map(str.strip, more)))
+            for line, *more in filter(None, listed)
+        ]
+        rows += [("?", warning, "") for warning in (*self.warnings, *self._uncompared())]
+        return table(self.summary, ("", "handler", "what differs"), rows)
 
     def _uncompared(self) -> Iterator[str]:
         count = sum(len(change.hidden) for change in self.uncompared)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 
 from attrs import frozen
 
+from bitpeak_async._display import table
 from bitpeak_async.errors import BitPeakError, ProvisionError
 from bitpeak_async.provisioning.changes import Change
 
@@ -58,6 +60,21 @@ class Report:
 
     def __repr__(self) -> str:
         return f"Report({self.summary})"  # asyncio itself calls it, for each result of a task
+
+    def __str__(self) -> str:
+        lines = [f"! {name!r}: {error}" for _, name, _, error in self._failures()]
+        return "\n".join([*lines, *(f"? {each}" for each in self.warnings), self.summary])
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks of what failed."""
+        warnings = (("warning", "", "", each) for each in self.warnings)
+        header = ("result", "handler", "id", "error")
+        return table(self.summary, header, [*self._failures(), *warnings])
+
+    def _failures(self) -> Iterator[tuple[object, ...]]:
+        for outcome in self.outcomes:
+            if outcome.error:
+                yield outcome.result, outcome.change.name, outcome.handler_id or "", outcome.error
 
     def _with(self, result: Result) -> tuple[Outcome, ...]:
         return tuple(outcome for outcome in self.outcomes if outcome.result is result)

@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 from bitpeak_async._bulk.driver import Driver, Handlers
 from bitpeak_async._bulk.ledger import Ledger
+from bitpeak_async._display import progress
 from bitpeak_async._http.transport import CallOptions, Transport
 from bitpeak_async.keywords import ProvisionConfig
 from bitpeak_async.provisioning.apply import apply_plan
@@ -55,9 +56,26 @@ class Run:
         self,
         specs: Iterable[HandlerSpec],
         on_outcome: Callable[[Outcome], object] | None = None,
+        *,
+        shows_progress: bool = False,
     ) -> Report:
         """Plan and apply."""
-        return await self._carry_out(await self.plan(specs), on_outcome)
+        plan = await self.plan(specs)
+        if not shows_progress:
+            return await self._carry_out(plan, on_outcome)
+        with progress("Provisioning", len(plan.changes)) as advance:
+            seen = set[int]()
+
+            def tell(outcome: Outcome) -> None:
+                if (
+                    id(outcome.change) not in seen
+                ):  # an outcome comes again if a listing shows otherwise
+                    seen.add(id(outcome.change))
+                    advance()
+                if on_outcome is not None:
+                    on_outcome(outcome)
+
+            return await self._carry_out(plan, tell)
 
     async def _carry_out(
         self, plan: Plan, on_outcome: Callable[[Outcome], object] | None

@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, Unpack, cast
 
 from bitpeak_async._bulk.driver import CreateOutcome
+from bitpeak_async._checks import check_flag
+from bitpeak_async._display import with_progress
 from bitpeak_async._http.form import Query
 from bitpeak_async._secret import Secret, hides
 from bitpeak_async.client import BitPeak
@@ -177,11 +179,15 @@ class SyncNotificationHandlers:
         specs: Iterable[HandlerSpec] | AsyncIterable[HandlerSpec],
         *,
         remove_duplicates: bool = False,
+        progress: bool = False,
     ) -> Stream[CreateOutcome]:
-        caller = CallerMailbox()
+        check_flag("progress", progress)
+        caller, source = CallerMailbox(), specs
         if isinstance(specs, Iterable):
             specs = caller.pulling(specs)
         outcomes = self._handlers.create_many(specs, remove_duplicates=remove_duplicates)
+        if progress:  # here, where the number of specs is known
+            outcomes = with_progress(outcomes, "Creating", source)
         return self._runner.stream(outcomes, _itself, ahead=_OUTCOMES_AHEAD, caller=caller)
 
 
@@ -305,12 +311,19 @@ class SyncBitPeak:
         specs: Iterable[HandlerSpec],
         *,
         on_outcome: Callable[[Outcome], object] | None = None,
+        progress: bool = False,
         **options: Unpack[ProvisionOptions],
     ) -> Report:
         refuse_unknown("SyncBitPeak.provision", options, ProvisionOptions)
         caller = CallerMailbox()
         calling = caller.calling(on_outcome)
-        provision = partial(self._bitpeak.provision, as_list(specs), on_outcome=calling, **options)
+        provision = partial(
+            self._bitpeak.provision,
+            as_list(specs),
+            on_outcome=calling,
+            progress=progress,
+            **options,
+        )
         return self._runner.run(provision, caller)
 
     @property

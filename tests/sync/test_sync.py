@@ -105,14 +105,15 @@ def test_each_argument_arrives(original: type, name: str, monkeypatch: pytest.Mo
     given: dict[str, Any] = {each: object() for each in inspect.signature(mirror).parameters}
     if "specs" in given:
         given["specs"] = [given["specs"]]
-    if "on_outcome" in given:
-        given["on_outcome"] = print
+    checked = {"on_outcome": print, "progress": False}  # before they get there
+    given |= {key: value for key, value in checked.items() if key in given}
     [*mirror(**given)] if name in {"iterate", "pages", "create_many"} else mirror(**given)
     if "on_outcome" in given:  # it runs in the caller's thread; a test below tells more
         assert callable(seen.pop("on_outcome"))
         del given["on_outcome"]
     given.pop("strict", None)  # it applies to pages in the caller's thread; likewise
     if name == "create_many":
+        del given["progress"]  # shown where the number of specs is known
         given["specs"] = seen["specs"]  # pulled in the caller's thread; likewise
     if "settings" in given:
         seen["settings"] = seen["settings"].value  # hidden from tracebacks with locals
