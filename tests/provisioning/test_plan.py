@@ -168,13 +168,13 @@ async def test_all_that_is_wrong_with_the_specs_is_told_at_once():
     ]
     with pytest.raises(PlanError) as caught:
         await plan(specs)
-    *first, last = caught.value.problems
+    *first, last, kinds = caught.value.problems
     assert [
         "spec 2 (''): name must not be empty",
         f"spec 3 ('hook'): settings.url must be {Format.URL.value}",
-        "spec 4: must be a HandlerSpec, not dict",
         "specs 1 and 5 share the name 'a'",
     ] == first
+    assert "spec 4: must be a HandlerSpec, not dict; spec_from_dict makes one" == kinds
     assert last.startswith("spec 6 ('x'): settings must be one of EmailSettings")
     assert "secret-5" not in str(caught.value)
 

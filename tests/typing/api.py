@@ -178,6 +178,8 @@ def plans(plan: Plan, report: Report, specs: list[HandlerSpec]) -> None:
     assert_type(plan.summary, str)
     assert_type(plan.uncompared, tuple[Unchanged, ...])
     assert_type(plan.to_json(), str)
+    assert_type(plan.to_markdown(place="production"), str)
+    assert_type(plan.markdown_table("a"), tuple[str, tuple[Change, ...], list[str]])
     assert_type(Plan.from_json(plan.to_json(), specs), Plan)
     assert_type(report.created, tuple[Outcome, ...])
     assert_type(report.updated, tuple[Outcome, ...])
