@@ -10,7 +10,6 @@ _INTRO = """# Benchmarks
 
 ```{image} benchmarks.svg
 :alt: CLIENTS
-:width: 600px
 ```
 
 BEHIND
@@ -109,13 +108,12 @@ def behind(results: list[Result]) -> str:
             slower.setdefault(cell.line, []).append(f"{each.ratio.median:.2f} for {where}")
     if not slower:
         return "No client in the table is ahead of `bitpeak_async`."
-    return "\n".join(
-        [
-            "`bitpeak_async` is behind these; of their requests per CPU second it reaches:\n",
-            *(f"- **{name}**: {'; '.join(figures)}" for name, figures in slower.items()),
-            "\nIt is ahead of all others in every row.",
-        ]
-    )
+    figures = "\n".join(f"- **{name}**: {'; '.join(each)}" for name, each in slower.items())
+    return f"""These clients do more requests per CPU second. `bitpeak_async` reaches, of theirs:
+
+{figures}
+
+In all other rows it is ahead."""
 
 
 def matrix(results: list[Result], table: str) -> str:
