@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 from collections.abc import Callable, Coroutine
 from functools import wraps
@@ -69,12 +70,18 @@ def root(
             autocompletion=_complete_profile,
         ),
     ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Write the SDK's log to stderr.")
+    ] = False,
     _version: Annotated[
         bool,
         typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
     ] = False,
 ) -> None:
     """Manage BitPeak notification handlers."""
+    if verbose:
+        logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+        logging.getLogger("bitpeak_async").setLevel(logging.DEBUG)
     with reporting_errors():
         found = read_config(config, profile, is_named=source(context, "profile") == "COMMANDLINE")
     context.obj = found

@@ -85,7 +85,7 @@ class Connection:
             Sandbox() as server,
             BitPeak(server.api_key, base_url=server.base_url, pace=pace) as bitpeak,
         ):
-            _output.err.print(f"Sandbox at {server.base_url}")
+            _output.note(f"Sandbox at {server.base_url}")
             yield bitpeak.with_options(deadline=self.deadline)
 
     def pace_store(self) -> RateStore | None:

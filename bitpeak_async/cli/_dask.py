@@ -59,5 +59,5 @@ class Dask:
         if connection.in_flight is not None:
             fleet_of = partial(fleet_of, in_flight=connection.in_flight)
         async with fleet_of(pace=Pace(requests_per_minute=connection.requests_per_minute)) as fleet:
-            _output.err.print(f"Dask's dashboard at {fleet.dashboard}")
+            _output.note(f"Dask's dashboard at {fleet.dashboard}")
             yield fleet

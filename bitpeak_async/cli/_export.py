@@ -90,7 +90,7 @@ async def export(
         )
     counts = [(len(specs), "handler"), (len(environ), "secret")]
     listed = ", ".join(_output.counted(*each) for each in counts)
-    _output.err.print(f"{listed}, {_output.counted(hidden, 'secret')} not returned")
+    _output.note(f"{listed}, {_output.counted(hidden, 'secret')} not returned")
     return Exit.CHANGES_FAILED if skipped else Exit.DONE
 
 

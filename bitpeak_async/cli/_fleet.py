@@ -16,6 +16,7 @@ from bitpeak_async.cli import _output
 from bitpeak_async.cli._connection import Connection, confirmed, is_interactive
 from bitpeak_async.cli._dask import Dask
 from bitpeak_async.cli._exit import Exit, UsageError, code_of_plans, is_refused
+from bitpeak_async.cli._progress import progress
 from bitpeak_async.cli._shared import Variables, replaced
 from bitpeak_async.fleet import (
     Account,
@@ -111,7 +112,7 @@ async def apply(
         if planned is not None and isinstance(fleet, Fleet):
             write = partial(fleet.apply, planned)
         try:
-            with _output.progress(len(fleet.accounts)) as on_account:
+            with progress(len(fleet.accounts), "account") as on_account:
                 report = await write(
                     on_account=on_account,
                     keep_outcomes=as_json,
@@ -145,7 +146,7 @@ async def _targets(
         for account, key in zip(accounts, keys, strict=True)
     ]
     async with Sandbox(api_keys=keys) as server:
-        _output.err.print(f"Sandbox at {server.base_url}")
+        _output.note(f"Sandbox at {server.base_url}")
         yield evolve(connection, base_url=server.base_url, redis=Secret(None)), sandboxed
 
 

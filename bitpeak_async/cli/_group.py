@@ -21,7 +21,7 @@ class Group(TyperGroup):
 
     def make_context(self, info_name: Any, args: list[str], *rest: Any, **options: Any) -> Any:
         """Parse the options before the command."""
-        _output.use_json_for_errors(wanted="--json" in args)
+        _output.begin(errors_as_json="--json" in args)
         with _usage_errors():
             return super().make_context(info_name, args, *rest, **options)
 

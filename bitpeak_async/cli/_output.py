@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
+from contextlib import aclosing
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -65,17 +64,33 @@ def _json(document: object) -> str:
     return json.dumps(document, indent=2, ensure_ascii=not is_utf8)
 
 
-_state = {"json": False}
+_state = {"json": False, "quiet": False}
 
 
-def use_json_for_errors(*, wanted: bool) -> None:
-    """Print errors as JSON from now on, or as text."""
-    _state["json"] = wanted
+def begin(*, errors_as_json: bool) -> None:
+    """Print errors as JSON from now on, or as text; print notes."""
+    _state.update(json=errors_as_json, quiet=False)
+
+
+def be_quiet() -> None:
+    """Print neither notes nor progress."""
+    _state["quiet"] = True
+
+
+def is_quiet() -> bool:
+    """Return whether neither notes nor progress are wanted."""
+    return _state["quiet"]
 
 
 def errors_are_json() -> bool:
     """Return whether to print errors as JSON."""
     return _state["json"]
+
+
+def note(text: str) -> None:
+    """Print on stderr what is neither a result nor an error."""
+    if not is_quiet():
+        err.print(Text(printable(text)))
 
 
 def print_error(text: str, kind: str = "Error") -> None:
@@ -206,22 +221,3 @@ def _row(handler: NotificationHandler) -> tuple[str, ...]:
 
 def _escaped(cells: Iterable[str]) -> Iterator[str]:
     return (printable(cell).replace("\n", "\\n") for cell in cells)
-
-
-@contextmanager
-def progress(total: int) -> Iterator[Callable[[object], None]]:
-    """Yield a listener that advances a progress bar on stderr, if that is a terminal."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task("Applying", total=total)
-
-        def advance(_: object) -> None:
-            if not bar.finished:  # an outcome comes again if a listing shows otherwise
-                bar.advance(task)
-
-        yield advance

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from bitpeak_async import (
     BitPeak,
@@ -25,6 +24,7 @@ from bitpeak_async.cli._app import Json, Yes, command
 from bitpeak_async.cli._connection import Connection, confirmed
 from bitpeak_async.cli._dask import Dask
 from bitpeak_async.cli._exit import Exit, UsageError, code_of, code_of_plans
+from bitpeak_async.cli._progress import progress
 from bitpeak_async.cli._shared import Variables
 from bitpeak_async.provisioning import plan_json
 from bitpeak_async.provisioning.files import read_specs, spec_file_schema
@@ -164,7 +164,7 @@ async def apply(
         if planned.is_empty and reviewed is None and not as_json:
             return Exit.DONE
         try:
-            with _output.progress(len(planned.changes)) as on_outcome:
+            with progress(len(planned.changes), "handler", lambda: bitpeak.rate) as on_outcome:
                 report = await bitpeak.apply(
                     planned,
                     on_outcome=on_outcome,
@@ -247,7 +247,7 @@ async def check(
         )
         return Exit.ERROR if problems else Exit.DONE
     for line in unset:
-        _output.err.print(Text(f"Note: {_output.printable(line)}"))
+        _output.note(f"Note: {line}")
     _output.show(f"{_output.counted(count, 'handler')}, no problem found")
     return Exit.DONE
 
@@ -284,7 +284,7 @@ async def sandbox(
             _output.write(f"export BITPEAK_BASE_URL={server.base_url}\n")
             _output.write(f"export BITPEAK_API_KEY={server.api_key}\n")
         _output.flush()
-        _output.err.print(f"Dashboard at {server.dashboard_url}")
-        _output.err.print("Serving until Ctrl-C")
+        _output.note(f"Dashboard at {server.dashboard_url}")
+        _output.note("Serving until Ctrl-C")
         await interrupted.wait()
     return Exit.DONE

@@ -13,6 +13,7 @@ import typer
 from attrs import frozen
 
 from bitpeak_async._secret import Secret
+from bitpeak_async.cli import _output
 from bitpeak_async.cli._config import OLD_NAMES, Config
 from bitpeak_async.cli._connection import Connection
 from bitpeak_async.cli._exit import UsageError
@@ -103,6 +104,9 @@ def _connection(
         bool,
         typer.Option("--allow-insecure", help="Allow plain http to hosts other than this machine."),
     ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print no progress and no notes on stderr.")
+    ] = False,
     concurrency: Annotated[  # noqa: ARG001 - chosen() gives it the new name
         int | None, typer.Option(hidden=True, envvar="BITPEAK_CONCURRENCY", min=1)
     ] = None,
@@ -111,6 +115,8 @@ def _connection(
     ] = None,
 ) -> Connection:
     """Collect the options that every command with a server has."""
+    if quiet:
+        _output.be_quiet()
     return Connection(
         sandbox=sandbox,
         base_url=base_url,

@@ -463,7 +463,7 @@ async def test_a_second_ctrl_c_stops_immediately(sandbox: Sandbox, specs: Path):
     )
     await terminal.sees(lambda: sandbox.in_flight >= 2)
     terminal.type("\x03")
-    await asyncio.sleep(1)  # Python merges signals that come before it has handled the first
+    await asyncio.to_thread(terminal.until, "Finishing 2 requests; Ctrl-C again stops at once")
     began = asyncio.get_running_loop().time()
     terminal.type("\x03")
     assert 130 == await asyncio.to_thread(terminal.end)
@@ -482,6 +482,26 @@ def test_progress_goes_to_the_terminal_and_json_to_the_pipe(server: dict[str, st
     assert 0 == terminal.end()
     assert 44 == len(json.loads(target.read_text())["outcomes"])
     assert "Applying" in terminal.screen
+
+
+async def test_progress_shows_a_pause_and_quiet_shows_nothing(sandbox: Sandbox, specs: Path):
+    env = {"BITPEAK_BASE_URL": sandbox.base_url, "BITPEAK_API_KEY": sandbox.api_key}
+    sandbox.inject(Fault.rate_limited(retry_after=1), method="POST")
+    terminal = Terminal("apply", specs, "--yes", **env)
+    await asyncio.to_thread(terminal.until, "rate limited, goes on in 1 s")
+    assert 0 == await asyncio.to_thread(terminal.end)
+    quiet = Terminal("apply", EXAMPLE, "--yes", "--quiet", **env)
+    assert 0 == await asyncio.to_thread(quiet.end)
+    assert "Applying" not in quiet.screen
+
+
+def test_verbose_writes_the_log_to_stderr_and_no_secret(server: dict[str, str], specs: Path):
+    done = piped("-v", "plan", specs, "--json", **server)
+    assert 0 == done.returncode
+    json.loads(done.stdout)
+    assert " DEBUG RequestSent(operation='list notification handlers, page 1'" in done.stderr
+    assert CANARY not in done.stderr
+    assert server["BITPEAK_API_KEY"] not in done.stderr
 
 
 # What a hostile server, shell or reviewer may do

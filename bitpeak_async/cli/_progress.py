@@ -1,0 +1,116 @@
+"""Progress on stderr: what is done, how fast, how long it takes, and what Ctrl-C does."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from rich.console import RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from bitpeak_async.cli import _output
+from bitpeak_async.events import RateSnapshot
+
+_TICK: Final = 0.2  # seconds
+
+
+class _Bar(Progress):
+    """A bar with a line of text below it."""
+
+    line = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Return the bar and the line."""
+        yield from super().get_renderables()
+        if self.line:
+            yield Text(self.line, "dim")
+
+
+@contextmanager
+def progress(
+    total: int, noun: str, rate: Callable[[], RateSnapshot] | None = None
+) -> Iterator[Callable[[object], None]]:
+    """Yield a listener that advances a progress bar on stderr, if that is a terminal.
+
+    Ctrl-C is acknowledged at once. It runs in the event loop's own thread only: no thread may read
+    the rate while it changes.
+
+    Args:
+        total: how many things there are.
+        noun: what they are.
+        rate: returns what is known of the rate.
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    is_shown = _output.err.is_terminal and not _output.is_quiet()
+    loop = asyncio.get_running_loop()
+    bar = _Bar(
+        *columns, console=_output.err, transient=True, disable=not is_shown, auto_refresh=False
+    )
+    task = bar.add_task("Applying", total=total)
+
+    def advance(_: object) -> None:
+        if not bar.finished:  # an outcome comes again if a listing shows otherwise
+            bar.advance(task)
+
+    timer = loop.call_later(_TICK, lambda: tick())  # noqa: PLW0108 - it is defined below
+
+    def tick() -> None:
+        nonlocal timer
+        bar.line = _line(bar.tasks[0].finished_speed or bar.tasks[0].speed, bar, noun, rate)
+        bar.refresh()
+        timer = loop.call_later(_TICK, tick)
+
+    with bar, _acknowledged(loop, rate):
+        try:
+            yield advance
+        finally:
+            timer.cancel()
+
+
+def _line(
+    speed: float | None, bar: Progress, noun: str, rate: Callable[[], RateSnapshot] | None
+) -> str:
+    paused_for = rate().paused_for if rate is not None else 0
+    if paused_for > 0:
+        return f"rate limited, goes on in {paused_for:.0f} s"
+    if not speed:
+        return ""
+    left = bar.tasks[0].time_remaining
+    return f"{speed:.1f} {noun}s/s" + (f", about {left:.0f} s left" if left else "")
+
+
+@contextmanager
+def _acknowledged(
+    loop: asyncio.AbstractEventLoop, rate: Callable[[], RateSnapshot] | None
+) -> Iterator[None]:
+    """Say at the first Ctrl-C that it was heard; what it does stays the same."""
+    cancel: Any = signal.getsignal(signal.SIGINT)
+    if not callable(cancel) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def acknowledge() -> None:
+        what = _output.counted(rate().in_flight, "request") if rate is not None else "requests"
+        _output.note(f"Finishing {what}; Ctrl-C again stops at once")
+
+    def interrupt(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGINT, cancel)
+        # Not here: the signal may have come in the middle of writing to the same stream.
+        loop.call_soon_threadsafe(acknowledge)
+        cancel(number, frame)
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, cancel)
