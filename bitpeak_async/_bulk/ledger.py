@@ -112,8 +112,6 @@ class Ledger:
         self._has_progress = True
         self.is_verified = False
         self._gone.add(handler_id)
-        if handler_id not in entry.made:
-            entry.lost = max(0, entry.lost - 1)
         self.skipped(entry, handler_id)
 
     def skipped(self, entry: Entry, handler_id: int) -> None:
@@ -298,6 +296,7 @@ class Ledger:
         strangers = [h for h in others if h.id not in entry.made]
         entry.copies = self._removable(entry, (i for i in entry.made if i != keep.id))
         # Results of lost creates may be among them. Other runs first remove their own handlers.
+        # What is removed here may be another run's all the same, so the right to it stays.
         if is_explained or 2 * self._fruitless >= self.retry.attempts - 1:
             twins = [h.id for h in strangers if entry.is_as_made(h)]
             entry.copies += self._removable(entry, twins[max(0, len(twins) - entry.lost) :])

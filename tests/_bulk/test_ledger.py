@@ -167,3 +167,24 @@ class Run(RuleBasedStateMachine):
 
 Run.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
 TestRun = Run.TestCase
+
+
+def test_who_removed_the_copy_of_another_run_still_removes_its_own():
+    """Of two copies that look the same, it cannot know which its lost create has made."""
+    ledger = Ledger(Retry(unknown_outcome_delay=0, base_delay=0), verifies=True)
+    spec = HandlerSpec("n", EmailSettings("a@example.com"))
+    entry = ledger.add(Entry(spec, todo=Task.CREATE))
+    ledger.failed(entry, Action(Task.CREATE), OutcomeUnknownError("lost"), 0)
+    there, removed = [1, 2, 3], []
+    while ledger.next_look(0) is not None:
+        look = ledger.look()
+        for handler_id in there:
+            look.add(NotificationHandler(handler_id, "n", spec.settings, True, None, NOW))
+        ledger.resolve(look)
+        while (action := entry.next_action()) is not None:
+            assert Task.REMOVE is action.task
+            there.remove(action.handler_id)
+            removed.append(action.handler_id)
+            ledger.removed(entry, action.handler_id)
+    assert ([1], [3, 2]) == (there, removed)
+    assert (True, None, 1) == (entry.is_settled, entry.error, entry.target)

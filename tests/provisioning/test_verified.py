@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import virtual_time
 from attrs import evolve
 from builders import DIALECT
 
@@ -146,27 +147,30 @@ async def test_an_update_whose_reply_was_lost_is_what_the_listing_shows(
 
 @pytest.mark.parametrize("lost", [0.0, 0.1])
 @pytest.mark.parametrize("runs", [2, 5])
-async def test_runs_that_overlap_end_with_each_name_once(
-    runs: int, lost: float, sandbox: Sandbox, connect: Connect
-):
-    retry = Retry(base_delay=0.2, unknown_outcome_delay=0.5, duplicate_check_delay=0)
-    for fault in (Fault.disconnect_after_commit(), Fault.disconnect_before_commit()):
-        sandbox.inject(fault, method="POST", times=None, probability=lost)
+def test_runs_that_overlap_end_with_each_name_once(runs: int, lost: float, connect: Connect):
+    virtual_time.run(overlapping(runs, lost, connect, seed=runs))
+
+
+async def overlapping(runs: int, lost: float, connect: Connect, seed: int) -> None:
+    retry = Retry(base_delay=10)  # so that each run outlasts what the others settle
     wanted = [HandlerSpec(f"n{n}", TelegramSettings(f"{n}:a", "-1"), n % 3 > 0) for n in range(60)]
+    async with Sandbox(dialect=DIALECT, seed=seed) as sandbox:
+        for fault in (Fault.disconnect_after_commit(), Fault.disconnect_before_commit()):
+            sandbox.inject(fault, method="POST", times=None, probability=lost)
 
-    async def run() -> Any:
-        async with connect(sandbox, retry=retry) as bitpeak:
-            return await bitpeak.provision(wanted)
+        async def run() -> Any:
+            async with connect(sandbox, retry=retry) as bitpeak:
+                return await bitpeak.provision(wanted)
 
-    reports = await asyncio.gather(*(run() for _ in range(runs)))
-    assert {spec.name: 1 for spec in wanted} == names(sandbox)
-    ids = {each["name"]: each["id"] for each in sandbox.handlers}
-    for report in reports:
-        assert report.ok, report.failed + report.unresolved
-        assert ids == {each.change.name: each.handler_id for each in report.outcomes}
-    assert any(report.adopted for report in reports)
-    async with connect(sandbox) as bitpeak:
-        assert (await bitpeak.plan(wanted)).is_empty
+        reports = await asyncio.gather(*(run() for _ in range(runs)))
+        assert {spec.name: 1 for spec in wanted} == names(sandbox)
+        ids = {each["name"]: each["id"] for each in sandbox.handlers}
+        for report in reports:
+            assert report.ok, report.failed + report.unresolved
+            assert ids == {each.change.name: each.handler_id for each in report.outcomes}
+        assert any(report.adopted for report in reports)
+        async with connect(sandbox) as bitpeak:
+            assert (await bitpeak.plan(wanted)).is_empty
 
 
 async def test_a_copy_that_somebody_changed_is_not_removed(sandbox: Sandbox, bitpeak: BitPeak):

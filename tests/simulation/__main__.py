@@ -28,7 +28,7 @@ def show(seed: int, *, lines: int = 60) -> bool:
         kept = scene.server.dialect.name(spec.name)
         print(f"  spec {spec.name[:40]!r} {kept[:40]!r} {spec.is_enabled} {spec.settings}")
     story = scene.story
-    print(f"  rivals {len(story.rivals)}, people {story.people}, {story.interruptions}")
+    print(f"  rivals {story.rivals or 'none'}, people {story.people}, {story.interruptions}")
     print("\n".join(scene.server.trace[-lines:]))
     if not isinstance(error, AssertionError):
         traceback.print_exception(error)

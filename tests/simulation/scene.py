@@ -1,4 +1,4 @@
-"""One simulated day, drawn from a seed: runs, faults, people, a second provisioner; and an oracle.
+"""One simulated day, drawn from a seed: runs, faults, people, other provisioners; and an oracle.
 
 Everything is drawn from the seed, and time is virtual: a seed always tells the same story.
 """
@@ -47,6 +47,11 @@ NAMES: Final = (
 )  # fmt: skip
 
 
+FATES: Final = (
+    "refused", "lost_before", "lost_after", "late", "stalled", "truncated", "failed", "throttled",
+)  # fmt: skip
+
+
 class ViolationError(AssertionError):
     """A promise was broken."""
 
@@ -58,7 +63,8 @@ class Draw:
     dialect: Dialect
     weather: Weather
     specs: list[HandlerSpec]
-    rivals: list[HandlerSpec]
+    rivals: str
+    rival_specs: list[HandlerSpec]
     prune: str | None
     people: int
     interruptions: list[tuple[str, float]]
@@ -84,29 +90,17 @@ def draw(rng: random.Random) -> Draw:
         omitted_switches_off=rng.random() < 0.3,
     )
     bad = rng.choice((0.0, 0.02, 0.05, 0.1))
-    weather = Weather(
-        latency=rng.choice((0.02, 0.3)),
-        **{
-            fate: bad * rng.random()
-            for fate in (
-                "refused",
-                "lost_before",
-                "lost_after",
-                "late",
-                "stalled",
-                "truncated",
-                "failed",
-                "throttled",
-            )
-        },
-    )
+    fates = {fate: bad * rng.random() for fate in FATES}
+    if rng.random() < 0.3:  # one fault alone, and often
+        fates = {rng.choice(FATES): rng.uniform(0.05, 0.25)}
+    weather = Weather(latency=rng.choice((0.02, 0.3)), **fates)
     names = rng.sample(NAMES, rng.randint(1, 8))
     specs = [HandlerSpec(name, _settings(rng), rng.random() < 0.7) for name in names]
     streams = rng.random() < 0.15
-    has_rival = not streams and rng.random() < 0.4
-    rivals = [spec for spec in specs if rng.random() < 0.8] if has_rival else []
+    rivals = "" if streams else rng.choice(("", "", "", "B", "BCDE"))
+    rival_specs = [spec for spec in specs if rng.random() < 0.8]
     if rng.random() < 0.15:
-        rivals = [evolve(spec, settings=_settings(rng)) for spec in rivals]
+        rival_specs = [evolve(spec, settings=_settings(rng)) for spec in rival_specs]
     interruptions = [
         (rng.choice(("cancel", "crash", "deadline")), rng.uniform(0.01, 5) ** 2)
         for _ in range(rng.choice((0, 0, 0, 1, 2)))
@@ -116,7 +110,8 @@ def draw(rng: random.Random) -> Draw:
         dialect,
         weather,
         specs * rng.choice((1, 2)) if streams else specs,
-        rivals,
+        rivals if rival_specs else "",
+        rival_specs,
         "old*" if rng.random() < 0.3 and not streams else None,
         0 if streams else rng.choice((0, 0, 0, 1, 3)),
         interruptions,
@@ -174,7 +169,7 @@ class Scene:
         self.server = ModelServer(self.story.dialect, self.rng, self.story.weather)
 
     def client(self, who: str) -> BitPeak:
-        retry = Retry(duplicate_check_delay=0)
+        retry = Retry(duplicate_check_delay=0, base_delay=self.rng.choice((0.5, 0.5, 10.0)))
         exchange = ModelExchange(self.server, who)
         pace = Pace(in_flight=self.rng.choice((1, 3, 16)))
         return client_over(
@@ -195,14 +190,12 @@ class Scene:
             await self._stream()
         else:
             people = [asyncio.create_task(self._meddle()) for _ in range(story.people)]
-            rival = asyncio.create_task(self._rival()) if story.rivals else None
+            rivals = [asyncio.create_task(self._rival(who)) for who in story.rivals]
             for kind, after in story.interruptions:
                 await self._interrupted(kind, after)
             await self._run("A")
-            for person in people:
-                await person
-            if rival is not None:
-                await rival
+            for other in (*people, *rivals):
+                await other
         await self._calm_down()
         if not story.streams:
             await self._quiet()
@@ -242,9 +235,9 @@ class Scene:
             raise ViolationError("a run took hours")
         return report
 
-    async def _rival(self) -> None:
+    async def _rival(self, who: str) -> None:
         await asyncio.sleep(self.rng.choice((0.0, self.rng.uniform(0, 3))))
-        await self._run("B", self.story.rivals)
+        await self._run(who, self.story.rival_specs)
 
     async def _interrupted(self, kind: str, after: float) -> None:
         """A run that is cancelled, or killed, after some seconds; the next waits a timeout."""
