@@ -1,4 +1,4 @@
-"""What people look at: tables in notebooks, progress on stderr."""
+"""Displays for people: tables in notebooks, progress on stderr."""
 
 from __future__ import annotations
 

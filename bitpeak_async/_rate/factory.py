@@ -1,4 +1,4 @@
-"""Makes the limiter of one client, alone or sharing its rate through a store."""
+"""Create the limiter of one client, alone or sharing its rate through a store."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from bitpeak_async.options import Pace, Retry
 
 @frozen
 class LimiterFactory:
-    """Makes limiters for one base URL and key.
+    """Creates limiters for one base URL and key.
 
     Attributes:
         pace: the configured limits.
-        retry: how long pauses may be, and after how long to give up.
-        account: the base URL and the key. It is hashed: the store must not see the key.
-        emit: told when the store is lost and found again.
+        retry: the longest pause, and the time after which to give up.
+        account: the base URL and the key; hashed, because the store must not see the key.
+        emit: receives an event when the store is lost or reachable again.
         store: shares the rate with other processes, or None.
     """
 
@@ -44,13 +44,13 @@ class LimiterFactory:
         link: Link | None = None,
         limiter: Callable[[Lease, int], Limiter] = Limiter,
     ) -> Limiter:
-        """Return a limiter of the running loop.
+        """Return a limiter for the running loop.
 
         Args:
-            clock: the loop's.
-            slots: requests at once.
-            link: to a store that other limiters use too; by default one to ``store``.
-            limiter: makes what requests have to pass, from a lease and slots.
+            clock: the loop's time in seconds.
+            slots: requests in flight at once.
+            link: a link to a store that other limiters use too; by default one to ``store``.
+            limiter: creates the limiter from a lease and slots.
         """
         per_minute = self.pace.requests_per_minute
         bounds = Bounds(

@@ -1,23 +1,24 @@
-"""The law of the rate: what is known of a server's limit, and what follows from each reply.
+"""The law of the rate: learn a server's limit from its replies, and grant permits.
 
-All of it is one pure function over one small record, so that the record may lie anywhere: in
-memory for one process, in a store for many.
+It is one pure function over one small record, so that the record can be anywhere: in memory for
+one process, in a store for many.
 
 1. The rate is unlimited until the server refuses a request (429).
-2. A refusal pauses everybody: for as long as the server asks, else for a quarter of a second,
-   and twice as long after each probe that is refused. Then one request goes first, as a probe;
-   once it is let through, the others follow.
-3. The rate then becomes what the server let through since the last pause, per second: between
-   two moments at which it opens again, a token bucket and a fixed window both admit exactly
-   their limit. A lone refusal is weak evidence, and lowers the rate by 15 % at most. Where most
-   of the requests in flight beside it were let through, it is no evidence at all.
-4. The rate climbs with time, slowly at first and then ever faster (as CUBIC, RFC 9438), so a
-   rate measured too low is left soon, and one measured well is rarely exceeded. Each refusal
-   makes the climb slower, until it takes a minute, or 700 requests, to double the rate.
+2. A refusal pauses all tasks: as long as the server asks, or else for a quarter of a second, and
+   twice as long after each refused probe. Then one request goes first as a probe. When the server
+   accepts it, the others follow.
+3. The new rate is what the server let through per second since the last pause. Between two moments
+   at which it opens again, a token bucket and a fixed window both admit exactly their limit. A lone
+   refusal is weak evidence, and lowers the rate by 15 % at most. If most requests in flight beside
+   it were let through, it is no evidence at all.
+4. The rate climbs with time, slowly at first and then ever faster (like CUBIC, RFC 9438). So it
+   soon leaves a rate that was measured too low, and rarely exceeds one that was measured well.
+   Each refusal makes the climb slower, until it takes a minute, or 700 requests, to double the
+   rate.
 
-Requests are spaced evenly, so that the smallest burst which a server admits is enough.
+Requests are spaced evenly, so that the smallest burst that a server admits is enough.
 
-It is over 300 lines because the rules only make sense together.
+Over 300 lines, because the rules only make sense together.
 """
 
 from __future__ import annotations
@@ -69,17 +70,17 @@ class Bounds:
 
 @frozen(kw_only=True)
 class Pause:
-    """From the first refusal until a probe is let through.
+    """A pause, from the first refusal until the server accepts a probe.
 
     Attributes:
         until: no request starts before this; then one probe does.
-        wait: seconds from the last refusal that counted.
+        wait: its length in seconds, from the last refusal that counted.
         refused: requests, probes among them.
         let_through: accepted requests that were in flight when it began.
-        last_refusal: when it was.
-        is_told: whether the server said how long it takes.
-        is_limit: whether requests were counted (429). How long an overload (503) lasts tells
-            nothing of a limit.
+        last_refusal: the time of the last refusal.
+        is_told: whether the server said how long to wait.
+        is_limit: whether it is a rate limit (429). The length of an overload (503) says nothing
+            about a limit.
         probe_until: a probe is in flight until then at most.
     """
 
@@ -98,18 +99,18 @@ class RateState:
     """The state of a limit. All times are seconds of one clock.
 
     Attributes:
-        base: requests per second that the climb began at; infinite while no limit was met.
+        base: requests per second at the start of the climb; infinite while no limit was met.
         climbed: seconds since then in which requests were sent.
         doubling: seconds of climbing after which the rate is twice the base.
         met: requests per second at the last refusal that lowered the rate.
-        began: when the last pause, or idleness, ended.
-        let_through: requests since.
-        latest: when some were last counted.
-        next_at: when the next request may start.
-        reentry: seconds between requests that come back after a pause,
-        reentry_until: until then.
-        paused_at: when the last pause began,
-        resumed_at: and when the last one ended.
+        began: the end of the last pause or idle time.
+        let_through: requests let through since then.
+        latest: the time of the last count.
+        next_at: the earliest start of the next request.
+        reentry: seconds between requests that resume after a pause.
+        reentry_until: the end of that.
+        paused_at: the start of the last pause.
+        resumed_at: the end of the last pause.
         pause: None while requests may start.
         block: seconds that the server kept refusing, when last known.
     """
@@ -150,11 +151,11 @@ class Report:
     Attributes:
         let_through: replies that are not refusals, except the probe's.
         beside: the same during a pause, to requests that were in flight when it began.
-        latest: when the last of them came.
-        refused_at: when the request started that was refused, or None.
+        latest: the arrival of the last of them.
+        refused_at: the start of the refused request, or None.
         retry_after: seconds that the server asks to wait, or None.
         is_limit: as in ``Pause``.
-        probe: what became of the probe; "lost" is one without a reply.
+        probe: the result of the probe; "lost" if it had no reply.
         unused: permits given back.
         is_idle: whether nothing was in flight.
     """
@@ -177,15 +178,15 @@ class Report:
 
 @frozen(kw_only=True)
 class Grant:
-    """Leave to send requests.
+    """Permission to send requests.
 
     Attributes:
-        count: how many; may be infinite.
-        start: when the first may start,
-        interval: seconds between one and the next.
-        until: it is void from then on, and another may be asked for.
-        given: when that was; a pause that began later makes it void too.
-        is_probe: whether it is the one request that ends a pause.
+        count: the number of requests; may be infinite.
+        start: the earliest start of the first request.
+        interval: seconds between two requests.
+        until: the time from which it is void and another one may be requested.
+        given: the time of the grant; a later pause makes it void too.
+        is_probe: whether it is for the one request that ends a pause.
         gave_up: whether the pause has lasted longer than the caller wants to wait.
     """
 
@@ -198,7 +199,7 @@ class Grant:
     gave_up: bool = False
 
     def left(self, now: float) -> float:
-        """Return how many requests are still to start, as far as the rate is bounded."""
+        """Return the number of requests that may still start, if the rate is bounded."""
         if not self.interval:
             return 0
         return max(0.0, min(self.count, (self.start - now) / self.interval + self.count))
@@ -208,7 +209,7 @@ class Grant:
         return _later(self, ahead, "start", "until", "given")
 
     def is_valid(self, state: RateState, now: float) -> bool:
-        """Whether another request may be started by it, now or later."""
+        """Whether another request may start with it, now or later."""
         is_after_pause = self.is_probe or self.given > state.paused_at
         return self.count >= 1 and now < self.until and is_after_pause
 
@@ -225,9 +226,9 @@ def advance(  # noqa: PLR0917 - in the order of the sentence
     wish: int = 0,
     lease: float = LEASE,
 ) -> tuple[RateState, Grant]:
-    """Return what is known after a report, and what is granted of a wish for permits.
+    """Return the state after a report, and the grant for a wish for permits.
 
-    Permits are granted for ``lease`` seconds at most, and may start as much later.
+    Permits are granted for at most ``lease`` seconds, and may start that much later.
     """
     state = _count(state, now, report, bounds)
     if report.refused_at is not None:
@@ -240,7 +241,7 @@ def advance(  # noqa: PLR0917 - in the order of the sentence
 
 
 def _count(state: RateState, now: float, report: Report, bounds: Bounds) -> RateState:
-    """Count what was let through, and climb."""
+    """Count the accepted requests, and climb."""
     if (pause := state.pause) is not None:
         pause = evolve(pause, let_through=pause.let_through + report.beside)
         # Other processes start requests until they learn of the pause.
@@ -354,7 +355,7 @@ def _opened(state: RateState, pause: Pause, now: float) -> float:
 
 
 def _slower(state: RateState, base: float, before: float, *, seconds: float) -> RateState:
-    """Begin to climb anew, and more slowly.
+    """Start a new, slower climb.
 
     Args:
         state: as it was.
@@ -394,7 +395,7 @@ def _grant(
         interval = max(interval, state.reentry)
     if not interval:
         return state, Grant(count=math.inf, start=start, until=now + lease, given=now)
-    # Half of what is left: so all who want permits get the same in the end.
+    # Half of what is left, so that all processes that want permits get the same in the end.
     left = 2 * lease - (max(start, now) - now)
     count = min(wish, max(1, round(left / 2 / interval)))
     end = start + count * interval

@@ -13,15 +13,15 @@ from attrs import define, evolve
 from bitpeak_async._rate.law import Bounds, Grant, RateState, Report, advance
 from bitpeak_async.errors import RateLimitError
 
-_PROBE_POLL: Final = 0.05  # seconds between looks whether another task's probe was answered
+_PROBE_POLL: Final = 0.05  # seconds between checks for the reply to another task's probe
 
 
 @define(eq=False)
 class Permit:
-    """Leave to send one request.
+    """Permission to send one request.
 
     Attributes:
-        at: when it was given.
+        at: the time at which it was given.
         is_probe: whether its reply may end a pause.
     """
 
@@ -36,7 +36,7 @@ class SharedState:
         value: the record.
         let_through: replies that are not refusals, still to be reported,
         beside: and those to requests that were in flight when a pause began.
-        latest: when the last of them came.
+        latest: the arrival of the last of them.
     """
 
     def __init__(self) -> None:
@@ -60,12 +60,12 @@ class SharedState:
         return report
 
     def advance(self, now: float, report: Report, bounds: Bounds, wish: int = 0) -> Grant:
-        """Apply a report; return what is granted of a wish."""
+        """Apply a report; return the grant for a wish."""
         self.value, grant = advance(self.value, now, report, bounds, wish)
         return grant
 
     async def close(self) -> None:
-        """Leave whatever the record lies in: here, nothing."""
+        """Leave the store of the record; here there is none."""
 
 
 class Lease:
@@ -159,7 +159,7 @@ class Lease:
         return was_probe or (before.pause is None and self._state.value.pause is not None)
 
     def released(self, permit: Permit) -> None:
-        """Forget a permit, whatever became of its request."""
+        """Forget a permit after its request ended in any way."""
         self._under_way -= 1
         if permit.is_probe:
             self._advance(self.clock(), probe="lost")
@@ -175,7 +175,7 @@ class Lease:
         return self._grant
 
     async def close(self) -> None:
-        """Give back the permits that are left."""
+        """Give back the unused permits."""
         self._advance(self.clock())
         await self._state.close()
 
@@ -203,7 +203,7 @@ _STATES: Final[
 def state_of(place: str) -> SharedState:
     """Return the state that all clients of a key share in the running loop.
 
-    It lives as long as one of them does. A forked child has a loop, and so states, of its own.
+    It lives as long as one of them. A forked child has its own loop, and so its own states.
     """
     states = _STATES.setdefault(asyncio.get_running_loop(), weakref.WeakValueDictionary())
     state = states.get(place)

@@ -21,7 +21,7 @@ class Limiter:
         self._timer: asyncio.TimerHandle | None = None
 
     def try_enter(self) -> Permit | None:
-        """Return a permit if nothing stands in the way; ``leave()`` must follow.
+        """Return a permit if one is available now; ``leave()`` must follow.
 
         Raises:
             RateLimitError: the server has let nothing through for too long.
@@ -100,7 +100,7 @@ class Limiter:
         return loop.call_later(delay, self._admit_waiting)
 
     def _fail_waiting(self, error: BitPeakError) -> None:
-        """Fail each task by an error of its own: they are raised in different frames."""
+        """Fail each task with its own error, because they are raised in different frames."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():

@@ -50,9 +50,9 @@ class Link:
     """State that the keys of one event loop share if they share a store.
 
     Attributes:
-        store: theirs.
-        was_reached: whether it ever answered; from then on, no request fails for it.
-        is_lost: whether it does not answer any more.
+        store: the shared store.
+        was_reached: whether it ever answered; after that, it makes no request fail.
+        is_lost: whether it no longer answers.
         active: keys that exchange their record.
         turns: taken for each exchange.
     """
@@ -73,7 +73,7 @@ class Link:
         self.was_reached = True
 
     def unreachable(self, problem: str) -> NotSentError:
-        """Return what a request raises that cannot even begin."""
+        """Return the error of a request that cannot start."""
         return NotSentError(
             f"{self.store!r} cannot be reached: {problem}; no request was sent", temporary=False
         )
@@ -87,7 +87,7 @@ class StoredState(SharedState):
         place: names the record.
         bounds: of this client.
         clock: seconds, monotonic.
-        emit: told when a pause ends, and when the store is lost or found again.
+        emit: receives an event when a pause ends, or the store is lost or reachable again.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class StoredState(SharedState):
         self._used = 0.0  # requests per second let through, lately
 
     def advance(self, now: float, report: Report, bounds: Bounds, wish: int = 0) -> Grant:
-        """Report to the copy now, to the store soon; return permits that were leased before.
+        """Report to the copy now and to the store soon; return permits from an earlier lease.
 
         Raises:
             NotSentError: the store cannot be reached, and never was.
@@ -202,7 +202,7 @@ class StoredState(SharedState):
             if not self._is_wanted():
                 return
             with suppress(TimeoutError):
-                # Where requests are rare, a pause need not be known sooner.
+                # If requests are rare, the process need not learn of a pause sooner.
                 interval = max(self._lease, min(1 / self.value.rate, _LONGEST_LEASE))
                 async with asyncio.timeout(_jittered(interval / 2)):
                     await self._news.wait()
@@ -213,7 +213,7 @@ class StoredState(SharedState):
         return bool(holds_permits or has_counted or self._wish)
 
     async def _exchange(self, *, is_first: bool) -> None:
-        """Write to the record what happened here, and take permits."""
+        """Write local results to the record, and take permits."""
         lease, now = self._lease, self._clock()
         self._collect(now)
         reports, self._reports = self._reports, []
@@ -240,7 +240,7 @@ class StoredState(SharedState):
         raise TimeoutError("other processes always wrote first")
 
     def _collect(self, now: float) -> None:
-        """Make a report of what was let through, and measure it."""
+        """Report the accepted requests, and measure their rate."""
         if self.let_through or self.beside:
             self._reports.append(self.counted())
             self.value, _ = advance(self.value, now, self._reports[-1], self._bounds)
@@ -258,7 +258,7 @@ class StoredState(SharedState):
             self._offset = offset
 
     def _record(self, now: float) -> RateState:
-        """Return what the store knows, or else what this process knew."""
+        """Return the store's record, or else the last one that this process knew."""
         with suppress(msgspec.DecodeError):
             state = _decode(self._seen)
             ahead = max(state.began, state.latest, state.paused_at) - now
@@ -301,7 +301,7 @@ class StoredState(SharedState):
             self.value = evolve(self.value, base=_ALONE * last, climbed=0.0, doubling=_DOUBLING)
 
     async def close(self) -> None:
-        """Tell the store the last, and leave it."""
+        """Report to the store a last time, and leave it."""
         self._is_closed = True
         task = self._task
         if task is None or task.get_loop() is not asyncio.get_running_loop():
@@ -319,7 +319,7 @@ def _jittered(seconds: float) -> float:
 
 
 def _told(error: Exception) -> str:
-    """Return what a store raised, in one sentence."""
+    """Describe an exception of a store in one sentence."""
     if isinstance(error, TimeoutError) and not str(error):
         return f"no answer within {_PATIENCE:g} s"
     return f"{type(error).__name__}: {error}"
