@@ -2,54 +2,147 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import datetime as dt
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Final
 
 import typer
 
-from bitpeak_async import InvalidRequestError, ReplyError, settings_from_dict
+from bitpeak_async import InvalidRequestError, NotificationHandler, ReplyError, settings_from_dict
 from bitpeak_async._bulk.identity import not_taken
 from bitpeak_async.cli import _output
 from bitpeak_async.cli._app import Json, Yes, command
 from bitpeak_async.cli._connection import Connection, confirmed, is_interactive
-from bitpeak_async.cli._exit import Exit
+from bitpeak_async.cli._exit import Exit, UsageError
 from bitpeak_async.cli._shared import Variables, pairs
+from bitpeak_async.notification_handlers import NotificationHandlers
 from bitpeak_async.provisioning.spec_files.environment import expand
+from bitpeak_async.settings import CLASSES, FIELDS, WIRE_FIELDS
 
 Id = Annotated[int, typer.Argument(help="The handler's id.", metavar="ID")]
-Type = Annotated[str | None, typer.Option("--type", help="A type such as email or slack.")]
+_TYPE_OPTION: Final = typer.Option(
+    "--type", help="A type such as email or slack.", autocompletion=lambda: [*CLASSES]
+)
+Type = Annotated[str | None, _TYPE_OPTION]
+_DAYS: Final = {"h": 1 / 24, "d": 1, "w": 7}
+
+
+def _complete_field(context: typer.Context) -> list[str]:
+    """Return the fields of the type that was given, or all."""
+    cls = CLASSES.get(str(context.params.get("handler_type")))
+    names = [wire.name for wire in FIELDS[cls].values()] if cls is not None else [*WIRE_FIELDS]
+    return [f"{name}=" for name in names]
+
+
 Set = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         help="A settings field; for secrets, ${NAME} takes the value from the environment.",
         metavar="FIELD=VALUE",
+        autocompletion=_complete_field,
     ),
 ]
 
 
-@command("list", "list --json")
-async def list_handlers(*, as_json: Json = False, connection: Connection) -> Exit:
-    """Show all handlers, secrets masked."""
+@command("list", "list --type slack --stale 30d")
+async def list_handlers(
+    *,
+    match: Annotated[
+        str, typer.Option(help="Only handlers whose name matches.", metavar="GLOB")
+    ] = "*",
+    handler_type: Type = None,
+    is_enabled: Annotated[
+        bool | None, typer.Option("--enabled/--disabled", help="Only such handlers.")
+    ] = None,
+    stale: Annotated[
+        str | None,
+        typer.Option(
+            help="Only handlers without a delivery for so long, such as 12h, 30d or 8w.",
+            metavar="TIME",
+        ),
+    ] = None,
+    as_json: Json = False,
+    connection: Connection,
+) -> Exit:
+    """Show all handlers, or those that match every option, secrets masked."""
+    since = _since(stale)
+
+    def is_wanted(handler: NotificationHandler) -> bool:
+        used = handler.last_datetime or handler.datetime
+        return (
+            fnmatchcase(handler.name, match)
+            and handler_type in (None, handler.type)
+            and is_enabled in (None, handler.is_enabled)
+            and (since is None or used < since)
+        )
+
+    async def wanted(
+        handlers: AsyncGenerator[NotificationHandler, None],
+    ) -> AsyncGenerator[NotificationHandler, None]:
+        async with aclosing(handlers):
+            async for handler in handlers:
+                if is_wanted(handler):
+                    yield handler
+
     async with connection.open() as bitpeak:
-        handlers = bitpeak.notification_handlers.iterate()
+        handlers = wanted(bitpeak.notification_handlers.iterate())
         await _output.show_handlers(handlers, as_json=as_json)
     return Exit.DONE
 
 
-@command("get", "get 7")
-async def get(handler_id: Id, *, as_json: Json = False, connection: Connection) -> Exit:
+def _since(stale: str | None) -> dt.datetime | None:
+    if stale is None:
+        return None
+    if not (stale[:-1].isdecimal() and stale[-1:] in _DAYS and len(stale) < 8):
+        raise UsageError("--stale takes a time such as 12h, 30d or 8w")
+    days = int(stale[:-1]) * _DAYS[stale[-1]]
+    return dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
+
+
+@command("get", "get 'Ops alerts'")
+async def get(
+    handler: Annotated[str, typer.Argument(help="Its id or name.", metavar="ID_OR_NAME")],
+    *,
+    as_json: Json = False,
+    connection: Connection,
+) -> Exit:
     """Show one handler, secrets masked."""
     async with connection.open() as bitpeak:
-        handler = await bitpeak.notification_handlers.get(handler_id)
-        _output.show_handler(handler, as_json=as_json)
+        handlers = bitpeak.notification_handlers
+        found = await (
+            handlers.get(int(handler)) if handler.isdecimal() else _named(handlers, handler)
+        )
+        _output.show_handler(found, as_json=as_json)
     return Exit.DONE
+
+
+async def _named(handlers: NotificationHandlers, name: str) -> NotificationHandler:
+    """Return the one handler of a name.
+
+    Raises:
+        InvalidRequestError: there is none, or several.
+    """
+    async with aclosing(handlers.iterate()) as listed:
+        found = [handler async for handler in listed if handler.name == name]
+    if not found and (kept := await handlers.find(name)) is not None:
+        found = [kept]
+    if len(found) == 1:
+        return found[0]
+    problem = f"no handler has the name {name!r}"
+    if found:
+        ids = ", ".join(map(str, sorted(handler.id for handler in found)))
+        problem = f"several handlers have the name {name!r}: give one of the ids {ids}"
+    raise InvalidRequestError(problem, argument="name")
 
 
 @command("create", "create Ops --type slack --set 'slack=${SLACK_HOOK}'")
 async def create(
     name: Annotated[str, typer.Argument(help="The handler's name.", metavar="NAME")],
     *,
-    handler_type: Annotated[str, typer.Option("--type", help="A type such as email or slack.")],
+    handler_type: Annotated[str, _TYPE_OPTION],
     fields: Set = None,
     as_json: Json = False,
     variables: Variables,
@@ -97,13 +190,26 @@ async def update(
 
 @command("delete", "delete 7 --yes")
 async def delete(
-    handler_id: Id, *, yes: Yes = False, as_json: Json = False, connection: Connection
+    handler_id: Annotated[
+        int | None, typer.Argument(help="The handler's id.", metavar="ID")
+    ] = None,
+    *,
+    name: Annotated[str | None, typer.Option(help="Instead of the id, the name.")] = None,
+    yes: Yes = False,
+    as_json: Json = False,
+    connection: Connection,
 ) -> Exit:
     """Delete a handler; ask first on a terminal."""
+    if (handler_id is None) == (name is None):
+        raise UsageError("give an ID or --name")
     async with connection.open() as bitpeak:
         handlers = bitpeak.notification_handlers
+        if name is not None:
+            handler_id = (await _named(handlers, name)).id
+        assert handler_id is not None  # noqa: S101 - for the type checker
         if not (yes or connection.sandbox):
-            name = (await handlers.get(handler_id)).name if is_interactive() else ""
+            if is_interactive() and name is None:
+                name = (await handlers.get(handler_id)).name
             question = f"Delete {name!r} from {connection.place}?"
             if not confirmed(question, is_required=True, as_json=as_json):
                 _output.print_error("nothing was deleted")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -33,7 +36,9 @@ from bitpeak_async.provisioning.spec_files.loader import SpecLoader
 
 SpecFiles = Annotated[
     list[Path],
-    typer.Argument(help="YAML, TOML, JSON or CSV files of handlers, or folders of them."),
+    typer.Argument(
+        help="YAML, TOML, JSON or CSV files of handlers, or folders of them; - is YAML on stdin."
+    ),
 ]
 Accounts = Annotated[
     Path | None,
@@ -62,6 +67,21 @@ Markdown = Annotated[
 ]
 
 
+def _read(files: list[Path], variables: Variables) -> list[HandlerSpec]:
+    with _paths(files) as paths:
+        return read_specs(*paths, environ=variables.environ().value)
+
+
+@contextlib.contextmanager
+def _paths(files: list[Path]) -> Iterator[list[Path]]:
+    """Yield paths to read; ``-`` becomes a file of what is on stdin."""
+    with TemporaryDirectory() as folder:
+        stdin = Path(folder, "stdin.yaml")  # JSON is YAML too
+        if Path("-") in files:
+            stdin.write_bytes(sys.stdin.buffer.read())
+        yield [stdin if file == Path("-") else file for file in files]
+
+
 @command("plan", "plan handlers.yaml --prune 'team-a *'")
 async def plan(
     files: SpecFiles,
@@ -88,7 +108,7 @@ async def plan(
             as_markdown=as_markdown,
             as_json=as_json,
         )
-    specs = read_specs(*files, environ=variables.environ().value)
+    specs = _read(files, variables)
     async with connection.open() as bitpeak:
         planned = await bitpeak.plan(specs, **planning)
         _output.show_plan(planned, connection.place, as_markdown=as_markdown, as_json=as_json)
@@ -151,7 +171,7 @@ async def apply(
             as_json=as_json,
             dask=where,
         )
-    specs = read_specs(*files, environ=variables.environ().value)
+    specs = _read(files, variables)
     async with connection.open() as bitpeak:
         planned = await _planned(bitpeak, specs, planning, reviewed)
         if not as_json:
@@ -230,7 +250,8 @@ async def check(
     unset: list[str] = []
     try:
         if accounts is None:
-            found = SpecLoader(variables.environ()).read(files)
+            with _paths(files) as paths:
+                found = SpecLoader(variables.environ()).read(paths)
             count, unset = len(found.specs), [*found.unset.values()]
             refuse(each for each in found.problems if strict or each not in unset)
         else:

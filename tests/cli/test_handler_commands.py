@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from builders import as_listed
-from command_line import CANARY, Run, Terminal
+from command_line import CANARY, Run, Terminal, piped
+
+from bitpeak_async.sandbox import Sandbox
 
 X = ("x_consumer_key", "x_consumer_secret", "x_access_token", "x_access_token_secret")
 
@@ -118,3 +120,48 @@ def test_a_narrow_terminal_gets_blocks_and_a_wide_one_a_table(
     assert all(len(line) <= max(columns, 60) for line in shown.splitlines())
     assert ("name:           Mail" in shown) == (columns == 40)
     assert "https://example.com/***" in shown
+
+
+def test_lists_are_narrowed_by_name_type_switch_and_age(run: Run, threaded_sandbox: Sandbox):
+    for name, kind, field in (("a 1", "email", "a@b.cc"), ("a 2", "slack", "https://a.b/c")):
+        threaded_sandbox.add(name=name, type=kind, settings={kind: field})
+    threaded_sandbox.add(name="b", type="email", settings={"email": "a@b.cc"}, is_enabled=False)
+
+    def names(*arguments: object) -> set[str]:
+        return {each["name"] for each in json.loads(run("list", "--json", *arguments).stdout)}
+
+    assert {"a 1", "a 2"} == names("--match", "a *")
+    assert {"a 1", "b"} == names("--type", "email")
+    assert {"b"} == names("--disabled")
+    assert {"a 1"} == names("--enabled", "--type=email")
+    assert {"a 1", "a 2", "b"} == names("--stale", "0d")
+    assert set() == names("--stale", "30d")
+    assert 64 == run("list", "--stale", "soon").exit_code
+
+
+def test_a_handler_is_got_and_deleted_by_a_name_that_is_unique(run: Run, threaded_sandbox: Sandbox):
+    for name in ("Ops", "Twin", "Twin"):
+        threaded_sandbox.add(name=name, type="email", settings={"email": "a@b.cc"})
+    assert 1 == json.loads(run("get", "Ops", "--json").stdout)["id"]
+    for command in (["get", "Twin"], ["delete", "--name", "Twin", "--yes"]):
+        refused = run(*command)
+        assert 1 == refused.exit_code
+        assert "several handlers have the name 'Twin': give one of the ids 2, 3" in refused.stderr
+    assert "no handler has the name 'None'" in run("get", "None").stderr
+    assert "deleted 1\n" == run("delete", "--name", "Ops", "--yes").stdout
+    assert [64, 64] == [run("delete", *more).exit_code for more in ([], [2, "--name", "Twin"])]
+
+
+def test_types_fields_and_profiles_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def completed(words: str) -> set[str]:
+        count = str(len(words.split(" ")) - 1)
+        done = piped(_BITPEAK_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=count)
+        return {*done.stdout.split()}
+
+    (tmp_path / "bitpeak.toml").write_text("[profiles.staging]\n[profiles.production]\n")
+    monkeypatch.chdir(tmp_path)
+    assert {"slack"} == completed("bitpeak create a --type sla")
+    assert {"telegram=", "telegram_chat_id="} == completed(
+        "bitpeak create a --type telegram --set t"
+    )
+    assert {"staging"} == completed("bitpeak --profile s")

@@ -104,6 +104,20 @@ async def test_nothing_is_deleted_if_a_page_fails(sandbox: Sandbox, mail: Path):
     assert 2500 == len(sandbox.handlers)
 
 
+def test_specs_come_from_stdin_as_yaml_or_json(server: dict[str, str], mail: Path):
+    for text in (MAIL, json.dumps([{"name": "J", "type": "email", "settings": {"email": "a@b"}}])):
+        command = [*BITPEAK, "plan", "-", "--json"]
+        done = subprocess.run(
+            command,
+            input=text,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **server},
+            check=True,
+        )
+        assert 1 == len(json.loads(done.stdout)["changes"])
+
+
 def test_check_needs_no_server(run: Run, specs: Path, tmp_path: Path):
     assert "2 handlers, no problem found\n" == run("check", specs, BITPEAK_API_KEY=None).stdout
     broken = tmp_path / "broken.toml"
@@ -358,7 +372,7 @@ def test_conflicts_alone_have_an_exit_code(run: Run, mail: Path, threaded_sandbo
     [
         (["plan", "none.yaml", "--json"], 1, "PlanError"),
         (["get", "7", "--json"], 1, "NotFoundError"),
-        (["get", "x", "--json"], 64, "UsageError"),
+        (["get", "--json"], 64, "UsageError"),
         (["lst", "--json"], 64, "UsageError"),
         (["delete", "7", "--json"], 64, "UsageError"),
         (["--profile", "none", "list", "--json"], 1, "ConfigurationError"),
