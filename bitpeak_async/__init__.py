@@ -100,12 +100,8 @@ if TYPE_CHECKING:
         WebhookSettings,
         XSettings,
     )
-    from bitpeak_async.sync import (
-        Stream,
-        SyncBitPeak,
-        SyncHandlersWithReplies,
-        SyncNotificationHandlers,
-    )
+    from bitpeak_async.sync import Stream, SyncBitPeak, SyncNotificationHandlers
+    from bitpeak_async.sync.with_replies import SyncHandlersWithReplies
     from bitpeak_async.with_replies import HandlersWithReplies, Reply, WithReplies
 
 __all__ = [
@@ -236,7 +232,8 @@ _HOMES = {
             "SettingsFields SlackSettings TelegramSettings UnknownSettings "
             "WebhookSettings XSettings"
         ),
-        "sync": "Stream SyncBitPeak SyncHandlersWithReplies SyncNotificationHandlers",
+        "sync": "Stream SyncBitPeak SyncNotificationHandlers",
+        "sync.with_replies": "SyncHandlersWithReplies",
         "with_replies": "HandlersWithReplies Reply WithReplies",
     }.items()
     for name in names.split()

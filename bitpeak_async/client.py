@@ -32,10 +32,11 @@ from bitpeak_async.provisioning.plan import Plan
 from bitpeak_async.provisioning.report import Outcome, Report
 from bitpeak_async.provisioning.run import Run
 from bitpeak_async.records import HandlerSpec
-from bitpeak_async.with_replies import HandlersWithReplies, WithReplies
 
 if TYPE_CHECKING:
     import aiohttp
+
+    from bitpeak_async.with_replies import HandlersWithReplies, WithReplies
 
 __all__ = ["BitPeak"]
 
@@ -132,6 +133,12 @@ class BitPeak:
 
         It has the calls that send one request. Session, pace and options are this client's.
         """
+        # Who does not use it does not wait for its classes to be made.
+        from bitpeak_async.with_replies import (  # noqa: PLC0415
+            HandlersWithReplies,
+            WithReplies,
+        )
+
         return WithReplies(HandlersWithReplies(self._transport, self._options))
 
     @takes(PlanOptions, ProvisionConfig)

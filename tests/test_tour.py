@@ -4,12 +4,14 @@ import io
 import logging
 import pickle
 import re
+from typing import Any
 
 import pytest
 from builders import Connect
 
 from bitpeak_async import (
     BitPeak,
+    BitPeakError,
     ConfigurationError,
     EmailSettings,
     HandlerSpec,
@@ -19,6 +21,7 @@ from bitpeak_async import (
     ServerError,
     SlackSettings,
     SyncBitPeak,
+    UnknownSettings,
     ValidationError,
 )
 from bitpeak_async.sandbox import Dialect, Fault, Sandbox
@@ -200,12 +203,12 @@ async def test_a_notebook_shows_tables_without_secrets(bitpeak: BitPeak, sandbox
     plan = (await bitpeak.plan(specs))._repr_html_()
     assert 101 == plan.count("<tr>")
     assert "… and 20 more" in plan
-    sandbox.inject(Fault.api_error(422, "No <more>."), method="POST", after=119)
-    report = await bitpeak.provision(specs)
+    sandbox.inject(Fault.api_error(422, "No <more>."), method="POST", after=2)
+    report = await bitpeak.provision(specs[:3])
     assert "No &lt;more&gt;." in report._repr_html_()
     assert "canary" not in page + plan + report._repr_html_() + str(report)
     first, last = str(report).splitlines()
-    assert first.startswith("! 'n119': create notification handler 'n119': 422 No <more>.")
+    assert re.match(r"! 'n\d': create notification handler 'n\d': 422 No <more>\.", first)
     assert last == report.summary
 
 
@@ -250,3 +253,43 @@ async def test_the_environment_switches_a_readable_log_on(
     assert "DEBUG   create notification handler 'a': request sent method=POST path=/not" in sent
     assert "create notification handler 'a': reply received attempt=1 status=200 sec" in received
     assert not {"canary", sandbox.api_key} & set(re.split(r"\W", stderr.getvalue()))
+
+
+async def test_numbers_and_booleans_of_numpy_mean_the_same(bitpeak: BitPeak, sandbox: Sandbox):
+    np = pytest.importorskip("numpy")
+    quick = bitpeak.with_options(timeout=np.int64(20), deadline=np.float64(20))
+    handlers = quick.notification_handlers
+    handler_id = np.int64(await handlers.create("a", MAIL, is_enabled=np.False_))
+    await handlers.update(handler_id, name="b", is_enabled=np.True_)
+    assert ("b", True) == ((found := await handlers.get(handler_id)).name, found.is_enabled)
+    page = await handlers.list(page=np.int8(1), results_per_page=np.int16(10), is_enabled=np.True_)
+    assert [found] == [*page]
+    spec = HandlerSpec("b", MAIL, is_enabled=np.False_)
+    assert HandlerSpec("b", MAIL, is_enabled=False) == spec
+    assert not (await handlers.ensure(spec)).is_enabled
+    await handlers.delete(handler_id)
+
+
+async def test_arguments_of_quite_another_kind_are_typed_errors(bitpeak: BitPeak, sandbox: Sandbox):
+    handlers: Any = bitpeak.notification_handlers
+    client: Any = bitpeak
+    for wrong in (
+        lambda: client.plan(None),
+        lambda: client.apply(None),
+        lambda: client.provision(5),
+        lambda: handlers.create_many(5),
+        lambda: handlers.create_many("handlers.yaml"),
+        lambda: handlers.get(10**5000),
+        lambda: handlers.find(None),
+        lambda: handlers.ensure(None),
+        lambda: handlers.create("a", MAIL, is_enabled="no"),
+        lambda: handlers.list(extra_query={"search": "\ud800"}),
+        lambda: handlers.list(search="\ud800"),
+        lambda: handlers.list(page=10**5000),
+        lambda: UnknownSettings("t", [1]),  # type: ignore[arg-type]
+        lambda: client.with_options(headers=5),
+        lambda: client.with_options(timeout="5"),
+    ):
+        with pytest.raises(BitPeakError):
+            await wrong()
+    assert not sandbox.requests

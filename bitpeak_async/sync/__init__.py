@@ -3,18 +3,8 @@
 caller ─▶ client ─▶ runner ─▶ portal ─▶ coroutine on the loop thread ─▶ mailbox or stream ─▶ caller
 """
 
-from bitpeak_async.sync.client import (
-    SyncBitPeak,
-    SyncHandlersWithReplies,
-    SyncNotificationHandlers,
-)
+from bitpeak_async.sync.client import SyncBitPeak, SyncNotificationHandlers
 from bitpeak_async.sync.portal import shutdown
 from bitpeak_async.sync.stream import Stream
 
-__all__ = [
-    "Stream",
-    "SyncBitPeak",
-    "SyncHandlersWithReplies",
-    "SyncNotificationHandlers",
-    "shutdown",
-]
+__all__ = ["Stream", "SyncBitPeak", "SyncNotificationHandlers", "shutdown"]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
-from functools import partial, update_wrapper
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from functools import partial
 from types import TracebackType
-from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack, cast
 
 from bitpeak_async._bulk.driver import CreateOutcome
 from bitpeak_async._checks import check_flag
 from bitpeak_async._display import with_progress
 from bitpeak_async._http.form import Query
-from bitpeak_async._secret import Secret, hides
+from bitpeak_async._secret import hides
 from bitpeak_async.client import BitPeak
 from bitpeak_async.events import RateSnapshot
 from bitpeak_async.keywords import (
@@ -36,17 +36,13 @@ from bitpeak_async.sync.mailbox import CallerMailbox
 from bitpeak_async.sync.portal import shutdown
 from bitpeak_async.sync.runner import SyncRunner
 from bitpeak_async.sync.stream import Stream
-from bitpeak_async.with_replies import HandlersWithReplies, WithReplies
 
-__all__ = [
-    "Stream",
-    "SyncBitPeak",
-    "SyncHandlersWithReplies",
-    "SyncNotificationHandlers",
-    "shutdown",
-]
+if TYPE_CHECKING:
+    from bitpeak_async.sync.with_replies import SyncHandlersWithReplies
+    from bitpeak_async.with_replies import WithReplies
 
-P = ParamSpec("P")
+__all__ = ["Stream", "SyncBitPeak", "SyncNotificationHandlers", "shutdown"]
+
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -191,37 +187,6 @@ class SyncNotificationHandlers:
         return self._runner.stream(outcomes, _itself, ahead=_OUTCOMES_AHEAD, caller=caller)
 
 
-def _blocking(
-    method: Callable[Concatenate[HandlersWithReplies, P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate[SyncHandlersWithReplies, P], T]:
-    def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        given = Secret((args, kwargs))
-        args, kwargs = (), {}  # a traceback with locals would show them
-        run, handlers = self._runner.run, self._handlers
-        return run(lambda: method(handlers, *given.value[0], **given.value[1]))
-
-    return update_wrapper(call, method)
-
-
-class SyncHandlersWithReplies:
-    """``HandlersWithReplies`` without an event loop.
-
-    Reached as ``SyncBitPeak.with_replies().notification_handlers``.
-    """
-
-    def __init__(self, handlers: HandlersWithReplies, runner: SyncRunner) -> None:
-        self._handlers = handlers
-        self._runner = runner
-
-    list = _blocking(HandlersWithReplies.list)
-    get = _blocking(HandlersWithReplies.get)
-    create = _blocking(HandlersWithReplies.create)
-    update = _blocking(HandlersWithReplies.update)
-    enable = _blocking(HandlersWithReplies.enable)
-    disable = _blocking(HandlersWithReplies.disable)
-    delete = _blocking(HandlersWithReplies.delete)
-
-
 @takes(ClientOptions, ClientConfig)
 class SyncBitPeak:
     """A client of the BitPeak API for callers without an event loop.
@@ -283,6 +248,11 @@ class SyncBitPeak:
 
     @_mirrors(BitPeak.with_replies)
     def with_replies(self) -> WithReplies[SyncHandlersWithReplies]:
+        from bitpeak_async.sync.with_replies import (  # noqa: PLC0415 - as in BitPeak
+            SyncHandlersWithReplies,
+        )
+        from bitpeak_async.with_replies import WithReplies  # noqa: PLC0415
+
         replying = self._bitpeak.with_replies().notification_handlers
         return WithReplies(SyncHandlersWithReplies(replying, self._runner))
 
