@@ -4,6 +4,7 @@ import io
 import logging
 import pickle
 import re
+import time
 from typing import Any
 
 import pytest
@@ -23,8 +24,11 @@ from bitpeak_async import (
     SyncBitPeak,
     UnknownSettings,
     ValidationError,
+    pytest_plugin,
 )
-from bitpeak_async.sandbox import Dialect, Fault, Sandbox
+from bitpeak_async._log import EventFormatter
+from bitpeak_async.sandbox import Dialect, Fault, Sandbox, TokenBucket
+from bitpeak_async.sync.client import sync_client_over
 
 MAIL = EmailSettings("hey@example.com")
 HOOK = "https://hooks.slack.com/services/T0/B0/canary"
@@ -212,6 +216,18 @@ async def test_a_notebook_shows_tables_without_secrets(bitpeak: BitPeak, sandbox
     assert last == report.summary
 
 
+def test_the_client_of_the_pytest_fixtures_waits_in_virtual_time():
+    """The sandbox's clock jumps with the client's, so that its own limit is kept too."""
+    began = time.monotonic()
+    with (
+        Sandbox(limit=TokenBucket(rate=0.1, burst=2)) as sandbox,
+        sync_client_over(pytest_plugin._client(sandbox)) as bitpeak,
+    ):
+        assert bitpeak.provision([HandlerSpec(f"n{i}", MAIL) for i in range(10)]).ok
+        assert sandbox.counts["POST", 429]
+    assert time.monotonic() - began < 60  # of the 100 s that the limit demands
+
+
 def test_progress_is_shown_on_request(
     threaded_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ):
@@ -252,6 +268,8 @@ async def test_the_environment_switches_a_readable_log_on(
     assert 2 == len(others)
     assert "DEBUG   create notification handler 'a': request sent method=POST path=/not" in sent
     assert "create notification handler 'a': reply received attempt=1 status=200 sec" in received
+    forged = logging.makeLogRecord({"msg": "a\nDEBUG b"})
+    assert "a\\nDEBUG b" == EventFormatter("%(message)s").format(forged)
     assert not {"canary", sandbox.api_key} & set(re.split(r"\W", stderr.getvalue()))
 
 
