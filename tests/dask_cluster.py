@@ -56,6 +56,12 @@ class DaskCluster:
         process.send_signal(signal.SIGKILL)
         process.wait()
 
+    def pause(self, name: str) -> None:
+        self.processes[name].send_signal(signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        self.processes[name].send_signal(signal.SIGCONT)
+
     def close(self) -> None:
         for process in self.processes.values():
             with suppress(ProcessLookupError):

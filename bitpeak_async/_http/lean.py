@@ -75,6 +75,8 @@ class LeanExchange(SessionExchange):
             protocol.set_response_params(
                 timer=_NO_TIMER, read_until_eof=True, read_bufsize=_READ_BUFFER
             )
+            if self.fence is not None and request.method == "POST":
+                await self.fence()  # only now, because connecting takes time
             protocol.transport.write(self._encode(request))
             message, content = await protocol.read()
             while 100 <= message.code <= 199 and message.code != 101:  # such as 103 Early Hints

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bitpeak_async._http.lean import LeanExchange
 from bitpeak_async._http.lifecycle import NewLimiter
-from bitpeak_async._http.protocol import Connections, SessionOptions
+from bitpeak_async._http.protocol import Connections, Fence, SessionOptions
 from bitpeak_async._http.session import SessionExchange, abandon_session, open_session
 from bitpeak_async._rate.factory import LimiterFactory
 from bitpeak_async._secret import Secret
@@ -46,17 +46,19 @@ class SharedSession:
     Args:
         limit: requests in flight at once, of all clients together; ``new_limiter`` must enforce
             it.
+        fence: awaited right before each create and update, or None.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, fence: Fence | None = None) -> None:
         self.limit = limit
+        self._fence = fence
         self._session: aiohttp.ClientSession | None = None
 
     def connections(
         self, headers: Secret[Mapping[str, str]], options: SessionOptions
     ) -> Connections:
         """Return the connections of one client."""
-        return SessionConnections(headers, options, self._open)
+        return SessionConnections(headers, options, self._open, fence=self._fence)
 
     def new_limiter(self, limiters: LimiterFactory) -> NewLimiter:
         """Return the function that creates the limiter of one client."""
@@ -81,6 +83,7 @@ class SessionConnections:
         options: the options of every request.
         lender: returns a session that others close; None lets the client open its own.
         runs_middlewares: whether the session's own middlewares must run.
+        fence: awaited right before each create and update, or None.
     """
 
     def __init__(
@@ -90,12 +93,14 @@ class SessionConnections:
         lender: Callable[[], aiohttp.ClientSession] | None = None,
         *,
         runs_middlewares: bool = False,
+        fence: Fence | None = None,
     ) -> None:
         self.can_rebind = lender is None
         self._headers = headers
         self._options = options
         self._lender = lender
         self._runs_middlewares = runs_middlewares
+        self._fence = fence
         self._session: aiohttp.ClientSession | None = None
         self._exchange: SessionExchange | None = None
 
@@ -119,6 +124,7 @@ class SessionConnections:
             self._exchange = SessionExchange(
                 self._session, self._options, headers, runs_middlewares=self._runs_middlewares
             )
+        self._exchange.fence = self._fence
         return self._exchange
 
     def check(self) -> None:

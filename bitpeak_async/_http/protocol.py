@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ssl as tls
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from attrs import define, field, frozen
 
@@ -98,6 +98,10 @@ class SessionOptions:
     max_reply_bytes: int
     proxy: Secret[str | None] = Secret(None)  # noqa: RUF009 - frozen
     ssl: tls.SSLContext | bool = True
+
+
+# Raises ExchangeError if nothing may be written.
+Fence: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class Exchange(Protocol):

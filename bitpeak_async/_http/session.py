@@ -22,7 +22,7 @@ from bitpeak_async._http.failures import (
     ReplyTooLargeError,
 )
 from bitpeak_async._http.idle import IdleConnections
-from bitpeak_async._http.protocol import Reply, Request, SessionOptions
+from bitpeak_async._http.protocol import Fence, Reply, Request, SessionOptions
 from bitpeak_async._http.timeouts import Timeouts
 from bitpeak_async._secret import Secret
 from bitpeak_async.options import Timeout
@@ -94,6 +94,9 @@ class SessionExchange:
         headers: the headers of every request, or None if the session has them.
         runs_middlewares: whether the session's own middlewares must run. Then the exchange does
             not notice if aiohttp sends a DELETE again.
+
+    Attributes:
+        fence: awaited right before each create and update, or None.
     """
 
     def __init__(
@@ -112,6 +115,7 @@ class SessionExchange:
         self._timeouts = Timeouts(asyncio.get_running_loop())
         self._timeout: Timeout | None = None
         self._client_timeout = aiohttp.ClientTimeout()
+        self.fence: Fence | None = None
 
     async def exchange(self, request: Request, timeout: Timeout) -> Reply:
         """Return the reply; see ``Exchange``."""
@@ -132,6 +136,8 @@ class SessionExchange:
         if request.method == "DELETE" and not self._runs_middlewares:
             resending = _Resending()
         options = self._options
+        if self.fence is not None and request.method == "POST":
+            await self.fence()
         self._choose_connection(request)
         response = await self._session.request(
             request.method,

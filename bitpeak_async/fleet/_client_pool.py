@@ -10,6 +10,7 @@ from typing import Unpack
 
 from attrs import asdict, evolve
 
+from bitpeak_async._http.protocol import Fence
 from bitpeak_async.client import BitPeak, client_over
 from bitpeak_async.errors import ClosedError
 from bitpeak_async.fleet._network import FleetNetwork
@@ -25,14 +26,15 @@ class ClientPool:
     Args:
         in_flight: requests in flight at once, of all clients together.
         config: of all clients; an account may set its own base URL and pace.
+        fence: awaited right before each create and update, or None.
 
     Attributes:
         resolver: resolves accounts.
     """
 
-    def __init__(self, in_flight: int, config: ClientConfig) -> None:
+    def __init__(self, in_flight: int, config: ClientConfig, fence: Fence | None = None) -> None:
         self.resolver = Resolver(config)
-        self._network = FleetNetwork(in_flight, config.pace_store)
+        self._network = FleetNetwork(in_flight, config.pace_store, fence)
         self._config = evolve(config, pace_store=None)  # the network has it
         self._clients = dict[Credentials, BitPeak]()
         self._users = Counter[Credentials]()

@@ -7,6 +7,7 @@ from functools import partial
 
 from bitpeak_async._http.lifecycle import NewLimiter
 from bitpeak_async._http.network import SharedSession
+from bitpeak_async._http.protocol import Fence
 from bitpeak_async._rate.factory import LimiterFactory
 from bitpeak_async._rate.lease import Lease, Permit
 from bitpeak_async._rate.limiter import Limiter
@@ -83,10 +84,13 @@ class FleetNetwork(SharedSession):
     Args:
         limit: requests in flight at once, and so connections.
         store: shares each key's rate with other processes, or None.
+        fence: awaited right before each create and update, or None.
     """
 
-    def __init__(self, limit: int, store: RateStore | None = None) -> None:
-        super().__init__(limit)
+    def __init__(
+        self, limit: int, store: RateStore | None = None, fence: Fence | None = None
+    ) -> None:
+        super().__init__(limit, fence)
         self._link = None if store is None else Link(store)
         self.fair_limiter = FairLimiter(limit)
 

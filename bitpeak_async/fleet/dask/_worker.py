@@ -13,6 +13,7 @@ from bitpeak_async.fleet._client_pool import ClientPool
 from bitpeak_async.fleet._resolve import read_account_specs
 from bitpeak_async.fleet._tally import Tally
 from bitpeak_async.fleet.account import Account
+from bitpeak_async.fleet.dask._lease import TaskLease
 from bitpeak_async.fleet.dask._tasks import (
     AccountBatch,
     AccountTask,
@@ -36,7 +37,8 @@ class FleetPlugin(WorkerPlugin):
     def setup(self, worker: Worker) -> None:
         """Start, on the worker's loop."""
         self.scheduler = worker.scheduler
-        self.clients = ClientPool(self.config.in_flight, ClientConfig(**self.config.client_options))
+        config = ClientConfig(**self.config.client_options)
+        self.clients = ClientPool(self.config.in_flight, config, TaskLease(worker).check)
         self.running = set[asyncio.Task[Any]]()
 
     async def teardown(self, worker: Worker) -> None:  # noqa: ARG002 - Dask passes it by name

@@ -18,6 +18,7 @@ from bitpeak_async.fleet._resolve import Resolver, checked_accounts
 from bitpeak_async.fleet._tally import Tally
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.dask._cluster import connected
+from bitpeak_async.fleet.dask._lease import LeasePlugin
 from bitpeak_async.fleet.dask._planning import plan_tasks
 from bitpeak_async.fleet.dask._submission import Submission
 from bitpeak_async.fleet.dask._tasks import WorkerConfig
@@ -167,6 +168,7 @@ class DaskFleet:
     async def _plugins(self, config: WorkerConfig) -> AsyncGenerator[None, None]:
         """Give every worker the plugin of a run while the context is open."""
         client = self._client
+        await client.register_plugin(LeasePlugin())
         await client.register_plugin(FleetPlugin(config), name=config.run)
         try:
             yield
