@@ -109,8 +109,8 @@ def cluster_of(folder: Path, environ: dict[str, str], workers: int = 3) -> Itera
         cluster.close()
 
 
-async def until(condition: Callable[[], object]) -> None:
+async def until(condition: Callable[[], object], seconds: float = 30) -> None:
     """Wait for what happens in another process or thread."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - nothing here could tell
             await asyncio.sleep(0.01)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from attrs import define, field
 from distributed import CancelledError as FutureCancelledError
@@ -15,6 +16,13 @@ from bitpeak_async.fleet._tally import Tally
 from bitpeak_async.fleet.dask._tasks import AccountTask
 from bitpeak_async.fleet.dask._worker import run_task
 from bitpeak_async.fleet.report import FleetCancelledError
+
+
+async def end_run(client: Client, run: str) -> None:
+    """Remove the plugin of a run from the workers, if they can be reached."""
+    if client.status == "running":  # a client that was closed has no scheduler
+        with suppress(OSError, ValueError):  # the scheduler is lost, or the plugin is gone
+            await client.unregister_worker_plugin(run)
 
 
 @define(eq=False)
@@ -45,7 +53,7 @@ class Submission:
         except asyncio.CancelledError:
             self._is_stopping = True
             # Each worker's plugin then cancels its tasks, which return what they did.
-            await self.client.unregister_worker_plugin(self.run)
+            await end_run(self.client, self.run)
             await work
             raise FleetCancelledError(self.tally.report()) from None
         finally:

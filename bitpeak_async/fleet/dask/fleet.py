@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Self, Unpack
 
@@ -20,7 +20,7 @@ from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.dask._cluster import connected
 from bitpeak_async.fleet.dask._lease import LeasePlugin
 from bitpeak_async.fleet.dask._planning import plan_tasks
-from bitpeak_async.fleet.dask._submission import Submission
+from bitpeak_async.fleet.dask._submission import Submission, end_run
 from bitpeak_async.fleet.dask._tasks import WorkerConfig
 from bitpeak_async.fleet.dask._worker import FleetPlugin
 from bitpeak_async.fleet.fleet import OnAccount
@@ -173,8 +173,7 @@ class DaskFleet:
         try:
             yield
         finally:
-            with suppress(OSError, ValueError):  # the scheduler is lost, or the plugin is gone
-                await client.unregister_worker_plugin(config.run)
+            await end_run(client, config.run)
 
     @property
     def _client(self) -> Client:
