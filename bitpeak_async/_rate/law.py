@@ -42,6 +42,7 @@ _LONGEST_REENTRY: Final = 1.0  # seconds
 _FEW: Final = 16  # requests let through; a burst may be as large
 _SAFE: Final = 0.98  # of a limit that was measured
 _CUT: Final = 0.85  # of the rate at a lone refusal
+_USED: Final = 0.7  # of the rate; with less, requests were too few to measure the limit
 _OVERLOAD: Final = 0.7  # of the rate at a 503
 _MANY: Final = 7  # replies to requests in flight at a refusal that decide whether it is a limit
 _STRAY: Final = 80  # requests let through before a lone refusal, far below the last one
@@ -49,8 +50,7 @@ _STRAY: Final = 80  # requests let through before a lone refusal, far below the 
 _SLOWEST: Final = 60.0  # seconds until a rate has doubled, or the time of as many requests
 _SLOWEST_REQUESTS: Final = 700
 _SLOWER: Final = 3  # times, after each refusal
-_TRUSTED: Final = 8  # times as long as a first measurement took, if it saw many requests
-_DOUBTED: Final = 4  # the same, if it saw few
+_TRUSTED: Final = 8  # times as long as a first measurement took
 
 
 @frozen(kw_only=True)
@@ -305,7 +305,9 @@ def _resume(state: RateState, pause: Pause, now: float, bounds: Bounds) -> RateS
     )
     state = _measured(state, pause, now, before) if not is_beside_many else state
     base = max(state.base, 1 / max(bounds.max_pause, 1.0))
-    reentry = min(_LONGEST_REENTRY, blocked / 2) if pause.is_told or not is_beside_many else 0.0
+    # A known rate spreads requests anyway; what the server announced may open late.
+    is_spread = pause.is_told or (base == math.inf and not is_beside_many)
+    reentry = min(_LONGEST_REENTRY, blocked / 2) if is_spread else 0.0
     return evolve(
         state,
         base=base,
@@ -333,15 +335,14 @@ def _measured(state: RateState, pause: Pause, now: float, before: float) -> Rate
         return state
     seconds = max(_opened(state, pause, now) - state.began, 1e-3)
     measured = _SAFE * let_through / seconds
+    used = state.let_through / max(state.paused_at - state.began, 1e-3)
     if before < math.inf or is_lone:
-        active = max(state.paused_at - state.began, 1e-3)
-        was = before if before < math.inf else state.let_through / active
+        was = before if before < math.inf else used
         weight = pause.refused**3 / (pause.refused + pause.let_through)
         measured = max(measured, was * _CUT**weight)
-    if pause.is_told and not is_lone:
-        seconds = math.inf
-    else:
-        seconds *= _TRUSTED if let_through > _FEW else _DOUBTED
+    if used < _USED * before < math.inf:  # the average is of what was wanted, not of the limit
+        measured = max(measured, _CUT * before)
+    seconds = math.inf if pause.is_told and not is_lone else _TRUSTED * seconds
     return _slower(state, measured, before, seconds=seconds)
 
 

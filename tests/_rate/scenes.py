@@ -231,7 +231,7 @@ def told(requests: int, seconds: float, latency: float) -> Scene:
 
 
 SCENES = [
-    bucket(400, 100, 5000, used=0.9, refused=0.01, latency=0.005),
+    bucket(400, 100, 5000, used=0.93, refused=0.01, latency=0.005),
     bucket(20, 5, 600, used=0.85, refused=0.03),
     bucket(5, 1, 1000, used=0.8, refused=0.05),
     bucket(10, 1, 1000, used=0.8, refused=0.05),
