@@ -1,10 +1,9 @@
-"""The commands for desired states, and ``bitpeak sandbox``."""
+"""The commands for desired states."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ from bitpeak_async import (
     RequestTimeoutError,
     partial_report,
 )
-from bitpeak_async.cli import _export, _fleet, _output  # noqa: F401 - _export registers
+from bitpeak_async.cli import _export, _fleet, _output, _sandbox  # noqa: F401 - they register
 from bitpeak_async.cli._app import Json, Yes, command
 from bitpeak_async.cli._connection import Connection, confirmed
 from bitpeak_async.cli._dask import Dask
@@ -277,35 +276,4 @@ async def check(
 async def schema() -> Exit:
     """Print a JSON Schema of spec files, for editors and other checks."""
     _output.show_json(spec_file_schema())
-    return Exit.DONE
-
-
-@command("sandbox", "sandbox --port 8080 --database handlers.db")
-async def sandbox(
-    *,
-    port: Annotated[
-        int, typer.Option(help="The port; by default a free one.", min=0, max=65535)
-    ] = 0,
-    database: Annotated[
-        str, typer.Option(help="A file that stores the handlers.", metavar="FILE")
-    ] = ":memory:",
-    as_json: Json = False,
-) -> Exit:
-    """Run an embedded BitPeak server until Ctrl-C."""
-    from bitpeak_async.sandbox import Sandbox  # noqa: PLC0415 - slow to import
-
-    interrupted = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):  # Windows raises KeyboardInterrupt instead
-            asyncio.get_running_loop().add_signal_handler(number, interrupted.set)
-    async with Sandbox(port=port, database=database) as server:
-        if as_json:
-            _output.show_json({"base_url": server.base_url, "api_key": server.api_key})
-        else:
-            _output.write(f"export BITPEAK_BASE_URL={server.base_url}\n")
-            _output.write(f"export BITPEAK_API_KEY={server.api_key}\n")
-        _output.flush()
-        _output.note(f"Dashboard at {server.dashboard_url}")
-        _output.note("Serving until Ctrl-C")
-        await interrupted.wait()
     return Exit.DONE
