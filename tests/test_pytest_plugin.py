@@ -5,6 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
+# Loaded before the runs below import every name: pytester forgets what they load first.
+import bitpeak_async.mappings
+import bitpeak_async.sync.with_replies  # noqa: F401
+
 HEAD = """
 import asyncio
 import pytest
