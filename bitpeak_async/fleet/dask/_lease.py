@@ -19,7 +19,7 @@ from bitpeak_async._http.failures import ConnectionFailedError
 _MAX_LEASE: Final = 5.0  # seconds; a scheduler drops a worker at once when their connection breaks
 _MIN_TTL: Final = 5.0  # seconds; schedulers wait for ten heartbeats, even if the ttl is shorter
 _POLL: Final = 0.2  # seconds between two questions while the next heartbeat is awaited
-_PATIENCE: Final = 30.0  # seconds to wait for the scheduler to answer, or to hear of this worker
+_PATIENCE: Final = 30.0  # seconds to wait for the scheduler to answer, or to learn of this worker
 
 
 class LeasePlugin(SchedulerPlugin):
