@@ -60,11 +60,11 @@ class IdleConnections:
         withheld = []
         for key, idle in self._pool.items():
             survived = self._survived.get(key, 0.0)
-            for protocol, since in idle:
+            if idle:  # the oldest tells enough; to ask each would cost more than the request
+                protocol, since = idle[0]
                 if not protocol.is_connected():
                     survived = 0.0
-                    break
-                if now - since > max(survived, _EVIDENCE) and _is_quiet(protocol):
+                elif now - since > max(survived, _EVIDENCE) and _is_quiet(protocol):
                     survived = now - since
             self._survived[key] = survived
             while idle and now - idle[0][1] > survived / 2:
