@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from attrs import frozen
 
@@ -22,13 +22,22 @@ class Ratio:
     high: float
 
 
-def compare(ours: Run, theirs: Run, rounds: int, clock: Clock = time.process_time) -> Ratio:
+def compare(
+    ours: Run,
+    theirs: Run,
+    rounds: int,
+    clock: Clock = time.process_time,
+    prepare: Mapping[Run, Run] = {},
+) -> Ratio:
     """Return their time / our time: above 1, ours is faster.
 
-    Each round runs theirs, ours, ours, theirs, so that what drifts hits both alike.
+    Each round runs theirs, ours, ours, theirs, so that what drifts hits both alike. What
+    ``prepare`` has for a run comes before it each time, and is not counted.
     """
 
     def timed(run: Run) -> float:
+        if run in prepare:
+            prepare[run]()
         began = clock()
         run()
         return clock() - began

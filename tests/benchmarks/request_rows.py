@@ -10,7 +10,6 @@ from attrs import frozen
 from generated_peers import openapi_generator, openapi_python_client
 from measure import Ratio, compare
 from peers import (
-    Call,
     Peer,
     aiosonic_client,
     curl_cffi_client,
@@ -42,10 +41,10 @@ def _bars(one: tuple[float, float], many: tuple[float, float]) -> Bars:
     return {GET_1: one, GET_16: many, CREATE_1: one, CREATE_16: many}
 
 
-def _call(peer: Peer, column: str) -> tuple[Call, int]:
-    """Return what to call for a column, and how many at once."""
+def _parts(column: str) -> tuple[str, int]:
+    """Return what a column calls, and how many at once."""
     what, many = column.split(", ")
-    return getattr(peer, what.lower()), int(many.split()[0])
+    return what.lower(), int(many.split()[0])
 
 
 @frozen
@@ -125,9 +124,8 @@ def request_rows(size: Size) -> Iterator[Row]:
 
 
 def _against(stage: Stage, rival: Rival, column: str, size: Size) -> Ratio:
-    theirs, workers = _call(stage.peer(rival.make), column)
-    ours, _ = _call(stage.ours, column)
-    return compare_calls((stage, ours), (stage, theirs), workers, size)
+    theirs = stage.peer(rival.make)
+    return compare_calls((stage, stage.ours), (stage, theirs), *_parts(column), size)
 
 
 def _page(stage: Stage, peer: Peer, size: Size) -> Ratio:
@@ -179,5 +177,5 @@ def loop_rows(size: Size) -> Iterator[Row]:
 def _on_loop(new_loop: Callable[[], NewLoop], standard: Stage, column: str, size: Size) -> Ratio:
     with ExitStack() as stack:
         fast = Stage(stack, standard.server, new_loop())
-        (ours, workers), (theirs, _) = (_call(each.ours, column) for each in (fast, standard))
-        return compare_calls((fast, ours), (standard, theirs), workers, size)
+        sides = [(each, each.ours) for each in (fast, standard)]
+        return compare_calls(*sides, *_parts(column), size)

@@ -97,17 +97,22 @@ class Stage:
 
 
 def compare_calls(
-    ours: tuple[Stage, Callable[[], Awaitable[object]]],
-    theirs: tuple[Stage, Callable[[], Awaitable[object]]],
-    workers: int,
-    size: Size,
+    ours: tuple[Stage, Peer], theirs: tuple[Stage, Peer], what: str, workers: int, size: Size
 ) -> Ratio:
-    """Return their processor time / our processor time of calls, so many at once."""
-    stage, call = theirs
-    stage.calls(call, 2 * workers, workers)()  # connects
+    """Return their processor time / our processor time of calls, so many at once.
+
+    Connections are open before what is counted: a create of ours takes none that was idle for long.
+    """
+
+    def run(side: tuple[Stage, Peer], what: str, total: int) -> Run:
+        stage, peer = side
+        return stage.calls(getattr(peer, what), total, workers)
+
+    few = 2 * workers
+    run(theirs, "get", few)()
     began = time.process_time()
-    stage.calls(call, 2 * workers, workers)()
-    each = (time.process_time() - began) / (2 * workers)
-    total = max(2 * workers, min(1000, int(size.seconds / each)))
-    runs = (stage.calls(call, total, workers) for stage, call in (ours, theirs))
-    return compare(*runs, size.rounds)
+    run(theirs, what, few)()
+    each = (time.process_time() - began) / few
+    total = max(few, min(1000, int(size.seconds / each)))
+    runs = {run(side, what, total): run(side, "get", workers) for side in (ours, theirs)}
+    return compare(*runs, size.rounds, prepare=runs)
