@@ -26,6 +26,7 @@ from bitpeak_async._bulk.entry import Action, Entry, Task
 from bitpeak_async._bulk.ledger import Ledger, Look, may_pass
 from bitpeak_async._bulk.workers import as_finished, one_by_one
 from bitpeak_async._http.form import spec_problems
+from bitpeak_async._http.lifecycle import running_loop
 from bitpeak_async._http.seen_ids import ids_of
 from bitpeak_async._http.transport import CallOptions, Transport
 from bitpeak_async.errors import (
@@ -112,8 +113,9 @@ class Driver:
 
     def start(self) -> None:
         """Start the deadline now."""
+        loop = running_loop()
         if self.deadline is not None:
-            self._ends = asyncio.get_running_loop().time() + self.deadline
+            self._ends = loop.time() + self.deadline
 
     async def create_many(
         self, specs: Iterable[HandlerSpec] | AsyncIterable[HandlerSpec]

@@ -15,6 +15,7 @@ from yarl import URL
 from bitpeak_async._secret import Secret
 from bitpeak_async.errors import ConfigurationError
 
+_PROXY_EXAMPLE: Final = "http://proxy.example.com:3128"
 _BASE_URL: Final = "https://bitpeak.ru/api"
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # Of the key, the connection, the body and the user agent (``app_info``), and of what is parsed.
@@ -126,23 +127,29 @@ def checked_proxy(
         ConfigurationError: it is not an absolute http(s) URL.
     """
     if given.value is not None:
-        _check_url("proxy", given)
+        _check_url("proxy", given, _PROXY_EXAMPLE)
         return given
     url = urlsplit(base_url)
-    if ignore_environment or _is_loopback(url) or proxy_bypass(url.hostname or ""):
+    if ignore_environment or _is_loopback(url) or _is_bypassed(url):
         return given
     proxies = Secret(getproxies())
-    proxy = Secret(proxies.value.get(url.scheme) or proxies.value.get("all") or None)
-    if proxy.value is not None:
-        _check_url("the proxy of the environment", proxy)
-    return proxy
+    for scheme in (url.scheme, "all"):
+        if proxies.value.get(scheme):
+            proxy = Secret(proxies.value[scheme])
+            name = f"{scheme.upper()}_PROXY"
+            _check_url(f"the environment variable {name}", proxy, _PROXY_EXAMPLE)
+            return proxy
+    return given
 
 
-def _check_url(argument: str, url: Secret[object]) -> None:
+def _is_bypassed(url: SplitResult) -> bool:
+    host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+    return bool(proxy_bypass(host) or proxy_bypass(f"{host}:{port}"))
+
+
+def _check_url(argument: str, url: Secret[object], example: str = "https://bitpeak.ru/api") -> None:
     if not _is_http_url(url.value):
-        raise ConfigurationError(
-            f"{argument} must be an absolute http(s) URL such as 'https://bitpeak.ru/api'"
-        )
+        raise ConfigurationError(f"{argument} must be an absolute http(s) URL such as {example!r}")
 
 
 def _is_http_url(value: object) -> bool:

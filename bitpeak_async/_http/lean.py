@@ -20,10 +20,9 @@ from aiohttp.helpers import TimerNoop
 from yarl import URL
 
 from bitpeak_async._http.protocol import Reply, Request, SessionOptions
-from bitpeak_async._http.session import SessionExchange, read_body
+from bitpeak_async._http.session import SessionExchange, is_patched, read_body
 from bitpeak_async._secret import Secret
 
-_UNPATCHED: Final = aiohttp.ClientSession._request  # noqa: SLF001
 _NO_TIMER: Final = TimerNoop()  # the exchange has its own timeout
 _READ_BUFFER: Final = 2**16
 
@@ -65,7 +64,7 @@ class LeanExchange(SessionExchange):
         self._head = Secret("".join(f"{name}: {value}\r\n" for name, value in lines.items()))
 
     async def _send(self, request: Request, timeout: aiohttp.ClientTimeout) -> Reply:
-        if aiohttp.ClientSession._request is not _UNPATCHED:  # noqa: SLF001
+        if is_patched():
             return await super()._send(request, timeout)
         if not request.is_repeatable:
             self._idle.withhold_old()

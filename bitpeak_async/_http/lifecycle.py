@@ -13,7 +13,7 @@ from bitpeak_async._http.protocol import Connections, Exchange, SessionOptions
 from bitpeak_async._rate.factory import LimiterFactory
 from bitpeak_async._rate.limiter import Limiter
 from bitpeak_async._secret import Secret
-from bitpeak_async.errors import ClosedError
+from bitpeak_async.errors import ClosedError, ConfigurationError
 from bitpeak_async.events import RateSnapshot
 
 NewLimiter: TypeAlias = Callable[[Callable[[], float], int], Limiter]
@@ -31,6 +31,20 @@ class Network(Protocol):
     def new_limiter(self, limiters: LimiterFactory) -> NewLimiter:
         """Return the function that creates the limiter of one client."""
         ...
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """Return the running loop.
+
+    Raises:
+        ConfigurationError: none of asyncio's is running.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError as error:
+        raise ConfigurationError(
+            "no event loop of asyncio is running: BitPeak runs on asyncio, not on trio"
+        ) from error
 
 
 @frozen
@@ -80,10 +94,11 @@ class Lifecycle:
 
         Raises:
             ClosedError: the client or its session was closed, or another event loop uses it.
+            ConfigurationError: no event loop of asyncio is running.
         """
         if self._closed:
             raise ClosedError("the client is closed; make a new one")
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         if self._loop is not loop:
             self._bind(loop)
         self._connections.check()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 
 from attrs import field, frozen
 
@@ -110,8 +111,11 @@ class ReplyReader:
             and call.safety is RetrySafety.CREATE
         ):
             cls = PermissionDeniedError  # the plan allows no more handlers
+        message = f"{call.operation}: {reply.status} {told}"
+        if location := _location(reply):
+            message += f"; it redirects to {self.redact(location, call)[:500]}, which is refused"
         return cls(
-            f"{call.operation}: {reply.status} {told}",
+            message,
             status=reply.status,
             title=title,
             errors=tuple(titles),
@@ -124,6 +128,18 @@ class ReplyReader:
         return _without(
             text, [self.api_key.value, *_form_secrets(call.form.value if call.form else {})]
         )
+
+
+def _location(reply: Reply) -> str:
+    """Return where a redirect leads: origin and path, as a query may hold a token."""
+    if not 300 <= reply.status < 400:
+        return ""
+    try:
+        parts = urlsplit(reply.headers.get("Location", ""))
+    except ValueError:
+        return ""
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
 def _form_secrets(form: Mapping[str, str]) -> Iterable[str]:

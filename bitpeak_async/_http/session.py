@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
-import ssl as tls
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from bitpeak_async._checks import check_type
-from bitpeak_async._http.failures import (
-    ConnectionFailedError,
-    ExchangeError,
-    ExchangeTimeoutError,
-    ReplyTooLargeError,
-)
+from bitpeak_async._http.causes import exchange_error, is_foreign, reason_of
+from bitpeak_async._http.failures import ConnectionFailedError, ExchangeError, ReplyTooLargeError
 from bitpeak_async._http.idle import IdleConnections
 from bitpeak_async._http.protocol import Fence, Reply, Request, SessionOptions
 from bitpeak_async._http.timeouts import Timeouts
@@ -35,21 +29,13 @@ _KEEPALIVE: Final = 4.0
 # Of the total timeout, so an attempt that fails while it connects was certainly never sent.
 _CONNECTING: Final = 0.95
 
-# RuntimeError and ValueError: a closed session, or contradictory options of the caller's.
-_FAILURES: Final = (aiohttp.ClientError, HttpProcessingError, OSError, RuntimeError, ValueError)
-_NEVER_CONNECTED: Final = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ConnectionTimeoutError,
-    aiohttp.ClientHttpProxyError,
-)
-_NEVER_WILL: Final = (
-    aiohttp.ClientConnectorCertificateError,
-    aiohttp.ServerFingerprintMismatch,
-    aiohttp.InvalidURL,
-    aiohttp.NonHttpUrlClientError,
-    RuntimeError,
-    ValueError,
-)
+
+_REQUEST: Final = aiohttp.ClientSession._request  # noqa: SLF001
+
+
+def is_patched() -> bool:
+    """Whether a mock or recorder replaced ``ClientSession._request``."""
+    return aiohttp.ClientSession._request is not _REQUEST  # noqa: SLF001
 
 
 def check_session(session: object) -> None:
@@ -122,8 +108,10 @@ class SessionExchange:
         try:
             with self._timeouts.within(timeout.total):
                 return await self._send(request, self._of_connecting(timeout))
-        except _FAILURES as cause:
-            error = _exchange_error(cause)
+        except ExchangeError:
+            raise
+        except Exception as cause:  # noqa: BLE001 - a connector or middleware may raise anything
+            error = exchange_error(cause)
             self._idle.distrust()
         except asyncio.CancelledError as end:
             # aiohttp's frames hold the request's headers, and so the key.
@@ -139,25 +127,36 @@ class SessionExchange:
         if self.fence is not None and request.method == "POST":
             await self.fence()
         self._choose_connection(request)
-        response = await self._session.request(
-            request.method,
-            URL(request.url, encoded=True),
-            data=request.body and request.body.value,
-            headers=self._headers_of(request),
-            timeout=timeout,
-            allow_redirects=False,
-            raise_for_status=False,
-            proxy=options.proxy.value,
-            ssl=options.ssl,
-            middlewares=(resending,) if resending else None,
-        )
+        body: Any = request.body and request.body.value
+        if body is not None and self._runs_middlewares and not is_patched():
+            body = _Body(body)
         try:
-            body = await read_body(response.content, response.status, options.max_reply_bytes)
+            response = await self._session.request(
+                request.method,
+                URL(request.url, encoded=True),
+                data=body,
+                headers=self._headers_of(request),
+                timeout=timeout,
+                allow_redirects=False,
+                raise_for_status=False,
+                proxy=options.proxy.value,
+                ssl=options.ssl,
+                middlewares=(resending,) if resending else None,
+            )
+        except Exception as cause:
+            if getattr(body, "is_under_way", True) or not is_foreign(cause):
+                raise
+            # A middleware may have sent another body.
+            if getattr(self._session, "_middlewares", ()):
+                raise
+            raise ConnectionFailedError(reason_of(cause)) from None
+        try:
+            content = await read_body(response.content, response.status, options.max_reply_bytes)
         except BaseException:
             response.release()
             raise
         was_resent = resending is not None and resending.happened
-        return Reply(response.status, response.headers, body, was_resent)
+        return Reply(response.status, response.headers, content, was_resent)
 
     def _choose_connection(self, request: Request) -> None:
         """See to it that the next request meets no connection that cannot be relied on."""
@@ -217,39 +216,13 @@ class _Resending:
         return await handler(request)
 
 
-def _exchange_error(cause: BaseException) -> ExchangeError:
-    """Translate an exception of aiohttp.
+class _Body(aiohttp.BytesPayload):
+    """A body that records whether aiohttp has begun to send it."""
 
-    It holds the request's headers, and therefore the key. So the message contains only its class
-    and the operating system's reason, and it is never chained.
-    """
-    reason = _reason(cause)
-    if isinstance(cause, _NEVER_WILL):
-        return ConnectionFailedError(reason, temporary=False)
-    if isinstance(cause, _NEVER_CONNECTED):
-        return ConnectionFailedError(reason)
-    if isinstance(cause, TimeoutError):
-        return ExchangeTimeoutError(reason)
-    return ExchangeError(reason)
+    is_under_way = False
 
-
-def _reason(cause: BaseException) -> str:
-    cls = type(cause).__name__
-    if isinstance(cause, aiohttp.ClientConnectorCertificateError):
-        detail: object = cause.certificate_error
-    elif isinstance(cause, aiohttp.ClientConnectorError):
-        detail = cause.os_error
-    elif isinstance(cause, aiohttp.ClientResponseError):
-        detail = cause.status or None
-    elif isinstance(cause, aiohttp.ClientOSError):  # aiohttp's message contains the URL
-        detail = os.strerror(cause.errno) if cause.errno else None
-    elif isinstance(cause, OSError):
-        detail = cause.strerror
-    elif isinstance(cause, RuntimeError | ValueError) and not isinstance(cause, aiohttp.InvalidURL):
-        detail = cause
-    else:
-        detail = None
-    if isinstance(detail, tls.SSLError):
-        words = (getattr(detail, name, None) for name in ("verify_message", "reason", "strerror"))
-        detail = next(filter(None, words), None)
-    return f"{cls} ({detail})" if detail else cls
+    async def write_with_length(
+        self, writer: AbstractStreamWriter, content_length: int | None
+    ) -> None:
+        self.is_under_way = True
+        await super().write_with_length(writer, content_length)

@@ -93,7 +93,29 @@ def test_loopback_is_never_proxied_by_the_environment(monkeypatch: pytest.Monkey
     assert proxy_of("http://127.0.0.1:1/api") is None
 
 
-def test_an_unusable_proxy_of_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("https_proxy", "proxy:3128")
-    with pytest.raises(ConfigurationError, match="the proxy of the environment must be an abs"):
+@pytest.mark.parametrize(
+    ("variable", "proxy"),
+    [("HTTPS_PROXY", "proxy:3128"), ("ALL_PROXY", "socks5://user:canary@proxy:1080")],
+)
+def test_an_unusable_proxy_of_the_environment_is_refused_by_its_name(
+    variable: str, proxy: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(variable, proxy)
+    with pytest.raises(ConfigurationError) as caught:
         BitPeak("key")
+    assert str(caught.value) == (
+        f"the environment variable {variable} must be an absolute http(s) URL such as "
+        f"'http://proxy.example.com:3128'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("bypassed", "expected"),
+    [("bitpeak.ru:443", None), ("bitpeak.ru:8443", PROXY), (".ru:443", None)],
+)
+def test_no_proxy_may_name_a_port(
+    bypassed: str, expected: str | None, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("https_proxy", PROXY)
+    monkeypatch.setenv("no_proxy", bypassed)
+    assert expected == proxy_of("https://bitpeak.ru/api")

@@ -288,6 +288,15 @@ def test_an_error_without_words_has_the_standard_phrase(status, title):
     assert f"do it: {status} {title}" == str(error)
 
 
+def test_a_redirect_tells_its_origin_and_path():
+    target = "https://user:password@www.example.com/login?token=secret#part"
+    error = failure(RedirectError, answer(302, b"", Location=target))
+    assert str(error) == (
+        "do it: 302 Found; it redirects to https://www.example.com/login, which is refused"
+    )
+    assert "Found" == error.title
+
+
 @pytest.mark.parametrize(
     ("headers", "request_id"),
     [

@@ -57,7 +57,7 @@ AIOHTTP = {
     "ClientResponseError": (answered, BROKEN, "407"),
     "ContentTypeError": (answered, BROKEN, "407"),
     "WSServerHandshakeError": (answered, BROKEN, "407"),
-    "ClientHttpProxyError": (answered, NEVER_CONNECTED, "407"),
+    "ClientHttpProxyError": (answered, NEVER_WILL, "407, the proxy refused the credentials"),
     "TooManyRedirects": (answered, BROKEN, "407"),
     "ClientConnectionError": (plain, BROKEN, ""),
     "ClientConnectionResetError": (plain, BROKEN, ""),
@@ -112,7 +112,7 @@ BUILTIN = {
     "BrokenPipeError": (BrokenPipeError(errno.EPIPE, "Broken pipe"), BROKEN, "Broken pipe"),
     "TimeoutError": (TimeoutError(CANARY), LATE, ""),
     "SSLError": (HANDSHAKE, BROKEN, "WRONG_VERSION_NUMBER"),
-    "SSLCertVerificationError": (UNTRUSTED, NEVER_WILL, "certificate verify failed"),
+    "SSLCertVerificationError": (UNTRUSTED, NEVER_WILL, "self-signed certificate"),
     "a closed session": (RuntimeError("Session is closed"), NEVER_WILL, "Session is closed"),
     "bad options": (ValueError("no such proxy"), NEVER_WILL, "no such proxy"),
 }
