@@ -333,7 +333,7 @@ def _measured(state: RateState, pause: Pause, now: float, before: float) -> Rate
         return evolve(state, met=(state.met + before) / 2)  # that much was let through before
     if not let_through or (before == math.inf and is_lone and let_through <= _FEW):
         return state
-    seconds = max(_opened(state, pause, now) - state.began, 1e-3)
+    seconds = max(_opened(pause, now) - state.began, 1e-3)
     measured = _SAFE * let_through / seconds
     used = state.let_through / max(state.paused_at - state.began, 1e-3)
     if before < math.inf or is_lone:
@@ -346,13 +346,9 @@ def _measured(state: RateState, pause: Pause, now: float, before: float) -> Rate
     return _slower(state, measured, before, seconds=seconds)
 
 
-def _opened(state: RateState, pause: Pause, now: float) -> float:
+def _opened(pause: Pause, now: float) -> float:
     """Return when the server began to let requests through again."""
-    if pause.is_told:
-        return pause.until
-    if pause.last_refusal > state.paused_at:  # between that probe and the one let through
-        return (pause.last_refusal + now) / 2
-    return now
+    return pause.until if pause.is_told else (pause.last_refusal + now) / 2
 
 
 def _slower(state: RateState, base: float, before: float, *, seconds: float) -> RateState:

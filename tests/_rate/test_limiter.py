@@ -362,7 +362,7 @@ def test_all_of_many_refused_are_a_limit():
     for permit in permits:
         drive.refuse(permit)
     drive.answer(drive.permit())
-    assert 0.98 * 100 / 1.25 == pytest.approx(drive.pacer.rate)
+    assert 0.98 * 100 / 1.125 == pytest.approx(drive.pacer.rate)
 
 
 def test_a_window_once_found_closed_for_long_is_not_probed_so_often_again():

@@ -72,7 +72,7 @@ def test_each_process_has_the_same_with_its_clock_wrong(simulate):
         await work_for(6, *team)
         return [server.let_through(2, 6, number) for number in range(3)]
 
-    assert min(done := simulate(scene())) >= 0.6 * max(done)
+    assert min(done := simulate(scene())) >= 0.4 * max(done)
     assert sum(done) >= 0.85 * 4 * LIMIT
 
 
@@ -199,7 +199,7 @@ def test_a_store_lost_slows_each_process_down_and_back_again_it_is_shared(simula
     for told in events:
         [lost] = [event for event in told if isinstance(event, PaceStoreLost)]
         assert "ConnectionError: gone" == lost.problem
-        assert 0.8 * LIMIT / 9 <= lost.requests_per_second <= 1.6 * LIMIT / 9
+        assert 0.8 * LIMIT / 9 <= lost.requests_per_second <= 2 * LIMIT / 9
         [restored] = [event for event in told if isinstance(event, PaceStoreRestored)]
         assert 0.5 * LIMIT <= restored.requests_per_second <= 1.7 * LIMIT, "not a third"
     assert 0.25 * LIMIT <= server.let_through(4.2, 8) / 3.8 <= 0.6 * LIMIT
