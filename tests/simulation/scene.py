@@ -39,7 +39,7 @@ from simulation.model import CALM, Dialect, Kept, ModelExchange, ModelServer, St
 
 TOTAL: Final = 30.0  # the default timeout
 LAG: Final = 3.0
-PATIENCE: Final = 4 * 3600.0  # virtual seconds that a run may take
+PATIENCE: Final = 12 * 3600.0  # virtual seconds that a run may take
 
 NAMES: Final = (
     "ops", "mail", "R&D", "o'rni", " padded ", "a  b", "Qo'ng'iroq <1>", "Тревога & сбой", "Ops",
