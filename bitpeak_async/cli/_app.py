@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import logging
 import os
 from collections.abc import Callable, Coroutine
 from functools import wraps
@@ -80,8 +79,7 @@ def root(
 ) -> None:
     """Manage BitPeak notification handlers."""
     if verbose:
-        logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
-        logging.getLogger("bitpeak_async").setLevel(logging.DEBUG)
+        os.environ["BITPEAK_LOG"] = "debug"  # for worker processes too
     with reporting_errors():
         found = read_config(config, profile, is_named=source(context, "profile") == "COMMANDLINE")
     context.obj = found

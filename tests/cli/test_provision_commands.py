@@ -513,7 +513,7 @@ def test_verbose_writes_the_log_to_stderr_and_no_secret(server: dict[str, str], 
     done = piped("-v", "plan", specs, "--json", **server)
     assert 0 == done.returncode
     json.loads(done.stdout)
-    assert " DEBUG RequestSent(operation='list notification handlers, page 1'" in done.stderr
+    assert " DEBUG   list notification handlers, page 1: request sent method=GET" in done.stderr
     assert CANARY not in done.stderr
     assert server["BITPEAK_API_KEY"] not in done.stderr
 
