@@ -172,6 +172,7 @@ class Wire:
             {
                 "Authorization": f"Bearer {self.api_key.value}",
                 "Accept": "application/json",
+                "Cache-Control": "no-cache",  # a stale list would have everything created again
                 "User-Agent": self.user_agent,
             }
         )

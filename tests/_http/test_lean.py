@@ -27,7 +27,9 @@ async def test_a_request_is_its_head_and_body_and_nothing_else():
     host = get.partition(b"Host: ")[2].partition(b"\r\n")[0]
     assert get.startswith(b"GET /api/notification-handlers/7 HTTP/1.1\r\nHost: 127.0.0.1:")
     names = [line.partition(b":")[0] for line in get.split(b"\r\n")[1:-2]]
-    assert [b"Host", b"Authorization", b"Accept", b"User-Agent", b"Accept-Encoding"] == names
+    own = [b"Authorization", b"Accept", b"Cache-Control", b"User-Agent"]
+    assert [b"Host", *own, b"Accept-Encoding"] == names
+    assert b"Cache-Control: no-cache\r\n" in get
     assert b"Authorization: Bearer key\r\n" in get
     assert create.startswith(b"POST /api/notification-handlers HTTP/1.1\r\nHost: " + host)
     head, _, body = create.partition(b"\r\n\r\n")

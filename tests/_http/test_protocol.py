@@ -37,6 +37,7 @@ def test_the_headers_of_every_request():
     assert {
         "Authorization": f"Bearer {KEY}",
         "Accept": "application/json",
+        "Cache-Control": "no-cache",
         "User-Agent": "bitpeak_async/1",
     } == WIRE.headers.value
 

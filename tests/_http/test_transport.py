@@ -30,7 +30,7 @@ from bitpeak_async import (
     Timeout,
     TransportError,
 )
-from bitpeak_async._http import lean
+from bitpeak_async._http import session
 from bitpeak_async.sandbox import Dialect, Fault, Sandbox
 
 CANARY = "canary-4711"
@@ -41,7 +41,7 @@ EMAIL = EmailSettings("a@example.com")
 def exchange(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Send requests by the connector alone, and by ``ClientSession.request``."""
     if request.param == "session":
-        monkeypatch.setattr(lean, "_UNPATCHED", None)
+        monkeypatch.setattr(session, "_REQUEST", None)
 
 
 UNUSABLE_REPLIES = {

@@ -34,7 +34,7 @@ from bitpeak_async import (
     ServerError,
     Timeout,
 )
-from bitpeak_async._http import lean
+from bitpeak_async._http import session
 from bitpeak_async._http.protocol import Reply
 from bitpeak_async._http.transport import Transport
 from bitpeak_async.sandbox import Fault, Sandbox
@@ -50,7 +50,7 @@ SEED = int(os.environ.get("BITPEAK_CHAOS_SEED") or Random().randrange(2**32))
 def exchange(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Send requests by the connector alone, and by ``ClientSession.request``."""
     if request.param == "session":
-        monkeypatch.setattr(lean, "_UNPATCHED", None)
+        monkeypatch.setattr(session, "_REQUEST", None)
 
 
 @pytest.fixture(autouse=True)
