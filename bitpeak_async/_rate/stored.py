@@ -3,6 +3,8 @@
 A task applies local results to the record, takes permits, and writes the record back if no other
 process changed it; otherwise it repeats this with the changed record. It does so while there are
 requests. Local results also change a copy immediately, so a pause holds here without delay.
+
+It is over 300 lines because a lost store and its return belong to each exchange.
 """
 
 from __future__ import annotations
