@@ -51,8 +51,6 @@ def listening(
                 assert time.monotonic() < end, (folder / "log").read_text()
                 time.sleep(0.01)
         yield
-        process.terminate()
-        process.wait(PATIENCE)
     finally:
-        process.kill()
-        process.wait()
+        process.terminate()  # killed, it would leave its own processes behind
+        process.wait(PATIENCE)
