@@ -25,7 +25,6 @@ from bitpeak_async import (
     Event,
     OutcomeUnknownError,
     Pace,
-    Page,
     Paused,
     ReplyError,
     RequestSent,
@@ -317,25 +316,24 @@ async def test_cancelling_at_any_moment_leaks_nothing():
         assert 0 == len(connector._acquired)
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [Fault(status=500), Fault(body=b"<html>maintenance</html>"), "repeated"],
-    ids=["500", "HTML", "repeated page"],
-)
-async def test_a_bad_page_in_the_middle_of_a_plan_writes_nothing(fault, monkeypatch):
+async def first_page(sandbox: Sandbox) -> bytes:
+    """Return the first page as the server sends it."""
+    url = f"{sandbox.base_url}/notification-handlers?page=1&results_per_page=1000"
+    key = {"Authorization": f"Bearer {sandbox.api_key}"}
+    async with aiohttp.request("GET", url, headers=key) as reply:
+        return await reply.read()
+
+
+@pytest.mark.parametrize("bad", ["500", "HTML", "repeated page"])
+async def test_a_bad_page_in_the_middle_of_a_plan_writes_nothing(bad):
     async with Sandbox() as sandbox, connect(sandbox, retry=Retry(base_delay=0)) as bitpeak:
         sandbox.seed_handlers(5_000)
-        if fault == "repeated":
-            first = await bitpeak.notification_handlers.list(results_per_page=1000)
-            original = type(bitpeak.notification_handlers).list
-
-            async def repeating(self, **query) -> Page:
-                page = await original(self, **query)
-                return page if query["page"] != 3 else first
-
-            monkeypatch.setattr(type(bitpeak.notification_handlers), "list", repeating)
-        else:
-            sandbox.inject(fault, when=lambda r: r.query.get("page") == "3", times=None)
+        fault = {
+            "500": Fault(status=500),
+            "HTML": Fault(body=b"<html>maintenance</html>"),
+            "repeated page": Fault(body=await first_page(sandbox)),
+        }[bad]
+        sandbox.inject(fault, when=lambda r: r.query.get("page") == "3", times=None)
         with pytest.raises((ServerError, ReplyError)):
             await bitpeak.provision(specs(10))
         assert {"GET"} == {request.method for request in sandbox.requests}
