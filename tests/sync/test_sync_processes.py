@@ -293,6 +293,8 @@ for action in {actions!r}:
     thread = threading.Thread(target=request, daemon=True)
     thread.start()
     sys.stdin.readline()
+    # Without hooks, a thread that wants Python's lock at this moment leaves it broken in the child.
+    time.sleep(0.03)
     child = fork()
     if child == 0:
         signal.alarm({patience})
