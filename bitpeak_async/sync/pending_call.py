@@ -98,10 +98,12 @@ class PendingCall(Generic[T]):
         if self.portal.is_lost:
             return
         self.cancel()
-        self.wait()
-        interruption.__cause__ = self._error
-        if self._error is None:
-            vars(interruption)["report"] = self._result
+        try:
+            self.wait()
+        finally:
+            interruption.__cause__ = self._error
+            if self._error is None:
+                vars(interruption)["report"] = self._result
 
     def result(self) -> T:
         """Return what the coroutine returned, or raise what it raised."""

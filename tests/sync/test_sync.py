@@ -32,11 +32,13 @@ from bitpeak_async import (
     SyncBitPeak,
     SyncNotificationHandlers,
     Timeout,
+    partial_report,
 )
 from bitpeak_async.events import Event
 from bitpeak_async.sandbox import Fault, Sandbox
 from bitpeak_async.sync import portal, shutdown
 from bitpeak_async.sync.mailbox import END, CallerMailbox
+from bitpeak_async.sync.pending_call import PendingCall
 
 Connect = Callable[..., SyncBitPeak]
 MIRRORS = {BitPeak: SyncBitPeak, NotificationHandlers: SyncNotificationHandlers}
@@ -553,6 +555,33 @@ def test_on_outcome_runs_in_the_callers_thread(
 
 
 # Ctrl-C at the worst moments
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_hands_over_a_report_that_was_finished(
+    times: int, monkeypatch: pytest.MonkeyPatch, sync_bitpeak: SyncBitPeak
+):
+    """The first comes in a slow callback, and perhaps a second one while it waits for the end."""
+    wait, seen = PendingCall.wait, []
+
+    def interrupted(call: PendingCall[Any]) -> None:
+        wait(call)
+        raise KeyboardInterrupt
+
+    def on_outcome(outcome: Any) -> None:
+        seen.append(outcome)
+        if len(seen) == 1:
+            wait_for(lambda: not portal.ensure_portal()._calls)
+            if times == 2:
+                monkeypatch.setattr(PendingCall, "wait", interrupted)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        sync_bitpeak.provision(specs(5), on_outcome=on_outcome)
+    monkeypatch.undo()
+    report = partial_report(caught.value)
+    assert report is not None
+    assert 5 == len(report.created)
 
 
 class Lossy:
