@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from functools import update_wrapper
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar
 
 from attrs import field, frozen
 
@@ -89,13 +89,13 @@ class HandlersWithReplies:
         self._transport = transport
         self._options = options
 
-    list = _replying(NotificationHandlers.list)
-    get = _replying(NotificationHandlers.get)
-    create = _replying(NotificationHandlers.create)
-    update = _replying(NotificationHandlers.update)
-    enable = _replying(NotificationHandlers.enable)
-    disable = _replying(NotificationHandlers.disable)
-    delete = _replying(NotificationHandlers.delete)
+    list: Final = _replying(NotificationHandlers.list)
+    get: Final = _replying(NotificationHandlers.get)
+    create: Final = _replying(NotificationHandlers.create)
+    update: Final = _replying(NotificationHandlers.update)
+    enable: Final = _replying(NotificationHandlers.enable)
+    disable: Final = _replying(NotificationHandlers.disable)
+    delete: Final = _replying(NotificationHandlers.delete)
 
 
 @frozen

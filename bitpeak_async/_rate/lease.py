@@ -40,9 +40,10 @@ class SharedState:
     """
 
     def __init__(self) -> None:
-        self.value = RateState()
-        self.let_through = self.beside = 0
-        self.latest = -math.inf
+        self.value: RateState = RateState()
+        self.let_through: int = 0
+        self.beside: int = 0
+        self.latest: float = -math.inf
 
     def count(self, now: float) -> None:
         """Count a reply that is not a refusal."""

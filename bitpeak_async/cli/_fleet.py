@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from bitpeak_async import Pace, PlanOptions
+from bitpeak_async import Pace, PlanOptions, RequestTimeoutError
 from bitpeak_async._secret import Secret
 from bitpeak_async.cli import _output
 from bitpeak_async.cli._connection import Connection, confirmed, is_interactive
@@ -21,9 +22,9 @@ from bitpeak_async.cli._shared import Variables, replaced
 from bitpeak_async.fleet import (
     Account,
     Fleet,
-    FleetCancelledError,
     FleetPlan,
     FleetReport,
+    partial_fleet_report,
     read_accounts,
 )
 from bitpeak_async.fleet._resolve import read_account_specs
@@ -67,7 +68,7 @@ async def plan(
 ) -> Exit:
     """Show what ``apply`` would change in each account."""
     async with _targets(connection, accounts) as targets, _fleet(*targets) as fleet:
-        planned = await fleet.plan(**planning)
+        planned = await fleet.plan(deadline=connection.deadline, **planning)
     _show_plan(planned, connection, as_markdown=as_markdown, as_json=as_json)
     if planned.errors:
         return _code_of_errors(planned)
@@ -99,7 +100,7 @@ async def apply(
     ):
         planned = None
         if must_ask and isinstance(fleet, Fleet):
-            planned = await fleet.plan(**planning)
+            planned = await fleet.plan(deadline=connection.deadline, **planning)
             if not as_json:
                 _show_plan(planned, connection, as_json=False)
             deletes = any(plan.deletes for plan in planned.plans.values())
@@ -116,11 +117,13 @@ async def apply(
                 report = await write(
                     on_account=on_account,
                     keep_outcomes=as_json,
+                    deadline=connection.deadline,
                     max_deletes=max_deletes,
                     force=force,
                 )
-        except FleetCancelledError as cancelled:
-            _show_report(cancelled.report, connection.place, as_json=as_json)
+        except (asyncio.CancelledError, RequestTimeoutError) as ended:
+            if (known := partial_fleet_report(ended)) is not None:
+                _show_report(known, connection.place, as_json=as_json)
             raise
     _show_report(report, connection.place, as_json=as_json)
     return _code_of(report)
@@ -131,10 +134,6 @@ async def _targets(
     connection: Connection, accounts: list[Account]
 ) -> AsyncGenerator[tuple[Connection, list[Account]], None]:
     """Yield both, changed to use a sandbox if ``--sandbox`` was given."""
-    if connection.deadline is not None:
-        raise UsageError(
-            "--deadline does not work with --accounts: it would include waits for other accounts"
-        )
     if not connection.sandbox:
         yield connection, accounts
         return

@@ -7,7 +7,12 @@ from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.accounts_file import read_accounts
 from bitpeak_async.fleet.fleet import Fleet
 from bitpeak_async.fleet.keys import EnvironmentKey, FileKey, KeySource, LiteralKey
-from bitpeak_async.fleet.report import AccountReport, FleetCancelledError, FleetPlan, FleetReport
+from bitpeak_async.fleet.report import (
+    AccountReport,
+    FleetPlan,
+    FleetReport,
+    partial_fleet_report,
+)
 
 __all__ = [
     "Account",
@@ -15,10 +20,10 @@ __all__ = [
     "EnvironmentKey",
     "FileKey",
     "Fleet",
-    "FleetCancelledError",
     "FleetPlan",
     "FleetReport",
     "KeySource",
     "LiteralKey",
+    "partial_fleet_report",
     "read_accounts",
 ]

@@ -1,10 +1,13 @@
-"""Runs the work of all accounts concurrently, starting more as the network has room."""
+"""Runs the work of all accounts concurrently, within a deadline, as the network has room."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, Final, TypeVar
+
+from bitpeak_async._checks import check_number
+from bitpeak_async.errors import RequestTimeoutError
 
 T = TypeVar("T")
 
@@ -53,6 +56,25 @@ async def run_all(
         await _cancel(tasks)
     if failures:
         raise failures[0]
+
+
+async def within(deadline: float | None, run: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Await ``run()``; cancel it after ``deadline`` seconds, if given.
+
+    Raises:
+        ConfigurationError: the deadline is no positive number.
+        RequestTimeoutError: the deadline passed; its causes are those of the cancelled run.
+    """
+    if deadline is not None:
+        check_number("deadline", deadline, 0, above=True)
+    limit = asyncio.timeout(deadline)
+    try:
+        async with limit:
+            return await run()
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise RequestTimeoutError(f"not done within the deadline of {deadline:g} s") from error
 
 
 async def _cancel(tasks: set[asyncio.Task[None]]) -> None:

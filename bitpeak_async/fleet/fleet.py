@@ -13,10 +13,10 @@ from bitpeak_async.client import BitPeak
 from bitpeak_async.errors import BitPeakError
 from bitpeak_async.fleet._client_pool import ClientPool
 from bitpeak_async.fleet._resolve import ResolvedAccount, checked_accounts
-from bitpeak_async.fleet._run import run_all
+from bitpeak_async.fleet._run import run_all, within
 from bitpeak_async.fleet._tally import Tally
 from bitpeak_async.fleet.account import Account
-from bitpeak_async.fleet.report import AccountReport, FleetCancelledError, FleetPlan, FleetReport
+from bitpeak_async.fleet.report import AccountReport, FleetPlan, FleetReport
 from bitpeak_async.keywords import (
     ApplyOptions,
     ClientConfig,
@@ -81,6 +81,7 @@ class Fleet:
         on_outcome: OnOutcome | None = None,
         on_account: OnAccount | None = None,
         keep_outcomes: bool = True,
+        deadline: float | None = None,
         **options: Unpack[ProvisionOptions],
     ) -> FleetReport:
         """Bring all accounts to their desired states; see ``BitPeak.provision``.
@@ -94,13 +95,14 @@ class Fleet:
             on_account: called in the same way with each account's report, as it ends.
             keep_outcomes: keep all outcomes in the report; else only those that failed, and the
                 counts, so that memory does not grow with the handlers.
+            deadline: seconds for the whole run; then requests in flight have ``grace`` seconds.
             **options: see ``PlanOptions`` and ``ApplyOptions``.
 
         Raises:
             PlanError: accounts, keys or spec files are unusable; its ``problems`` are all there
                 are. Nothing was sent.
-            FleetCancelledError: the task was cancelled; it is a CancelledError that holds the
-                partial report.
+            RequestTimeoutError: the deadline passed. ``partial_fleet_report`` returns the report
+                of what had started, as it does of the CancelledError of a cancelled run.
         """
         refuse_unknown("Fleet.provision", options, ProvisionOptions)
         prunes = ProvisionConfig(**options).prune is not None
@@ -111,26 +113,31 @@ class Fleet:
         ) -> Coroutine[Any, Any, Report]:
             return client.provision(resolved.specs, on_outcome=on_outcome, **options)
 
-        return await self._write(
-            await self._clients.resolve(self.accounts, prunes=prunes), write, tally
-        )
+        async def run() -> FleetReport:
+            groups = await self._clients.resolve(self.accounts, prunes=prunes)
+            return await self._write(groups, write, tally)
+
+        return await within(deadline, run)
 
     @takes(PlanOptions, ProvisionConfig)
-    async def plan(self, **options: Unpack[PlanOptions]) -> FleetPlan:
+    async def plan(
+        self, *, deadline: float | None = None, **options: Unpack[PlanOptions]
+    ) -> FleetPlan:
         """Compare all accounts with their desired states; reads only.
 
         The options apply to each account.
 
         Args:
+            deadline: seconds for the whole plan.
             **options: see ``PlanOptions``.
 
         Raises:
             PlanError: accounts, keys or spec files are unusable; its ``problems`` are all there
                 are. Nothing was sent.
+            RequestTimeoutError: the deadline passed.
         """
         refuse_unknown("Fleet.plan", options, PlanOptions)
         prunes = ProvisionConfig(**options).prune is not None
-        groups = await self._clients.resolve(self.accounts, prunes=prunes)
         plans: dict[str, Plan] = {}
         errors: dict[str, BitPeakError] = {}
 
@@ -142,8 +149,12 @@ class Fleet:
             except BitPeakError as error:
                 errors[name] = error
 
-        await run_all(groups, read, self._clients.wait_for_room)
-        return FleetPlan(plans, errors)
+        async def run() -> FleetPlan:
+            groups = await self._clients.resolve(self.accounts, prunes=prunes)
+            await run_all(groups, read, self._clients.wait_for_room)
+            return FleetPlan(plans, errors)
+
+        return await within(deadline, run)
 
     @takes(ApplyOptions, ProvisionConfig)
     async def apply(
@@ -153,6 +164,7 @@ class Fleet:
         on_outcome: OnOutcome | None = None,
         on_account: OnAccount | None = None,
         keep_outcomes: bool = True,
+        deadline: float | None = None,
         **options: Unpack[ApplyOptions],
     ) -> FleetReport:
         """Carry out a fleet's plan; see ``BitPeak.apply`` and ``provision``.
@@ -165,6 +177,7 @@ class Fleet:
             on_outcome: as for ``provision()``.
             on_account: as for ``provision()``.
             keep_outcomes: as for ``provision()``.
+            deadline: as for ``provision()``.
             **options: see ``ApplyOptions``.
         """
         refuse_unknown("Fleet.apply", options, ApplyOptions)
@@ -180,7 +193,12 @@ class Fleet:
         for name, error in plan.errors.items():
             tally.add_error(name, error)
         planned = [account for account in self.accounts if account.name in plan.plans]
-        return await self._write(await self._clients.resolve(planned, prunes=False), write, tally)
+
+        async def run() -> FleetReport:
+            groups = await self._clients.resolve(planned, prunes=False)
+            return await self._write(groups, write, tally)
+
+        return await within(deadline, run)
 
     @takes(ProvisionOptions, ProvisionConfig)
     async def provision_account(
@@ -244,6 +262,7 @@ class Fleet:
 
         try:
             await run_all(groups, work, self._clients.wait_for_room)
-        except asyncio.CancelledError:
-            raise FleetCancelledError(tally.report()) from None
+        except asyncio.CancelledError as cancelled:
+            vars(cancelled)["report"] = tally.report()
+            raise
         return tally.report()

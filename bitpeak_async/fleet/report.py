@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
@@ -12,9 +11,9 @@ from attrs import field, frozen
 from bitpeak_async.errors import BitPeakError, ProvisionError
 from bitpeak_async.provisioning import plan_markdown
 from bitpeak_async.provisioning.plan import Plan
-from bitpeak_async.provisioning.report import Report, Result
+from bitpeak_async.provisioning.report import Report, Result, carried_report
 
-__all__ = ["AccountReport", "FleetCancelledError", "FleetPlan", "FleetReport"]
+__all__ = ["AccountReport", "FleetPlan", "FleetReport", "partial_fleet_report"]
 
 _ALWAYS: Final = (Result.CREATED, Result.UPDATED, Result.UNCHANGED, Result.FAILED)
 
@@ -173,19 +172,14 @@ class FleetPlan:
         return "\n".join([*lines, self.summary])
 
 
-class FleetCancelledError(asyncio.CancelledError):
-    """A fleet's run was cancelled; everything it had started has ended or was cancelled.
+def partial_fleet_report(error: BaseException | None) -> FleetReport | None:
+    """Return the report of a fleet's run that an exception ended, or None if there is none.
 
-    Attributes:
-        report: the accounts that had started to write; others are not in it.
+    The exception or one of its causes carries it: a ``CancelledError``, the ``TimeoutError`` into
+    which ``asyncio.timeout()`` turns it, or the ``RequestTimeoutError`` of a deadline. The report
+    contains the accounts that had started to write.
     """
-
-    def __init__(self, report: FleetReport) -> None:
-        super().__init__(f"cancelled after {report.summary}")
-        self.report = report
-
-    def __reduce__(self) -> tuple[type[FleetCancelledError], tuple[FleetReport]]:
-        return type(self), (self.report,)
+    return carried_report(error, FleetReport)
 
 
 def _columns(accounts: Iterable[AccountReport]) -> tuple[Result, ...]:

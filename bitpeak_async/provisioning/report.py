@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
+from typing import TypeVar
 
 from attrs import frozen
 
@@ -12,6 +13,8 @@ from bitpeak_async.errors import BitPeakError, ProvisionError
 from bitpeak_async.provisioning.changes import Change
 
 __all__ = ["Outcome", "Report", "Result", "partial_report"]
+
+T = TypeVar("T")
 
 
 class Result(StrEnum):
@@ -146,8 +149,13 @@ def partial_report(error: BaseException | None) -> Report | None:
     ``KeyboardInterrupt`` that ended a call of the synchronous client. The report contains only
     changes that were started.
     """
+    return carried_report(error, Report)
+
+
+def carried_report(error: BaseException | None, kind: type[T]) -> T | None:
+    """Return the report of a kind that an exception or one of its causes carries."""
     while error is not None:
-        if isinstance(report := vars(error).get("report"), Report):
+        if isinstance(report := vars(error).get("report"), kind):
             return report
         error = error.__cause__ or error.__context__
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from functools import update_wrapper
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from bitpeak_async._secret import Secret
 from bitpeak_async.sync.runner import SyncRunner
@@ -38,10 +38,10 @@ class SyncHandlersWithReplies:
         self._handlers = handlers
         self._runner = runner
 
-    list = _blocking(HandlersWithReplies.list)
-    get = _blocking(HandlersWithReplies.get)
-    create = _blocking(HandlersWithReplies.create)
-    update = _blocking(HandlersWithReplies.update)
-    enable = _blocking(HandlersWithReplies.enable)
-    disable = _blocking(HandlersWithReplies.disable)
-    delete = _blocking(HandlersWithReplies.delete)
+    list: Final = _blocking(HandlersWithReplies.list)
+    get: Final = _blocking(HandlersWithReplies.get)
+    create: Final = _blocking(HandlersWithReplies.create)
+    update: Final = _blocking(HandlersWithReplies.update)
+    enable: Final = _blocking(HandlersWithReplies.enable)
+    disable: Final = _blocking(HandlersWithReplies.disable)
+    delete: Final = _blocking(HandlersWithReplies.delete)

@@ -30,8 +30,8 @@ from bitpeak_async.fleet import (
     EnvironmentKey,
     FileKey,
     Fleet,
-    FleetCancelledError,
     FleetReport,
+    partial_fleet_report,
 )
 from bitpeak_async.sandbox import Fault, FixedWindow, Sandbox
 
@@ -324,23 +324,28 @@ async def test_a_delete_repeated_by_the_connection_succeeds(server: Sandbox):
 # Cancelling, closing
 
 
-async def test_a_cancelled_run_reports_what_was_done(server: Sandbox):
+@pytest.mark.parametrize("end", ["cancel", "timeout", "deadline"])
+async def test_a_run_that_ends_early_reports_what_was_done(end: str, server: Sandbox):
     server.inject(Fault.stall(commits=True), method="POST", api_key=KEYS[1], times=None)
     done = asyncio.Event()
     async with fleet_of(server, accounts(2)) as fleet:
+        deadline = 0.5 if end == "deadline" else None
         run = asyncio.create_task(
-            fleet.provision(on_account=lambda _: done.set(), on_outcome=None, grace=0.01)
+            fleet.provision(on_account=lambda _: done.set(), grace=0.01, deadline=deadline)
         )
         await done.wait()
         while server.in_flight < 3:  # noqa: ASYNC110 - the sandbox has no event for it
             await asyncio.sleep(0.001)
-        run.cancel()
-        with pytest.raises(FleetCancelledError) as caught:
-            await run
-        report = caught.value.report
+        expected = {"cancel": asyncio.CancelledError, "deadline": RequestTimeoutError}
+        with pytest.raises(expected.get(end, TimeoutError)) as caught:
+            if end == "cancel":
+                run.cancel()
+            async with asyncio.timeout(0 if end == "timeout" else None):
+                await run
+        report = partial_fleet_report(caught.value)
+        assert report is not None
         assert 3 == report.accounts["account-0"].counts[Result.CREATED]
         assert 3 == report.accounts["account-1"].counts[Result.UNRESOLVED]
-        assert repr(report) == repr(pickle.loads(pickle.dumps(caught.value)).report)
         server.clear_faults()
         assert (await fleet.provision()).ok
     assert ["n0", "n1", "n2"] == names(server, KEYS[1])

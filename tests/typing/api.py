@@ -74,11 +74,11 @@ from bitpeak_async.fleet import (
     EnvironmentKey,
     FileKey,
     Fleet,
-    FleetCancelledError,
     FleetPlan,
     FleetReport,
     KeySource,
     LiteralKey,
+    partial_fleet_report,
     read_accounts,
 )
 from bitpeak_async.fleet.dask import DaskFleet
@@ -214,7 +214,7 @@ async def fleets(fleet: Fleet, own_key: KeySource, specs: list[HandlerSpec]) -> 
     Fleet(["acme"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 
 
-def fleet_reports(plan: FleetPlan, report: FleetReport, cancelled: FleetCancelledError) -> None:
+def fleet_reports(plan: FleetPlan, report: FleetReport) -> None:
     """So has what is told of them."""
     assert_type(plan.is_empty, bool)
     assert_type(plan.summary, str)
@@ -227,7 +227,7 @@ def fleet_reports(plan: FleetPlan, report: FleetReport, cancelled: FleetCancelle
     assert_type(report.accounts["acme"].ok, bool)
     assert_type(report.accounts["acme"].errors, tuple[BitPeakError, ...])
     assert_type(report.accounts["acme"].summary, str)
-    assert_type(cancelled.report, FleetReport)
+    assert_type(partial_fleet_report(TimeoutError()), FleetReport | None)
 
 
 def client_options(

@@ -15,7 +15,6 @@ from bitpeak_async.errors import OutcomeUnknownError
 from bitpeak_async.fleet._tally import Tally
 from bitpeak_async.fleet.dask._tasks import AccountTask
 from bitpeak_async.fleet.dask._worker import run_task
-from bitpeak_async.fleet.report import FleetCancelledError
 
 
 async def end_run(client: Client, run: str) -> None:
@@ -45,7 +44,7 @@ class Submission:
 
         Raises:
             FutureCancelledError: the scheduler was lost.
-            FleetCancelledError: the task was cancelled; its report has what was started.
+            asyncio.CancelledError: the task was cancelled; ``tally`` has what was started.
         """
         work = asyncio.create_task(work_through(self._submit, self._until_stopped(tasks), window))
         try:
@@ -55,7 +54,7 @@ class Submission:
             # Each worker's plugin then cancels its tasks, which return what they did.
             await end_run(self.client, self.run)
             await work
-            raise FleetCancelledError(self.tally.report()) from None
+            raise
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)

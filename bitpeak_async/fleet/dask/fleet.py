@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,6 +16,7 @@ from bitpeak_async._checks import check_number
 from bitpeak_async._secret import hides
 from bitpeak_async.errors import ClosedError, ConfigurationError, TransportError
 from bitpeak_async.fleet._resolve import Resolver, checked_accounts
+from bitpeak_async.fleet._run import within
 from bitpeak_async.fleet._tally import Tally
 from bitpeak_async.fleet.account import Account
 from bitpeak_async.fleet.dask._cluster import connected
@@ -115,6 +117,7 @@ class DaskFleet:
         *,
         on_account: OnAccount | None = None,
         keep_outcomes: bool = False,
+        deadline: float | None = None,
         **options: Unpack[ProvisionOptions],
     ) -> FleetReport:
         """Bring all accounts to their desired states; see ``Fleet.provision``.
@@ -127,14 +130,16 @@ class DaskFleet:
         Args:
             on_account: called with each account's report, as it ends.
             keep_outcomes: send all outcomes here; else only those that failed, and the counts.
+            deadline: as for ``Fleet.provision``.
             **options: see ``PlanOptions`` and ``ApplyOptions``.
 
         Raises:
             PlanError: accounts, keys or spec files are unusable on some worker; its ``problems``
                 are all there are. Nothing was sent.
             TransportError: the scheduler was lost; the message says how many accounts ended.
-            FleetCancelledError: the task was cancelled; its report has all that had ended or
-                begun to write.
+            RequestTimeoutError: the deadline passed. ``partial_fleet_report`` returns the report
+                of all that had ended or begun to write, as it does of the CancelledError of a
+                cancelled run.
         """
         refuse_unknown("DaskFleet.provision", options, ProvisionOptions)
         prunes = ProvisionConfig(**options).prune is not None
@@ -148,6 +153,9 @@ class DaskFleet:
             retry_delay=self._retry_delay,
             salt=secrets.token_bytes(32),
         )
+        return await within(deadline, lambda: self._run(config, tally, prunes=prunes))
+
+    async def _run(self, config: WorkerConfig, tally: Tally, *, prunes: bool) -> FleetReport:
         try:
             async with self._plugins(config):
                 window = 2 * sum((await self._client.nthreads()).values())
@@ -160,6 +168,9 @@ class DaskFleet:
                     window=window,
                 )
                 await Submission(self._client, config.run, tally).run_all(tasks, window)
+        except asyncio.CancelledError as cancelled:
+            vars(cancelled)["report"] = tally.report()
+            raise
         except (FutureCancelledError, OSError) as error:
             raise self._lost(tally, error) from None
         return tally.report()

@@ -41,7 +41,7 @@ class Document:
         self.data = data
         self.lines: dict[Keys, int] = {}
         self.is_table = False
-        self.unset = defaultdict[str, list[tuple[Keys, str]]](list)
+        self.unset: defaultdict[str, list[tuple[Keys, str]]] = defaultdict(list)
         self._problems: list[tuple[int, str]] = []
 
     def again(self) -> Document:
