@@ -91,7 +91,13 @@ def parse(page: Path, *parsers: CodeBlockParser) -> Document:
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if page != TESTING], ids=lambda page: page.name
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.dask] if page.name == "fleet.md" else [])
+        for page in PAGES
+        if page != TESTING
+    ],
+    ids=lambda page: page.name,
 )
 def test_the_blocks_of_a_page_run_in_order(
     page: Path,

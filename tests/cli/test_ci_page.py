@@ -27,6 +27,7 @@ def scripts(pipeline: str) -> dict[str, list[str]]:
     return {name: job["script"] for name, job in jobs.items() if "script" in job}
 
 
+@pytest.mark.deployments
 @pytest.mark.parametrize("pipeline", ["github", "gitlab"])
 def test_a_pipeline_checks_plans_applies_and_reports_drift(
     pipeline: str, run: Run, server: dict[str, str], tmp_path: Path

@@ -559,6 +559,7 @@ print(plan.summary, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, 
 """
 
 
+@pytest.mark.chaos
 def test_a_hundred_thousand_of_each_fit_into_a_gigabyte():
     run = subprocess.run(
         [sys.executable, "-P", "-c", MANY], capture_output=True, text=True, check=True
