@@ -36,7 +36,9 @@ def kept(**fields: str) -> dict[str, str]:
 
 
 def is_kept(text: str) -> bool:
-    return kept(text=text)["text"].strip() not in ("", "0")  # PHP takes "0" for an empty field
+    """Whether the server keeps a text, perhaps cleaned; PHP takes "0" for an empty field."""
+    left = kept(text=text)["text"].strip()
+    return left not in ("", "0") and text_key(left) == text_key(text)
 
 
 TEXT = st.text(
