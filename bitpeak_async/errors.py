@@ -140,7 +140,7 @@ class OutcomeUnknownError(TransportError):
 
 
 class ReplyError(BitPeakError):
-    """A 2xx reply does not have the documented shape.
+    """A 2xx reply does not have the documented shape, or comes from the store of a cache.
 
     Attributes:
         status: the HTTP status.

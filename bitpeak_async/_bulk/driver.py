@@ -93,6 +93,7 @@ class Driver:
         workers: requests in flight at once.
         emit: receives an event for each outcome.
         deadline: seconds for the whole run, starting with ``start()``, or None.
+        unseen: why the last listing failed, or None.
     """
 
     handlers: Handlers
@@ -101,6 +102,7 @@ class Driver:
     emit: Emitter
     deadline: float | None = None
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    unseen: BitPeakError | None = field(init=False, default=None)
     _ends: float | None = field(init=False, default=None)
     _stopping: asyncio.Event = field(init=False, factory=asyncio.Event)
 
@@ -238,15 +240,15 @@ class Driver:
 
     async def settle(self) -> AsyncGenerator[Entry, None]:
         """List, resolve and carry out until all entries are settled; yield them as they settle."""
-        cause: BitPeakError | None = None
         while (pause := self.ledger.next_look(asyncio.get_running_loop().time())) is not None:
             await self._pause(pause)
             if self._stopping.is_set():
                 return
             try:
                 seen = await self._look()
+                self.unseen = None
             except BitPeakError as error:
-                cause = error
+                self.unseen = error
                 if may_pass(error):
                     continue
                 break
@@ -254,7 +256,7 @@ class Driver:
                 async for entry in done:
                     if entry.is_settled:
                         yield entry
-        for entry in self.ledger.give_up(cause):
+        for entry in self.ledger.give_up(self.unseen):
             yield entry
 
     async def _look(self) -> Look:

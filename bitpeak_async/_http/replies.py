@@ -15,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from attrs import field, frozen
 
+from bitpeak_async._http.caches import cache_evidence
 from bitpeak_async._http.decode import Decoder
 from bitpeak_async._http.json_body import ShapeError, parse_json
 from bitpeak_async._http.protocol import Call, Reply, RetrySafety
@@ -73,12 +74,18 @@ class ReplyReader:
         Raises:
             APIError: the status is an error; its class depends on the status.
             TransportError: the status is not a final status of HTTP.
-            ReplyError: a 2xx reply does not have the documented shape.
+            ReplyError: a 2xx reply does not have the documented shape, or a cache stored it.
         """
         if reply.status == 404 and repeated and call.method == "DELETE":
             return self.decoder.decode(b"", call.returns)
         if not 200 <= reply.status < 300:
             raise self._error(call, reply, key_works=key_works)
+        if call.method == "GET" and (evidence := cache_evidence(reply.headers)):
+            raise ReplyError(
+                f"{call.operation}: a cache answered ({self.redact(evidence, call)[:100]}), so the "
+                f"reply may be out of date; configure it not to store replies of the API",
+                status=reply.status,
+            )
         try:
             return self.decoder.decode(reply.body, call.returns)
         except ShapeError as error:

@@ -140,11 +140,13 @@ class _Run:
 
     def report(self) -> Report:
         outcomes = tuple([outcome for outcome in self._outcomes if outcome is not None])
-        warnings = (
+        warnings = [
             kept_as(entry.spec.name, entry.kept_name)
             for entry in self._entries
             if entry.kept_name not in ("", entry.spec.name)
-        )
+        ]
+        if self.driver.unseen is not None:
+            warnings.append(f"the report is not verified: {self.driver.unseen}")
         return Report(outcomes, self.is_verified, tuple(warnings))
 
     # Deletions

@@ -1,6 +1,7 @@
 """Reports are what the server shows after the last write, also where it or others change things."""
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -125,12 +126,30 @@ async def test_what_never_shows_is_unresolved(connect: Connect):
     assert "the server does not list handler 1" in str(outcome.error)
 
 
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (Fault(status=501), "501"),
+        (Fault(headers={"Age": "3"}), r"a cache answered \(Age: 3\)"),
+    ],
+)
 async def test_a_listing_that_fails_leaves_the_report_unverified(
-    sandbox: Sandbox, bitpeak: BitPeak
+    fault: Fault, reason: str, sandbox: Sandbox, bitpeak: BitPeak
 ):
-    sandbox.inject(Fault(status=501), method="GET", after=1, times=None)
+    sandbox.inject(fault, method="GET", after=1, times=None)
     report = await bitpeak.provision(specs())
     assert (3, False) == (len(report.created), report.is_verified)
+    [warning] = report.warnings
+    assert re.search(f"the report is not verified: .*{reason}", warning)
+
+
+async def test_a_run_whose_first_listing_comes_from_a_cache_writes_nothing(
+    sandbox: Sandbox, bitpeak: BitPeak
+):
+    sandbox.inject(Fault(headers={"X-Cache": "HIT"}), method="GET")
+    with pytest.raises(ReplyError, match="a cache answered"):
+        await bitpeak.provision(specs())
+    assert [] == sandbox.handlers
 
 
 async def test_an_update_whose_reply_was_lost_is_what_the_listing_shows(
