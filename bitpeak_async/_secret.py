@@ -21,12 +21,17 @@ R = TypeVar("R")
 class Secret(Generic[T_co]):
     """Hides a value from tools that print the variables of a traceback's frames.
 
-    Such tools also walk mappings and sequences, so this is neither. Use ``value`` only inside an
-    expression, because a variable would show it in its frame. A secret does not pickle; a class
-    that must send one does so in its own ``__reduce__``.
+    Such tools also walk mappings and sequences, so this is neither. Some evaluate the attributes
+    that a source line names, so only a call reveals the value. Call it inside an expression,
+    because a variable would show the value in its frame. A secret does not pickle; a class that
+    must send one does so in its own ``__reduce__``.
     """
 
-    value: T_co = field(repr=False)
+    _value: T_co = field(repr=False)
+
+    def reveal(self) -> T_co:
+        """Return the value."""
+        return self._value
 
     @staticmethod
     def of(value: T | Secret[T]) -> Secret[T]:

@@ -105,7 +105,7 @@ def settings_from_dict(handler_type: str, fields: Mapping[str, Any]) -> Settings
         InvalidRequestError: a field is missing, unknown or cannot be sent.
     """
     hidden = Secret.of(fields)
-    refuse(_shape_problems(handler_type, hidden.value))
+    refuse(_shape_problems(handler_type, hidden.reveal()))
     settings = _settings(handler_type, hidden)
     refuse(settings_problems(settings))
     return settings
@@ -126,13 +126,13 @@ def spec_from_dict(mapping: Mapping[str, Any]) -> HandlerSpec:
         InvalidRequestError: a key is missing or unknown, or a value cannot be sent.
     """
     hidden = Secret.of(mapping)
-    refuse(_key_problems(hidden.value))
-    settings = settings_from_dict(hidden.value["type"], hidden.value.get("settings") or {})
+    refuse(_key_problems(hidden.reveal()))
+    settings = settings_from_dict(hidden.reveal()["type"], hidden.reveal().get("settings") or {})
     spec = HandlerSpec(
-        hidden.value["name"],
+        hidden.reveal()["name"],
         settings,
-        hidden.value.get("is_enabled", True),
-        renamed_from=hidden.value.get("renamed_from"),
+        hidden.reveal().get("is_enabled", True),
+        renamed_from=hidden.reveal().get("renamed_from"),
     )
     refuse(spec_problems(spec))
     return spec
@@ -150,10 +150,10 @@ def specs_from_rows(rows: Iterable[Mapping[str, Any]]) -> list[HandlerSpec]:
         InvalidRequestError: ``rows`` is not iterable.
     """
     hidden = Secret.of(rows)
-    if not isinstance(hidden.value, Iterable):
-        kind = type(hidden.value).__name__
+    if not isinstance(hidden.reveal(), Iterable):
+        kind = type(hidden.reveal()).__name__
         raise InvalidRequestError(f"rows must be an iterable of mappings, not {kind}")
-    found = [*map(_from_row, count(), hidden.value)]
+    found = [*map(_from_row, count(), hidden.reveal())]
     problems = tuple(each for each in found if isinstance(each, str))
     if problems:
         raise PlanError("\n".join(problems), problems=problems)
@@ -190,12 +190,12 @@ def _key_problems(mapping: object) -> Iterator[Problem]:
 
 
 def _settings(handler_type: str, fields: Secret[Mapping[str, Any]]) -> Settings:
-    texts = Secret({name: _text(value) for name, value in fields.value.items()})
+    texts = Secret({name: _text(value) for name, value in fields.reveal().items()})
     cls = CLASSES.get(handler_type)
     if cls is None:
-        return UnknownSettings(handler_type, texts.value)
+        return UnknownSettings(handler_type, texts.reveal())
     make: Any = cls  # its fields differ from class to class
-    settings: Settings = make(*[texts.value[wire.name] for wire in FIELDS[cls].values()])
+    settings: Settings = make(*[texts.reveal()[wire.name] for wire in FIELDS[cls].values()])
     return settings
 
 

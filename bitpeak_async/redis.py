@@ -84,7 +84,7 @@ class RedisPaceStore:
         loop = asyncio.get_running_loop()
         connections = self._connections.get(loop)
         if connections is None:
-            connections = self._connections[loop] = _Connections(self._url.value)
+            connections = self._connections[loop] = _Connections(self._url.reveal())
         connections.users += 1
         try:
             yield
@@ -107,21 +107,21 @@ class RedisPaceStore:
         return int(seconds) + int(micros) / 1e6, kept[0] if kept else None
 
     def __reduce__(self) -> tuple[type[RedisPaceStore], tuple[str]]:
-        return type(self), (self._url.value,)
+        return type(self), (self._url.reveal(),)
 
     def __repr__(self) -> str:
         if not hasattr(self, "_url"):
             return "RedisPaceStore()"
-        parts = urlsplit(self._url.value)
+        parts = urlsplit(self._url.reveal())
         host = parts.netloc.rpartition("@")[2]
         return f"RedisPaceStore('{parts.scheme}://{host}{parts.path}')"
 
 
 def _is_usable(url: Secret[str]) -> bool:
-    if not isinstance(url.value, str):
+    if not isinstance(url.reveal(), str):
         return False
     try:
-        ConnectionPool.from_url(url.value)
+        ConnectionPool.from_url(url.reveal())
     except ValueError:
         return False
     return True

@@ -74,7 +74,7 @@ def _replying(
         args, kwargs = (), {}  # a traceback with locals would show them
         last = _LastReply()
         handlers = NotificationHandlers(self._transport.listened_to(last), self._options)
-        return _reply(last, method(handlers, *given.value[0], **given.value[1]))
+        return _reply(last, method(handlers, *given.reveal()[0], **given.reveal()[1]))
 
     return update_wrapper(call, method)
 

@@ -60,6 +60,13 @@ def test_a_secret_is_nothing_that_error_trackers_walk():
     assert not hasattr(secret, "__getitem__")
 
 
+def test_no_attribute_that_a_source_line_names_shows_a_secret():
+    secret = Secret(CANARY)
+    public = [name for name in dir(secret) if not name.startswith("_")]
+    assert ["of", "reveal"] == public
+    assert CANARY not in repr([getattr(secret, name) for name in public])
+
+
 def test_a_secret_does_not_pickle():
     with pytest.raises(TypeError, match="a Secret does not pickle"):
         pickle.dumps({"key": Secret(CANARY)})
@@ -67,7 +74,7 @@ def test_a_secret_does_not_pickle():
 
 def test_a_secret_cannot_be_changed():
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        Secret(CANARY).value = "other"  # type: ignore[misc]
+        Secret(CANARY)._value = "other"  # type: ignore[misc]
 
 
 def test_a_secret_is_wrapped_once():

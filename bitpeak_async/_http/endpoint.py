@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from ipaddress import ip_address
-from typing import Final
+from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -63,12 +63,14 @@ def checked_key(given: Secret[str | None]) -> Secret[str]:
     Raises:
         ConfigurationError: the key is missing or cannot be sent.
     """
-    key = given if given.value is not None else Secret(os.environ.get("BITPEAK_API_KEY") or None)
-    if key.value is None:
+    key: Secret[Any] = given
+    if key.reveal() is None:
+        key = Secret(os.environ.get("BITPEAK_API_KEY") or None)
+    if key.reveal() is None:
         raise ConfigurationError("api_key is missing: pass it or set BITPEAK_API_KEY")
-    if problem := _key_problem(key.value):
+    if problem := _key_problem(key.reveal()):
         raise ConfigurationError(f"api_key {problem}")
-    return Secret(key.value)
+    return Secret(key.reveal())
 
 
 def _key_problem(api_key: object) -> str | None:
@@ -82,28 +84,28 @@ def _key_problem(api_key: object) -> str | None:
 
 
 def checked_headers(
-    given: Secret[Mapping[str, str] | None], current: Secret[Mapping[str, str]] | None = None
+    given: Secret[Any], current: Secret[Mapping[str, str]] | None = None
 ) -> Secret[Mapping[str, str]] | None:
     """Return headers that may be added to each request; a new one replaces one of its name.
 
     Raises:
         ConfigurationError: they are no mapping of strings, or one is not the caller's to set.
     """
-    if given.value is None:
+    if given.reveal() is None:
         return current
-    if not isinstance(given.value, Mapping):
+    if not isinstance(given.reveal(), Mapping):
         raise ConfigurationError(
-            f"headers must be a mapping of names to values, not {type(given.value).__name__}"
+            f"headers must be a mapping of names to values, not {type(given.reveal()).__name__}"
         )
-    if bad := [header[0] for header in given.value.items() if _is_bad_header(header)]:
+    if bad := [header[0] for header in given.reveal().items() if _is_bad_header(header)]:
         raise ConfigurationError(
             f"headers must not hold {bad[0]!r}: its name or value cannot be sent, or it is one of "
             f"those that the SDK sets"
         )
-    new = {name.lower() for name in given.value}
-    kept = {} if current is None else current.value
+    new = {name.lower() for name in given.reveal()}
+    kept = {} if current is None else current.reveal()
     return Secret(
-        {name: kept[name] for name in kept if name.lower() not in new} | dict(given.value)
+        {name: kept[name] for name in kept if name.lower() not in new} | dict(given.reveal())
     )
 
 
@@ -126,7 +128,7 @@ def checked_proxy(
     Raises:
         ConfigurationError: it is not an absolute http(s) URL.
     """
-    if given.value is not None:
+    if given.reveal() is not None:
         _check_url("proxy", given, _PROXY_EXAMPLE)
         return given
     url = urlsplit(base_url)
@@ -134,8 +136,8 @@ def checked_proxy(
         return given
     proxies = Secret(getproxies())
     for scheme in (url.scheme, "all"):
-        if proxies.value.get(scheme):
-            proxy = Secret(proxies.value[scheme])
+        if proxies.reveal().get(scheme):
+            proxy = Secret(proxies.reveal()[scheme])
             name = f"{scheme.upper()}_PROXY"
             _check_url(f"the environment variable {name}", proxy, _PROXY_EXAMPLE)
             return proxy
@@ -148,7 +150,7 @@ def _is_bypassed(url: SplitResult) -> bool:
 
 
 def _check_url(argument: str, url: Secret[object], example: str = "https://bitpeak.ru/api") -> None:
-    if not _is_http_url(url.value):
+    if not _is_http_url(url.reveal()):
         raise ConfigurationError(f"{argument} must be an absolute http(s) URL such as {example!r}")
 
 

@@ -19,7 +19,6 @@ from bitpeak_async.settings import (
     Format,
     KnownSettings,
     Settings,
-    SettingsFields,
     UnknownSettings,
     WireField,
     settings_fields,
@@ -200,13 +199,13 @@ def create_form(name: str, settings: Secret[Settings]) -> dict[str, str]:
         InvalidRequestError: the name or a settings field cannot be sent.
     """
     refuse(name_problems(name))
-    refuse(settings_problems(settings.value))
-    return {"name": name, "type": str(settings.value.type), **settings_fields(settings.value)}
+    refuse(settings_problems(settings.reveal()))
+    return {"name": name, "type": str(settings.reveal().type), **settings_fields(settings.reveal())}
 
 
 def update_form(
     name: str | None,
-    settings: Secret[Settings | SettingsFields | None],
+    settings: Secret[Any],  # Settings | SettingsFields | None, unchecked
     is_enabled: bool | None,  # noqa: FBT001 - its callers name it
 ) -> dict[str, str]:
     """Return the form fields of an update, without those that are None.
@@ -220,12 +219,12 @@ def update_form(
     if name is not None:
         refuse(name_problems(name))
         form["name"] = name
-    if isinstance(settings.value, Mapping):
-        refuse(_mapping_problems(settings.value))
-        form.update((name, str(value)) for name, value in settings.value.items())
-    elif settings.value is not None:
-        refuse(settings_problems(settings.value))
-        form.update(type=str(settings.value.type), **settings_fields(settings.value))
+    if isinstance(settings.reveal(), Mapping):
+        refuse(_mapping_problems(settings.reveal()))
+        form.update((name, str(value)) for name, value in settings.reveal().items())
+    elif settings.reveal() is not None:
+        refuse(settings_problems(settings.reveal()))
+        form.update(type=str(settings.reveal().type), **settings_fields(settings.reveal()))
     if flag is not None:
         form["is_enabled"] = "1" if flag else "0"
     if not form:

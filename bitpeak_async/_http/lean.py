@@ -60,7 +60,11 @@ class LeanExchange(SessionExchange):
         self._destination.connection_key = aiohttp.ClientRequest("GET", url, **parts).connection_key
         self._origin = len(str(url.origin()))
         encodings = aiohttp.ClientRequest.DEFAULT_HEADERS[hdrs.ACCEPT_ENCODING]
-        lines = {"Host": url.host_port_subcomponent, **headers.value, "Accept-Encoding": encodings}
+        lines = {
+            "Host": url.host_port_subcomponent,
+            **headers.reveal(),
+            "Accept-Encoding": encodings,
+        }
         self._head = Secret("".join(f"{name}: {value}\r\n" for name, value in lines.items()))
 
     async def _send(self, request: Request, timeout: aiohttp.ClientTimeout) -> Reply:
@@ -100,11 +104,12 @@ class LeanExchange(SessionExchange):
 
     def _encode(self, request: Request) -> bytes:
         target = request.url[self._origin :]
-        head = f"{request.method} {target} HTTP/1.1\r\n{self._head.value}"
+        head = f"{request.method} {target} HTTP/1.1\r\n{self._head.reveal()}"
         if request.headers is not None:
             head += "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
         if request.body is None:
             return f"{head}\r\n".encode()
         return (
-            f"{head}Content-Length: {len(request.body.value)}\r\n\r\n".encode() + request.body.value
+            f"{head}Content-Length: {len(request.body.reveal())}\r\n\r\n".encode()
+            + request.body.reveal()
         )

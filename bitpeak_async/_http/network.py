@@ -118,7 +118,7 @@ class SessionConnections:
             self._session, headers = open_session(slots, self._headers), None
         else:
             self._session, headers = self._lender(), self._headers
-        if self._options.proxy.value is None and not self._runs_middlewares:
+        if self._options.proxy.reveal() is None and not self._runs_middlewares:
             self._exchange = LeanExchange(self._session, self._options, self._headers)
         else:
             self._exchange = SessionExchange(

@@ -66,6 +66,10 @@ class Request:
     is_repeatable: bool
 
 
+def _hidden(body: bytes) -> Secret[bytes]:
+    return Secret(body)
+
+
 @define(eq=False)
 class Reply:
     """A reply.
@@ -79,7 +83,7 @@ class Reply:
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    body: Secret[bytes] = field(converter=_hidden)  # it may echo secrets
     was_resent: bool = False
 
 
@@ -163,14 +167,14 @@ class Wire:
     @property
     def account(self) -> Secret[str]:
         """The identity of one rate limit."""
-        return Secret(f"{self.base_url}\0{self.api_key.value}")
+        return Secret(f"{self.base_url}\0{self.api_key.reveal()}")
 
     @property
     def headers(self) -> Secret[Mapping[str, str]]:
         """The headers of every request."""
         return Secret(
             {
-                "Authorization": f"Bearer {self.api_key.value}",
+                "Authorization": f"Bearer {self.api_key.reveal()}",
                 "Accept": "application/json",
                 "Cache-Control": "no-cache",  # a stale list would have everything created again
                 "User-Agent": self.user_agent,
@@ -188,9 +192,9 @@ class Wire:
         is_repeatable = call.safety is not RetrySafety.CREATE
         if call.form is None:
             return Request(
-                call.method, url, None if headers is None else headers.value, None, is_repeatable
+                call.method, url, None if headers is None else headers.reveal(), None, is_repeatable
             )
-        content_type, body = encode_multipart(call.form.value)
+        content_type, body = encode_multipart(call.form.reveal())
         own = {"Content-Type": content_type}
-        every = own if headers is None else {**headers.value, **own}
+        every = own if headers is None else {**headers.reveal(), **own}
         return Request(call.method, url, every, Secret(body), is_repeatable)

@@ -87,10 +87,10 @@ class ReplyReader:
                 status=reply.status,
             )
         try:
-            return self.decoder.decode(reply.body, call.returns)
+            return self.decoder.decode(reply.body.reveal(), call.returns)
         except ShapeError as error:
             path, problem = error.path, error.problem
-        shown = excerpt(reply.body, partial(self.redact, call=call))
+        shown = excerpt(reply.body.reveal(), partial(self.redact, call=call))
         raise ReplyError(
             f"{call.operation}: the reply with status {reply.status} has an unexpected shape: "
             f"{problem} at {path}; it starts {shown!r}",
@@ -104,7 +104,7 @@ class ReplyReader:
             return TransportError(
                 f"{call.operation}: the reply has the invalid status {reply.status:03}"
             )
-        titles = [self.redact(title, call)[:500] for title in error_titles(reply.body)]
+        titles = [self.redact(title, call)[:500] for title in error_titles(reply.body.reveal())]
         title = titles[0] if titles else _phrase(reply.status)
         told = "; ".join(dict.fromkeys(titles[:_TOLD])) or title
         request_id = reply.headers.get("CF-Ray") or reply.headers.get("X-Request-Id")
@@ -133,7 +133,7 @@ class ReplyReader:
     def redact(self, text: str, call: Call[Any]) -> str:
         """Return text from the server with the secrets masked that it may have echoed."""
         return _without(
-            text, [self.api_key.value, *_form_secrets(call.form.value if call.form else {})]
+            text, [self.api_key.reveal(), *_form_secrets(call.form.reveal() if call.form else {})]
         )
 
 

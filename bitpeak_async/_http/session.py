@@ -54,7 +54,7 @@ def open_session(
         headers: the headers of every request; None if each request has its own.
     """
     return aiohttp.ClientSession(
-        headers=None if headers is None else headers.value,
+        headers=None if headers is None else headers.reveal(),
         connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=_KEEPALIVE),
         cookie_jar=aiohttp.DummyCookieJar(),
     )
@@ -127,7 +127,7 @@ class SessionExchange:
         if self.fence is not None and request.method == "POST":
             await self.fence()
         self._choose_connection(request)
-        body: Any = request.body and request.body.value
+        body: Any = request.body and request.body.reveal()
         if body is not None and self._runs_middlewares and not is_patched():
             body = _Body(body)
         try:
@@ -139,7 +139,7 @@ class SessionExchange:
                 timeout=timeout,
                 allow_redirects=False,
                 raise_for_status=False,
-                proxy=options.proxy.value,
+                proxy=options.proxy.reveal(),
                 ssl=options.ssl,
                 middlewares=(resending,) if resending else None,
             )
@@ -172,7 +172,7 @@ class SessionExchange:
         """Return the headers of a request. No frame may hold them when the request fails."""
         if self._headers is None:
             return request.headers
-        return {**self._headers.value, **(request.headers or {})}
+        return {**self._headers.reveal(), **(request.headers or {})}
 
     def _of_connecting(self, timeout: Timeout) -> aiohttp.ClientTimeout:
         """Return the timeouts of a new connection; ``Timeouts`` handles the total."""

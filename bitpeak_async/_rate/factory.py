@@ -58,7 +58,7 @@ class LimiterFactory:
             max_pause=self.retry.max_delay,
             give_up_after=self.retry.give_up_after,
         )
-        place = hashlib.sha256(self.account.value.encode()).hexdigest()
+        place = hashlib.sha256(self.account.reveal().encode()).hexdigest()
         if link is None and self.store is not None:
             link = Link(self.store)
         if link is None:

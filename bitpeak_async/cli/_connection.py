@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import typer
 from attrs import frozen
@@ -44,7 +44,7 @@ class Connection:
     in_flight: int | None = None
     requests_per_minute: float | None = None
     deadline: float | None = None
-    redis: Secret[str | None] = Secret(None)  # noqa: RUF009 - frozen
+    redis: Secret[Any] = Secret(None)  # noqa: RUF009 - frozen
     allow_insecure: bool = False
     profile: str | None = None
 
@@ -94,11 +94,11 @@ class Connection:
         Raises:
             ConfigurationError: the URL is invalid, or the extra is missing.
         """
-        if not self.redis.value:
+        if not self.redis.reveal():
             return None
         from bitpeak_async.redis import RedisPaceStore  # noqa: PLC0415 - the extra may be missing
 
-        return RedisPaceStore(self.redis.value)
+        return RedisPaceStore(self.redis.reveal())
 
     def _key(self) -> str | None:
         """Return the key, or None to take it from the environment.

@@ -41,7 +41,7 @@ def read(files: Sequence[Path], accounts: Path, variables: Variables) -> list[Ac
     if len(files) != 1 or not files[0].is_dir():
         given = ", ".join(map(str, files))
         raise UsageError(f"--accounts needs one folder that holds the spec files, not {given}")
-    found = read_accounts(accounts, files[0], environ=variables.environ().value)
+    found = read_accounts(accounts, files[0], environ=variables.environ().reveal())
     return [variables.given_to(account) for account in found]
 
 

@@ -231,7 +231,7 @@ def _expanded(fields: list[str] | None, variables: Variables) -> dict[str, str]:
     expanded = {}
     for name, text in pairs("--set", fields).items():
         try:
-            expanded[name] = expand(text, variables.environ().value)
+            expanded[name] = expand(text, variables.environ().reveal())
         except ValueError as error:
             raise InvalidRequestError(f"--set {name}: {error}", argument=name) from None
     return expanded

@@ -68,7 +68,7 @@ Markdown = Annotated[
 
 def _read(files: list[Path], variables: Variables) -> list[HandlerSpec]:
     with _paths(files) as paths:
-        return read_specs(*paths, environ=variables.environ().value)
+        return read_specs(*paths, environ=variables.environ().reveal())
 
 
 @contextlib.contextmanager

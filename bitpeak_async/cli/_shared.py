@@ -144,12 +144,14 @@ class Variables:
 
     def environ(self) -> Secret[Mapping[str, str]]:
         """Return all variables for the files of one account."""
-        return Secret({**os.environ, **self.configured.value, **self.explicit.value})
+        return Secret({**os.environ, **self.configured.reveal(), **self.explicit.reveal()})
 
     def given_to(self, account: Account) -> Account:
         """Return an account with these variables around its own."""
         own = account.variables
-        return replaced(account, variables={**self.configured.value, **own, **self.explicit.value})
+        return replaced(
+            account, variables={**self.configured.reveal(), **own, **self.explicit.reveal()}
+        )
 
 
 def replaced(account: Account, **changes: Any) -> Account:

@@ -96,7 +96,7 @@ class ClientPool:
         credentials, pace = resolved.credentials, resolved.account.pace or self._config.pace
         config = evolve(self._config, base_url=credentials.base_url, pace=pace)
         options = asdict(config, recurse=False)
-        return client_over(self._network, credentials.api_key.value, **options)
+        return client_over(self._network, credentials.api_key.reveal(), **options)
 
     async def provision(
         self,

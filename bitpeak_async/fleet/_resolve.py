@@ -39,7 +39,7 @@ class Credentials:
     def fingerprint(self, salt: bytes) -> bytes:
         """Return a keyed hash, equal for equal credentials."""
         digest = blake2b(f"{self.base_url}\n".encode(), key=salt, digest_size=16)
-        digest.update(self.api_key.value.encode())
+        digest.update(self.api_key.reveal().encode())
         return digest.digest()
 
 

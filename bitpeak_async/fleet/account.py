@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from attrs import field, frozen
 
@@ -61,16 +62,16 @@ class Account:
         variables: Mapping[str, str] = MappingProxyType({}),
         source: str = "",
     ) -> None:
-        given: Secret[str | KeySource] = Secret.of(api_key)
+        given: Secret[Any] = Secret.of(api_key)
         if not isinstance(name, str) or not name:
             raise ConfigurationError("an account needs a name: a string that is not empty")
         who = f"account {name!r}"
-        if isinstance(given.value, str):
-            key: KeySource = LiteralKey(given.value)
-        elif callable(getattr(given.value, "resolve", None)):
-            key = given.value
+        if isinstance(given.reveal(), str):
+            key: KeySource = LiteralKey(given.reveal())
+        elif callable(getattr(given.reveal(), "resolve", None)):
+            key = given.reveal()
         else:
-            kind = type(given.value).__name__
+            kind = type(given.reveal()).__name__
             raise ConfigurationError(
                 f"{who}: api_key must be a string or a KeySource such as EnvironmentKey, not {kind}"
             )
@@ -83,7 +84,7 @@ class Account:
         handlers, files = _sorted(who, specs)
         # pyright does not know what attrs adds.
         self.__attrs_init__(  # pyright: ignore[reportAttributeAccessIssue]
-            name, key, handlers, files, base_url, pace, {**given_variables.value}, source
+            name, key, handlers, files, base_url, pace, {**given_variables.reveal()}, source
         )
 
     def __repr__(self) -> str:

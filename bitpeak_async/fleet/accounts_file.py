@@ -37,7 +37,7 @@ from bitpeak_async.provisioning.spec_files.document import (
     UnusableFileError,
     refuse,
 )
-from bitpeak_async.provisioning.spec_files.environment import UnsetError, expand_value
+from bitpeak_async.provisioning.spec_files.environment import UnsetError, environment, expand_value
 from bitpeak_async.provisioning.spec_files.paths import find_specs, read_document
 
 __all__ = ["read_accounts"]
@@ -114,7 +114,7 @@ class _AccountReader:
         specs_dir: Path,
     ) -> None:
         self._document = document
-        self._environ = Secret(os.environ if environ.value is None else environ.value)
+        self._environ = environment(environ)
         self._folder = folder
         self._specs_dir = specs_dir
         self._names: dict[str, Keys] = {}
@@ -195,7 +195,7 @@ class _AccountReader:
         return _Paths(tuple(found))
 
     def _text(self, data: object) -> str:
-        return expand_value(data, self._environ.value)
+        return expand_value(data, self._environ.reveal())
 
     def _variable(self, data: object) -> str | None:
         """Return a variable's value; None if it needs one that is not set, as it then is not."""

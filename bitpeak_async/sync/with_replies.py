@@ -23,7 +23,7 @@ def _blocking(
         given = Secret((args, kwargs))
         args, kwargs = (), {}  # a traceback with locals would show them
         run, handlers = self._runner.run, self._handlers
-        return run(lambda: method(handlers, *given.value[0], **given.value[1]))
+        return run(lambda: method(handlers, *given.reveal()[0], **given.reveal()[1]))
 
     return update_wrapper(call, method)
 

@@ -12,7 +12,7 @@ PROXY = "http://proxy.example.com:3128"
 
 def proxy_of(base_url: str, *, ignore_environment: bool = False) -> str | None:
     """Return the proxy that the environment has for a base URL."""
-    return checked_proxy(Secret(None), base_url, ignore_environment=ignore_environment).value
+    return checked_proxy(Secret(None), base_url, ignore_environment=ignore_environment).reveal()
 
 
 @pytest.mark.parametrize(

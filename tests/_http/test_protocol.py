@@ -39,7 +39,7 @@ def test_the_headers_of_every_request():
         "Accept": "application/json",
         "Cache-Control": "no-cache",
         "User-Agent": "bitpeak_async/1",
-    } == WIRE.headers.value
+    } == WIRE.headers.reveal()
 
 
 def test_the_url_is_sent_as_it_is_written():
@@ -52,7 +52,7 @@ def test_a_request_with_a_form():
     request = WIRE.request(CREATE)
     kind, _, mark = request.headers["Content-Type"].partition("; boundary=")
     assert "multipart/form-data" == kind
-    parts = request.body.value.split(b"--" + mark.encode())
+    parts = request.body.reveal().split(b"--" + mark.encode())
     assert 5 == len(parts)
     assert (
         f'\r\nContent-Disposition: form-data; name="slack"\r\n\r\n{HOOK}\r\n' == parts[3].decode()

@@ -250,7 +250,7 @@ class ModelServer:
 
 
 def _form(request: Request) -> dict[str, str]:
-    boundary, _, rest = (request.body.value if request.body else b"").partition(b"\r\n")
+    boundary, _, rest = (request.body.reveal() if request.body else b"").partition(b"\r\n")
     fields = {}
     for part in (b"\r\n" + rest).split(b"\r\n" + boundary):
         head, _, value = part.partition(b"\r\n\r\n")

@@ -118,9 +118,9 @@ def test_each_argument_arrives(original: type, name: str, monkeypatch: pytest.Mo
         del given["progress"]  # shown where the number of specs is known
         given["specs"] = seen["specs"]  # pulled in the caller's thread; likewise
     if "settings" in given:
-        seen["settings"] = seen["settings"].value  # hidden from tracebacks with locals
+        seen["settings"] = seen["settings"].reveal()  # hidden from tracebacks with locals
     if "headers" in given:
-        seen["headers"] = seen["headers"].value  # likewise
+        seen["headers"] = seen["headers"].reveal()  # likewise
     assert given == {key: value for key, value in seen.items() if key != "self"}
 
 

@@ -104,7 +104,7 @@ class DaskFleet:
             **options,
             # The environment of this process counts, not that of the workers.
             "base_url": Resolver(config).base_url,
-            "proxy": config.proxy.value,  # a Secret does not pickle
+            "proxy": config.proxy.reveal(),  # a Secret does not pickle
         }
         self._retry_delay = config.retry.unknown_outcome_delay
         self._exit = AsyncExitStack()

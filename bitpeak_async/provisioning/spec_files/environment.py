@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from bitpeak_async._secret import Secret
 from bitpeak_async._structure import file_kind
 
 _REFERENCE: Final = re.compile(
@@ -26,6 +28,11 @@ class UnsetError(ValueError):
     def __init__(self, problems: Mapping[str, str]) -> None:
         super().__init__("; ".join(problems.values()))
         self.problems = problems
+
+
+def environment(given: Secret[Any]) -> Secret[Mapping[str, str]]:
+    """Return the given variables; for None, those of the process."""
+    return Secret(os.environ) if given.reveal() is None else given
 
 
 def expand(text: str, environ: Mapping[str, str]) -> str:

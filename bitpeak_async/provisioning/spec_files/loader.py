@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -14,6 +13,7 @@ from attrs import frozen
 from bitpeak_async._secret import Secret
 from bitpeak_async._structure import Keys
 from bitpeak_async.provisioning.spec_files.document import Document, UnusableFileError
+from bitpeak_async.provisioning.spec_files.environment import environment
 from bitpeak_async.provisioning.spec_files.paths import read_document, spec_files
 from bitpeak_async.provisioning.spec_files.reader import SpecReader
 from bitpeak_async.records import HandlerSpec
@@ -51,7 +51,7 @@ class SpecLoader:
     """
 
     def __init__(self, environ: Secret[Mapping[str, str] | None]) -> None:
-        self._environ = Secret(os.environ if environ.value is None else environ.value)
+        self._environ = environment(environ)
         self._documents: dict[Path, tuple[Document, bool]] = {}
         self._files: dict[tuple[Path, Variables], _File] = {}
         self._sets: dict[tuple[tuple[Path, ...], Variables], SpecSet] = {}
@@ -105,7 +105,7 @@ class SpecLoader:
         key = path, variables
         if key not in self._files:
             document, is_usable = self._document(path)
-            environ = Secret({**self._environ.value, **dict(variables.value)})
+            environ = Secret({**self._environ.reveal(), **dict(variables.reveal())})
             reader = SpecReader(document.again(), environ)
             specs: list[HandlerSpec] = []
             if is_usable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ from bitpeak_async._secret import Secret
 from bitpeak_async._structure import Keys, file_kind
 from bitpeak_async.mappings import misspelt
 from bitpeak_async.provisioning.spec_files.document import Document
-from bitpeak_async.provisioning.spec_files.environment import UnsetError, expand_value
+from bitpeak_async.provisioning.spec_files.environment import UnsetError, environment, expand_value
 from bitpeak_async.records import HandlerSpec
 from bitpeak_async.settings import CLASSES, FIELDS, KnownSettings, Settings, UnknownSettings
 
@@ -37,7 +36,7 @@ class SpecReader:
     def __init__(self, document: Document, environ: Secret[Mapping[str, str] | None]) -> None:
         self.document = document
         self.names: dict[str, Keys] = {}
-        self._environ = Secret(os.environ if environ.value is None else environ.value)
+        self._environ = environment(environ)
 
     def read(self) -> list[HandlerSpec]:
         """Return the specs of the whole file.
@@ -137,7 +136,7 @@ class SpecReader:
 
     def _text(self, keys: Keys, data: Any) -> str | None:
         try:
-            return expand_value(data, self._environ.value)
+            return expand_value(data, self._environ.reveal())
         except UnsetError as error:
             for name, problem in error.problems.items():
                 self.document.add_unset(name, keys, problem)

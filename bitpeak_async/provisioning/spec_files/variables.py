@@ -10,7 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bitpeak_async._secret import Secret
 from bitpeak_async.errors import ConfigurationError
@@ -90,16 +90,14 @@ def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest().upper()
 
 
-def check_environ(
-    environ: Secret[Mapping[str, str] | None] | Secret[Mapping[str, str]], what: str = "environ"
-) -> None:
+def check_environ(environ: Secret[Any], what: str = "environ") -> None:
     """Raise ConfigurationError unless variables are None or a mapping of strings to strings."""
-    if environ.value is None:
+    if environ.reveal() is None:
         return
-    if not isinstance(environ.value, Mapping):
-        kind = type(environ.value).__name__
+    if not isinstance(environ.reveal(), Mapping):
+        kind = type(environ.reveal()).__name__
         raise ConfigurationError(f"{what} must be a mapping of names to values, not {kind}")
-    if not all(isinstance(each, str) for item in environ.value.items() for each in item):
+    if not all(isinstance(each, str) for item in environ.reveal().items() for each in item):
         raise ConfigurationError(f"{what} must map strings to strings")
 
 
