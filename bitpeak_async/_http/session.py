@@ -55,7 +55,12 @@ def open_session(
     """
     return aiohttp.ClientSession(
         headers=None if headers is None else headers.reveal(),
-        connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=_KEEPALIVE),
+        connector=aiohttp.TCPConnector(
+            limit=limit,
+            keepalive_timeout=_KEEPALIVE,
+            # Not aiodns, if it is installed: it keeps a thread for the life of the process.
+            resolver=aiohttp.ThreadedResolver(),
+        ),
         cookie_jar=aiohttp.DummyCookieJar(),
     )
 
