@@ -24,7 +24,11 @@ def not_made(entry: Entry, handler_id: int) -> OutcomeUnknownError:
 
 
 def missing(entry: Entry) -> OutcomeUnknownError:
-    return _unknown(entry, f"the server does not list handler {entry.target}; check again later")
+    return _unknown(
+        entry,
+        f"the server does not list handler {entry.target}: it may lag, or a cache may answer for "
+        f"it; check again later",
+    )
 
 
 def unchecked(entry: Entry, cause: BitPeakError | None) -> OutcomeUnknownError:

@@ -129,14 +129,16 @@ async def test_copies_that_a_run_does_not_know_of_are_unresolved(
     assert {SPECS[0].name: 2} == copies(threaded_sandbox)
 
 
-async def test_a_cache_that_hides_itself_leaves_all_unresolved(
+async def test_a_cache_that_hides_itself_leaves_all_unresolved_and_later_all_in_conflict(
     threaded_sandbox: Sandbox, tmp_path: Path
 ):
     port, running = front("nginx", threaded_sandbox, tmp_path, seconds=600, options="")
     with running:
         reports = [await provision(port, threaded_sandbox) for _ in range(2)]
-    for report in reports:
-        assert len(SPECS) == len(report.unresolved)
+    assert [len(SPECS)] * 2 == [len(report.unresolved) for report in reports]
+    direct = urlsplit(threaded_sandbox.base_url).port
+    assert direct is not None
+    assert len(SPECS) == len((await provision(direct, threaded_sandbox)).failed)
 
 
 @pytest.mark.parametrize("name", ["nginx", "varnish"])
