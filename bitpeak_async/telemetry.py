@@ -21,6 +21,13 @@ from bitpeak_async.events import (
 )
 
 try:
+    from opentelemetry.context import (
+        _SUPPRESS_HTTP_INSTRUMENTATION_KEY,
+        Context,
+        attach,
+        get_current,
+        set_value,
+    )
     from opentelemetry.metrics import MeterProvider, get_meter
     from opentelemetry.trace import (
         Span,
@@ -95,7 +102,7 @@ class Telemetry:
             "Pauses of all requests of a key, requested by the server.",
             explicit_bucket_boundaries_advisory=(0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300),
         )
-        self._in_flight: dict[int, tuple[Span, Attributes]] = {}
+        self._in_flight: dict[int, tuple[Span, Attributes, Context, Context]] = {}
 
     def __call__(self, event: Event, /) -> None:
         """Record an event."""
@@ -124,7 +131,11 @@ class Telemetry:
             of_span["http.request.resend_count"] = event.attempt - 1
         name = f"{event.method} {attributes['url.template']}"
         span = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=of_span)
-        self._in_flight[event.attempt_id] = span, attributes
+        # This span is the attempt's own: instrumentation of aiohttp shall not add another.
+        before = get_current()
+        within = set_value(_SUPPRESS_HTTP_INSTRUMENTATION_KEY, True, before)  # noqa: FBT003
+        attach(within)
+        self._in_flight[event.attempt_id] = span, attributes, before, within
         self._active.add(1, attributes)
 
     def _end(
@@ -133,7 +144,9 @@ class Telemetry:
         status: int | None,
         error_type: str | None = None,
     ) -> None:
-        span, attributes = self._in_flight.pop(event.attempt_id)
+        span, attributes, before, within = self._in_flight.pop(event.attempt_id)
+        if get_current() is within:  # an abandoned attempt may end in the context of another task
+            attach(before)
         self._active.add(-1, attributes)
         outcome: Attributes = {}
         if status is not None:
