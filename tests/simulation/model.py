@@ -357,7 +357,7 @@ class ModelExchange:
             await asyncio.sleep(max(0.0, began + timeout.total - self.server.now))
             raise ExchangeTimeoutError("stalled")
         if fate == "truncated":
-            body = execute().body
+            body = execute().body.reveal()
             if not is_write:
                 raise ExchangeError("cut off")
             return Reply(200, {}, body[: len(body) // 2])
