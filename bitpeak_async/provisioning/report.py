@@ -54,7 +54,8 @@ class Report:
     Attributes:
         outcomes: the outcomes, as a listing after the last write showed them.
         is_verified: whether there was such a listing; otherwise outcomes rely on replies alone.
-        warnings: names that the server changed, one sentence each.
+        warnings: names that the server changed, and why the report is not verified if its listing
+            failed; one sentence each.
     """
 
     outcomes: tuple[Outcome, ...]
