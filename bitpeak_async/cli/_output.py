@@ -202,9 +202,11 @@ async def _show_handlers(handlers: AsyncIterable[NotificationHandler], *, as_jso
             table.add_row(*map(Text, _escaped(_row(handler))))
         out.print(table, soft_wrap=False)
     else:
-        write("\t".join(_COLUMNS) + "\n")
+        header = "\t".join(_COLUMNS) + "\n"
         async for handler in handlers:
-            write("\t".join(_escaped(_row(handler))) + "\n")
+            write(header + "\t".join(_escaped(_row(handler))) + "\n")
+            header = ""
+        write(header)  # only if the list is empty, not if it failed
 
 
 def _row(handler: NotificationHandler) -> tuple[str, ...]:

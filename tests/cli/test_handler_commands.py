@@ -8,7 +8,7 @@ import pytest
 from builders import as_listed
 from command_line import CANARY, Run, Terminal, piped
 
-from bitpeak_async.sandbox import Sandbox
+from bitpeak_async.sandbox import Fault, Sandbox
 
 X = ("x_consumer_key", "x_consumer_secret", "x_access_token", "x_access_token_secret")
 
@@ -120,6 +120,15 @@ def test_a_narrow_terminal_gets_blocks_and_a_wide_one_a_table(
     assert all(len(line) <= max(columns, 60) for line in shown.splitlines())
     assert ("name:           Mail" in shown) == (columns == 40)
     assert "https://example.com/***" in shown
+
+
+def test_a_list_that_cannot_be_read_prints_nothing_and_an_empty_one_its_header(
+    run: Run, threaded_sandbox: Sandbox
+):
+    assert "id\ttype\tname\tenabled\tlast delivery\tsettings\n" == run("list").stdout
+    threaded_sandbox.inject(Fault(status=403), times=None)
+    refused = run("list")
+    assert (4, "") == (refused.exit_code, refused.stdout)
 
 
 def test_lists_are_narrowed_by_name_type_switch_and_age(run: Run, threaded_sandbox: Sandbox):
