@@ -131,7 +131,7 @@ class Telemetry:
             of_span["http.request.resend_count"] = event.attempt - 1
         name = f"{event.method} {attributes['url.template']}"
         span = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=of_span)
-        # This span is the attempt's own: instrumentation of aiohttp shall not add another.
+        # This span is the attempt's own: instrumentation of aiohttp must not add another.
         before = get_current()
         within = set_value(_SUPPRESS_HTTP_INSTRUMENTATION_KEY, True, before)  # noqa: FBT003
         attach(within)
