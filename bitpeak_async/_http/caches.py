@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Final
+
+from bitpeak_async._http.protocol import Reply
 
 _STATES: Final = ("X-Cache", "X-Cache-Status", "CF-Cache-Status")
 # A "refresh hit" was revalidated with the origin, so it is as good as a miss.
@@ -13,8 +14,9 @@ _STORED: Final = re.compile(
 )
 
 
-def cache_evidence(headers: Mapping[str, str]) -> str | None:
+def cache_evidence(reply: Reply) -> str | None:
     """Return the header, with its value, that shows a stored reply; None if there is none."""
+    headers = reply.headers
     age = headers.get("Age", "").strip()
     if age.isdecimal() and age.strip("0"):
         return f"Age: {age}"

@@ -80,7 +80,8 @@ class ReplyReader:
             return self.decoder.decode(b"", call.returns)
         if not 200 <= reply.status < 300:
             raise self._error(call, reply, key_works=key_works)
-        if call.method == "GET" and (evidence := cache_evidence(reply.headers)):
+        # Given the reply: error trackers evaluate ``reply.headers`` on a line near one that raised.
+        if call.method == "GET" and (evidence := cache_evidence(reply)):
             raise ReplyError(
                 f"{call.operation}: a cache answered ({self.redact(evidence, call)[:100]}), so the "
                 f"reply may be out of date; configure it not to store replies of the API",

@@ -4,6 +4,11 @@ import pytest
 from multidict import CIMultiDict
 
 from bitpeak_async._http.caches import cache_evidence
+from bitpeak_async._http.protocol import Reply
+
+
+def evidence(name: str, value: str) -> str | None:
+    return cache_evidence(Reply(200, CIMultiDict({name: value}), b""))
 
 
 @pytest.mark.parametrize(
@@ -23,7 +28,7 @@ from bitpeak_async._http.caches import cache_evidence
     ],
 )
 def test_a_stored_reply_shows(name: str, value: str):
-    assert f"{name}: {value.strip()}" == cache_evidence(CIMultiDict({name.lower(): value}))
+    assert f"{name}: {value.strip()}" == evidence(name.lower(), value)
 
 
 @pytest.mark.parametrize(
@@ -44,4 +49,4 @@ def test_a_stored_reply_shows(name: str, value: str):
     ],
 )
 def test_a_fresh_or_revalidated_reply_is_none(name: str, value: str):
-    assert cache_evidence(CIMultiDict({name: value})) is None
+    assert evidence(name, value) is None
