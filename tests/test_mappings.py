@@ -1,6 +1,7 @@
 """Records ↔ mappings: the API's own words, taken literally."""
 
 import datetime as dt
+import importlib
 import math
 from typing import Any
 
@@ -114,7 +115,7 @@ def test_a_mapping_that_describes_no_handler_is_refused(mapping: Any, problem: s
 
 def test_rows_of_a_table_become_specs():
     """As pandas gives them: gaps are NaN, and make whole numbers floats and booleans objects."""
-    np = pytest.importorskip("numpy")
+    np = importlib.import_module("numpy")  # bokeh brings it
     gap: dict[str, Any] = dict.fromkeys(["email", "telegram", "telegram_chat_id"], math.nan)
     rows = [
         {**gap, "name": "Mail", "type": "email", "email": "a@example.com", "is_enabled": np.False_},
