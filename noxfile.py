@@ -50,7 +50,8 @@ def run_pytest(session: nox.Session, *args: str, **env: str) -> None:
     if "CI" not in os.environ:
         session.run("pytest", *args, env=env)
         return
-    session.run("pytest", *args, env=env, success_codes=[0, 1])
+    # What failed in an earlier session would make the later runs take all tests.
+    session.run("pytest", "--cache-clear", *args, env=env, success_codes=[0, 1])
     again = [arg for arg in args if arg not in PARALLEL]
     failed = ("--last-failed", "--last-failed-no-failures=none")
     # 5: nothing had failed
