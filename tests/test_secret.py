@@ -4,6 +4,7 @@ import inspect
 import pickle
 import pprint
 from collections.abc import Iterable, Mapping
+from traceback import walk_tb
 from typing import Any
 from unittest.mock import AsyncMock, create_autospec
 
@@ -12,6 +13,7 @@ import pytest
 
 from bitpeak_async import (
     BitPeak,
+    InvalidRequestError,
     SyncBitPeak,
     settings_from_dict,
     spec_from_dict,
@@ -22,7 +24,6 @@ from bitpeak_async.fleet import Account, Fleet, read_accounts
 from bitpeak_async.notification_handlers import NotificationHandlers
 from bitpeak_async.provisioning.files import read_specs
 from bitpeak_async.redis import RedisPaceStore
-from bitpeak_async.sync import SyncNotificationHandlers
 
 CANARY = "canary4711"
 
@@ -34,8 +35,6 @@ PUBLIC = {
     RedisPaceStore: "url",
     NotificationHandlers.create: "settings",
     NotificationHandlers.update: "settings",
-    SyncNotificationHandlers.create: "settings",
-    SyncNotificationHandlers.update: "settings",
     read_accounts: "environ",
     read_specs: "environ",
     settings_from_dict: "fields",
@@ -154,3 +153,25 @@ def test_each_public_entry_hides_its_secret(entry: Any, name: str):
     function = entry.__init__ if isinstance(entry, type) else entry
     assert name in inspect.signature(function).parameters
     assert "hides.<locals>" in function.__code__.co_qualname
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs"),
+    [
+        ("create", ("Ops", CANARY), {}),
+        ("update", (7,), {"settings": CANARY}),
+        ("update", (7,), {"setings": CANARY}),
+        ("get", (7, CANARY), {}),
+    ],
+)
+def test_no_frame_of_a_refused_blocking_call_shows_its_arguments(
+    name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+):
+    with (
+        SyncBitPeak("key") as bitpeak,
+        pytest.raises((InvalidRequestError, TypeError)) as caught,
+    ):
+        getattr(bitpeak.notification_handlers, name)(*args, **kwargs)
+    frames = [frame for frame, _ in walk_tb(caught.tb)][1:]
+    assert frames
+    assert not [frame for frame in frames if CANARY in str(frame.f_locals)]

@@ -38,7 +38,6 @@ class Entry:
     Attributes:
         spec: the spec that the caller passed.
         target: the id of the handler that represents the spec, if known.
-        is_listed: whether the target existed before the run.
         todo: the next task, besides removing ``copies``.
         is_begun: whether a request was sent for it.
         made: handlers that this entry created, according to replies.
@@ -59,7 +58,6 @@ class Entry:
 
     spec: HandlerSpec
     target: int | None = None
-    is_listed: bool = False
     todo: Task | None = None
     is_begun: bool = False
     made: tuple[int, ...] = ()

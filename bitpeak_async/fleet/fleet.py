@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
-from types import TracebackType
 from typing import Any, Self, TypeAlias, Unpack
 
 from bitpeak_async._checks import check_number, check_type
@@ -233,12 +232,7 @@ class Fleet:
         self._clients.open()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     def __repr__(self) -> str:

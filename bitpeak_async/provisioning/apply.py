@@ -225,9 +225,9 @@ def _entry(change: Change) -> Entry | None:
         case Create(spec):
             return Entry(spec, todo=Task.CREATE)
         case Update(spec):
-            return Entry(spec, change.handler_id, is_listed=True, todo=Task.WRITE)
+            return Entry(spec, change.handler_id, todo=Task.WRITE)
         case Unchanged(spec):
-            return Entry(spec, change.handler_id, is_listed=True, sent_to=change.handler_id)
+            return Entry(spec, change.handler_id, sent_to=change.handler_id)
         case Conflict(spec) if len(change.handler_ids) > 1 and spec.renamed_from is None:
             # Perhaps overlapping runs have not cleaned up yet.
             return Entry(spec)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from functools import partial
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack, cast
 
 from bitpeak_async._bulk.driver import CreateOutcome
@@ -31,10 +30,9 @@ from bitpeak_async.provisioning.desired import as_list
 from bitpeak_async.provisioning.plan import Plan
 from bitpeak_async.provisioning.report import Outcome, Report
 from bitpeak_async.records import HandlerSpec, NotificationHandler, Page
-from bitpeak_async.settings import Settings, SettingsFields
 from bitpeak_async.sync.mailbox import CallerMailbox
 from bitpeak_async.sync.portal import shutdown
-from bitpeak_async.sync.runner import SyncRunner
+from bitpeak_async.sync.runner import SyncRunner, blocking
 from bitpeak_async.sync.stream import Stream
 
 if TYPE_CHECKING:
@@ -72,24 +70,15 @@ class SyncNotificationHandlers:
         self._handlers = handlers
         self._runner = runner
 
-    @_mirrors(NotificationHandlers.list)
-    def list(
-        self,
-        *,
-        page: int = 1,
-        results_per_page: int = 25,
-        extra_query: Query | None = None,
-        **filters: Unpack[ListFilters],
-    ) -> Page[NotificationHandler]:
-        return self._runner.run(
-            partial(
-                self._handlers.list,
-                page=page,
-                results_per_page=results_per_page,
-                extra_query=extra_query,
-                **filters,
-            )
-        )
+    list: Final = blocking(NotificationHandlers.list)
+    get: Final = blocking(NotificationHandlers.get)
+    create: Final = blocking(NotificationHandlers.create)
+    find: Final = blocking(NotificationHandlers.find)
+    ensure: Final = blocking(NotificationHandlers.ensure)
+    enable: Final = blocking(NotificationHandlers.enable)
+    disable: Final = blocking(NotificationHandlers.disable)
+    update: Final = blocking(NotificationHandlers.update)
+    delete: Final = blocking(NotificationHandlers.delete)
 
     @_mirrors(NotificationHandlers.pages)
     def pages(
@@ -117,57 +106,6 @@ class SyncNotificationHandlers:
             results_per_page=results_per_page, extra_query=extra_query, **filters
         )
         return self._runner.stream(pages, partial(readable, strict=strict))
-
-    @_mirrors(NotificationHandlers.get)
-    def get(self, handler_id: int) -> NotificationHandler:
-        return self._runner.run(partial(self._handlers.get, handler_id))
-
-    @_mirrors(NotificationHandlers.create)
-    @hides("settings")
-    def create(self, name: str, settings: Settings, *, is_enabled: bool = True) -> int:
-        return self._runner.run(
-            partial(self._handlers.create, name, settings, is_enabled=is_enabled)
-        )
-
-    @_mirrors(NotificationHandlers.find)
-    def find(self, name: str) -> NotificationHandler | None:
-        return self._runner.run(partial(self._handlers.find, name))
-
-    @_mirrors(NotificationHandlers.ensure)
-    def ensure(self, spec: HandlerSpec) -> NotificationHandler:
-        return self._runner.run(partial(self._handlers.ensure, spec))
-
-    @_mirrors(NotificationHandlers.enable)
-    def enable(self, handler_id: int) -> None:
-        self._runner.run(partial(self._handlers.enable, handler_id))
-
-    @_mirrors(NotificationHandlers.disable)
-    def disable(self, handler_id: int) -> None:
-        self._runner.run(partial(self._handlers.disable, handler_id))
-
-    @_mirrors(NotificationHandlers.update)
-    @hides("settings")
-    def update(
-        self,
-        handler_id: int,
-        *,
-        name: str | None = None,
-        settings: Settings | SettingsFields | None = None,
-        is_enabled: bool | None = None,
-    ) -> None:
-        self._runner.run(
-            partial(
-                self._handlers.update,
-                handler_id,
-                name=name,
-                settings=settings,
-                is_enabled=is_enabled,
-            )
-        )
-
-    @_mirrors(NotificationHandlers.delete)
-    def delete(self, handler_id: int) -> None:
-        self._runner.run(partial(self._handlers.delete, handler_id))
 
     @_mirrors(NotificationHandlers.create_many)
     def create_many(
@@ -310,12 +248,7 @@ class SyncBitPeak:
         self._runner.check()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import suppress
-from typing import Any, TypeVar
+from functools import update_wrapper
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from bitpeak_async._secret import Secret
 from bitpeak_async.client import BitPeak
 from bitpeak_async.errors import ClosedError
 from bitpeak_async.sync.mailbox import CallerMailbox
 from bitpeak_async.sync.portal import Portal, ensure_portal, running_portal
 from bitpeak_async.sync.stream import Stream
 
+P = ParamSpec("P")
 S = TypeVar("S")
 T = TypeVar("T")
 
@@ -76,3 +79,22 @@ def _close_unattended(close: Callable[[], Coroutine[Any, Any, None]]) -> None:
     if portal is not None and portal.has_adopted(close):
         portal.disown(close)
         portal.run_detached(close)
+
+
+def blocking(
+    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[Any, P], T]:
+    """Return a blocking mirror of a coroutine method, with its signature and docstring.
+
+    It is for classes that have the object of the method as ``_handlers`` and a ``_runner``.
+    """
+    name = method.__name__
+
+    def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        given = Secret((args, kwargs))
+        args, kwargs = (), {}  # a traceback with locals would show them
+        mirrored = getattr(self._handlers, name)
+        return self._runner.run(lambda: mirrored(*given.reveal()[0], **given.reveal()[1]))
+
+    # Without the attributes of the method: one of them marks a coroutine function.
+    return update_wrapper(call, method, updated=())

@@ -6,7 +6,6 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from types import TracebackType
 from typing import Self, Unpack
 
 from distributed import CancelledError as FutureCancelledError
@@ -205,12 +204,7 @@ class DaskFleet:
         self.dashboard = self._entered.dashboard_link
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._entered = None
         await self._exit.aclose()
 
