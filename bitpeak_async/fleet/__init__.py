@@ -1,4 +1,4 @@
-"""Many accounts in one process: each key has its own pace, all share one limit on requests.
+"""Many accounts in one process: each key has its own pace, and all share one request limit.
 
 accounts ─▶ resolver ─▶ client pool ─▶ network (one session, a fair limiter) ─▶ tally ─▶ report
 """

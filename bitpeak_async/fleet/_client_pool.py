@@ -1,4 +1,4 @@
-"""The clients of a fleet: one for each key in use, all on one network."""
+"""The clients of a fleet: one per key in use, all on one network."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from bitpeak_async.provisioning.report import Outcome, Report
 
 
 class ClientPool:
-    """Opens a client when an account of its key starts, and closes it when the last one ends.
+    """Opens a client when the first account with its key starts; closes it after the last one.
 
     Args:
-        in_flight: requests in flight at once, of all clients together.
-        config: of all clients; an account may set its own base URL and pace.
+        in_flight: the most requests in flight at once, over all clients.
+        config: the options of all clients; an account may override base URL and pace.
         fence: awaited right before each create and update, or None.
 
     Attributes:
@@ -45,7 +45,7 @@ class ClientPool:
         """Bind the pool to the running event loop.
 
         Raises:
-            ClosedError: the fleet was closed, or another loop uses it.
+            ClosedError: the fleet is closed, or belongs to another event loop.
         """
         if self._closed:
             raise ClosedError("the fleet is closed; make a new one")
@@ -57,14 +57,14 @@ class ClientPool:
     async def resolve(
         self, accounts: Sequence[Account], *, prunes: bool
     ) -> list[list[ResolvedAccount]]:
-        """Resolve accounts and find the pace store, before any request is sent.
+        """Resolve accounts and check the pace store, before any request is sent.
 
         Raises:
             PlanError: see ``Resolver.resolve``.
             NotSentError: the pace store does not answer.
         """
         self.open()
-        # Thousands of files would block the loop.
+        # Reading thousands of files would block the loop.
         groups = await asyncio.to_thread(self.resolver.resolve, accounts, prunes=prunes)
         await self._network.check_store()
         return groups
@@ -75,10 +75,7 @@ class ClientPool:
 
     @asynccontextmanager
     async def client(self, resolved: ResolvedAccount) -> AsyncGenerator[BitPeak, None]:
-        """Yield the client of an account, shared by all accounts of its key.
-
-        It closes with the last of them, so memory stays flat.
-        """
+        """Yield the client of an account; all accounts with the same key share it."""
         key = resolved.credentials
         client = self._clients.get(key)
         if client is None:

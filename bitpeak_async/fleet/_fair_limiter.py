@@ -1,7 +1,7 @@
-"""Limits the requests in flight of a whole fleet, fairly between its keys.
+"""Limits a fleet's requests in flight and shares them fairly between its keys.
 
-When slots are short, the next one goes to the key with the fewest requests in flight. Keys whose
-requests take long share a quarter of the slots, so that servers that hang cannot hold up others.
+A free slot goes to the key with the fewest requests in flight. Slow keys together get at most a
+quarter of the slots while others wait, so servers that hang cannot hold up the rest.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ import asyncio
 from collections import deque
 from typing import Final
 
-_SLOW: Final = 2.0  # seconds; a request that took longer probably met a server that hangs
-_SLOW_FRACTION: Final = 4  # a quarter of the slots, while other keys want the rest
-_SURPLUS_DELAY: Final = 0.01  # seconds; each key waits for one slot at a time
+_SLOW: Final = 2.0  # seconds; a longer request probably met a server that hangs
+_SLOW_FRACTION: Final = 4  # slow keys get one slot in four while other keys wait
+# Seconds. A key waits for one slot at a time, so other keys may ask again within this time.
+_SURPLUS_DELAY: Final = 0.01
 
 
 class FairLimiter:
-    """A number of slots, shared by all keys of a fleet.
+    """A number of slots that all keys of a fleet share.
 
     Args:
-        limit: how many slots.
+        limit: the number of slots.
     """
 
     def __init__(self, limit: int) -> None:
@@ -31,9 +32,9 @@ class FairLimiter:
         self._surplus: asyncio.TimerHandle | None = None
 
     async def wait_for_room(self) -> None:
-        """Wait until a slot is free that no key wants, slow keys above their fraction aside.
+        """Wait until a slot is free and no key may take it.
 
-        The slot stays free: an account that starts now acquires it like any other.
+        The slot is not reserved: the account that starts next competes for it.
         """
         waiter = asyncio.get_running_loop().create_future()
         self._newcomers.append(waiter)
@@ -49,7 +50,7 @@ class FairLimiter:
         return KeyQuota(self)
 
     async def acquire(self, quota: KeyQuota) -> None:
-        """Wait for a slot; a quota may only wait for one at a time."""
+        """Wait for a slot. A quota may wait for only one at a time."""
         waiter = self._waiting[quota] = asyncio.get_running_loop().create_future()
         self._assign()
         try:
@@ -60,7 +61,7 @@ class FairLimiter:
             raise
 
     def release(self, quota: KeyQuota, *, is_slow: bool) -> None:
-        """Free a slot, and record whether the key's requests take long."""
+        """Free a slot, and record whether the key is slow."""
         self._count(quota, -1)
         if quota.is_slow != is_slow:
             self._slow += quota.in_flight if is_slow else -quota.in_flight
@@ -86,8 +87,8 @@ class FairLimiter:
 
     def _next(self) -> KeyQuota | None:
         """Return which key gets the next slot; among equals, the one that has waited longest."""
-        any_may = self._slow < max(1, self.limit // _SLOW_FRACTION)
-        candidates = (quota for quota in self._waiting if any_may or not quota.is_slow)
+        slow_may = self._slow < max(1, self.limit // _SLOW_FRACTION)
+        candidates = (quota for quota in self._waiting if slow_may or not quota.is_slow)
         return min(candidates, key=_in_flight, default=None)
 
     def _assign_to(self, quota: KeyQuota) -> None:
@@ -95,7 +96,7 @@ class FairLimiter:
         self._waiting.pop(quota).set_result(None)
 
     def _assign_surplus(self) -> None:
-        """Assign a slot that no other key wanted to a slow key."""
+        """Give a slow key a slot that no other key wants."""
         self._surplus = None
         if self._free and self._waiting and not self._newcomers:
             self._assign_to(min(self._waiting, key=_in_flight))
@@ -106,8 +107,8 @@ class KeyQuota:
     """The slots of one key.
 
     Attributes:
-        in_flight: how many it holds.
-        is_slow: whether its latest request took long.
+        in_flight: the number of slots it holds.
+        is_slow: whether its latest request was slow.
     """
 
     def __init__(self, limiter: FairLimiter) -> None:
@@ -120,7 +121,11 @@ class KeyQuota:
         await self._limiter.acquire(self)
 
     def release(self, seconds: float | None = None) -> None:
-        """Free a slot after a request of ``seconds``, or None if none was sent."""
+        """Free a slot.
+
+        Args:
+            seconds: how long the request took, or None if none was sent.
+        """
         is_slow = self.is_slow if seconds is None else seconds > _SLOW
         self._limiter.release(self, is_slow=is_slow)
 

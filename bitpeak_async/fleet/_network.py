@@ -19,8 +19,8 @@ from bitpeak_async.fleet._fair_limiter import FairLimiter, KeyQuota
 class QuotaLimiter(Limiter):
     """A key's limiter whose requests also need a slot of the fleet.
 
-    The slot comes last, after the key's own slots, pause and rate, so that a key waiting for
-    those holds no slot that others could use.
+    It acquires the fleet's slot last: a key that waits for its own rate must not hold a slot that
+    others could use.
     """
 
     def __init__(self, lease: Lease, slots: int, quota: KeyQuota) -> None:
@@ -32,19 +32,17 @@ class QuotaLimiter(Limiter):
 
     @property
     def waiting(self) -> int:
-        """Tasks that wait to be admitted."""
+        """The number of tasks that wait to be admitted."""
         return self._entering
 
     def try_enter(self) -> None:
         """Return None: only ``enter()`` acquires a slot of the fleet."""
 
     async def enter(self) -> Permit:
-        """Wait for a slot of the key, for the rate and for a slot of the fleet.
-
-        ``leave()`` must follow.
+        """Wait for the key's slot and rate, then for a slot of the fleet; call ``leave()`` later.
 
         Raises:
-            RateLimitError: the server has let nothing through for too long.
+            RateLimitError: the server has admitted no request for too long.
         """
         self._entering += 1
         try:
@@ -82,7 +80,7 @@ class FleetNetwork(SharedSession):
     """One session for all keys of a fleet.
 
     Args:
-        limit: requests in flight at once, and so connections.
+        limit: the most requests in flight at once, and so the most connections.
         store: shares each key's rate with other processes, or None.
         fence: awaited right before each create and update, or None.
     """
@@ -95,7 +93,7 @@ class FleetNetwork(SharedSession):
         self.fair_limiter = FairLimiter(limit)
 
     def new_limiter(self, limiters: LimiterFactory) -> NewLimiter:
-        """Return what makes a key's limiter."""
+        """Return the factory of a key's limiter."""
         return partial(limiters.make, link=self._link, limiter=self.limiter)
 
     def limiter(self, lease: Lease, slots: int) -> Limiter:
@@ -107,6 +105,6 @@ class FleetNetwork(SharedSession):
         await self.fair_limiter.wait_for_room()
 
     async def check_store(self) -> None:
-        """Raise NotSentError if there is a store that does not answer, and never did."""
+        """Raise NotSentError if there is a store and it has never answered."""
         if self._link is not None and not self._link.was_reached:
             await self._link.check()

@@ -1,4 +1,4 @@
-"""Resolves accounts: where their requests go, with which key, and what they should have."""
+"""Resolves accounts: their base URL, their key and their desired handlers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bitpeak_async.provisioning.spec_files.document import refuse
 from bitpeak_async.provisioning.spec_files.loader import SpecLoader
 from bitpeak_async.records import HandlerSpec
 
-_MAX_NAMED: Final = 3  # accounts that one problem of a shared file names
+_MAX_NAMED: Final = 3  # accounts to name in one problem of a shared file
 
 
 @frozen
@@ -29,15 +29,15 @@ class Credentials:
     """A base URL and key; accounts that share them share one pace.
 
     Attributes:
-        base_url: where their requests go.
-        api_key: their key.
+        base_url: the API's base URL.
+        api_key: the key.
     """
 
     base_url: str
     api_key: Secret[str]
 
     def fingerprint(self, salt: bytes) -> bytes:
-        """Return a keyed hash, equal for equal credentials."""
+        """Return a keyed hash that is equal for equal credentials."""
         digest = blake2b(f"{self.base_url}\n".encode(), key=salt, digest_size=16)
         digest.update(self.api_key.reveal().encode())
         return digest.digest()
@@ -45,7 +45,7 @@ class Credentials:
 
 @frozen
 class ResolvedAccount:
-    """One account with its credentials and everything it should have."""
+    """One account with its credentials and desired handlers."""
 
     account: Account
     credentials: Credentials
@@ -56,10 +56,10 @@ class Resolver:
     """Resolves and checks accounts; sends nothing.
 
     Args:
-        config: of the fleet's clients.
+        config: the options of the fleet's clients.
 
     Attributes:
-        base_url: of accounts that set none.
+        base_url: the default for accounts without one.
 
     Raises:
         ConfigurationError: the base URL is unusable.
@@ -73,20 +73,20 @@ class Resolver:
         """Return an account's credentials.
 
         Raises:
-            ConfigurationError: there is no key, or it or the URL is unusable.
+            ConfigurationError: the key is missing, or the key or URL is unusable.
         """
         base_url = self._checked_url(account.base_url or self.base_url)
         return Credentials(base_url, checked_key(Secret(account.key.resolve())))
 
     def resolve(self, accounts: Sequence[Account], *, prunes: bool) -> list[list[ResolvedAccount]]:
-        """Return accounts, grouped by credentials: those of one group must not run at once.
+        """Return accounts grouped by credentials. Accounts of one group must not run at once.
 
         Args:
-            accounts: to be provisioned.
+            accounts: the accounts to provision.
             prunes: whether handlers that are not desired are deleted.
 
         Raises:
-            PlanError: accounts, keys or spec files are unusable; its ``problems`` list all of it.
+            PlanError: accounts, keys or spec files are unusable; ``problems`` lists everything.
         """
         groups = defaultdict[Credentials, list[ResolvedAccount]](list)
         all_specs, problems = read_account_specs(accounts)
@@ -105,7 +105,7 @@ class Resolver:
 
     def _checked_url(self, base_url: str | None) -> str:
         base_url = checked_base_url(base_url, allow_insecure=self._config.allow_insecure)
-        # An unusable proxy is an error here, not at the first request.
+        # Otherwise an unusable proxy would fail only at the first request.
         checked_proxy(self._config.proxy, base_url, ignore_environment=False)
         return base_url
 
@@ -114,25 +114,26 @@ def checked_accounts(accounts: Iterable[Account]) -> tuple[Account, ...]:
     """Return the accounts of a fleet.
 
     Raises:
-        ConfigurationError: one is no account, or several share a name; it names them all.
+        ConfigurationError: one is no Account, or names repeat; the message lists them.
     """
     checked = tuple(accounts)
     for account in checked:
         check_type("accounts", account, Account)
     counts = Counter(account.name for account in checked)
     if several := [account.title for account in checked if counts[account.name] > 1]:
-        raise ConfigurationError(f"names of accounts must be unique: {'; '.join(several)}")
+        raise ConfigurationError(f"account names must be unique: {'; '.join(several)}")
     return checked
 
 
 def read_account_specs(
     accounts: Iterable[Account], unset: dict[str, str] | None = None
 ) -> tuple[list[tuple[HandlerSpec, ...]], list[str]]:
-    """Return the specs of each account, and all problems; each file is read once.
+    """Return the specs of each account, and all problems. Each file is read once.
 
     Args:
-        accounts: whose files are read.
-        unset: filled with variables that are not set → the problem; without it, a problem too.
+        accounts: the accounts.
+        unset: receives variable → problem for each variable that is not set. If None, these are
+            among the problems.
     """
     files = SpecLoader(Secret(os.environ))
     specs: list[tuple[HandlerSpec, ...]] = []

@@ -1,4 +1,4 @@
-"""Runs the work of all accounts concurrently, within a deadline, as the network has room."""
+"""Runs the work of all accounts concurrently, within a deadline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bitpeak_async.errors import RequestTimeoutError
 
 T = TypeVar("T")
 
-MAX_OPEN: Final = 1000  # groups at once, even if all wait for their servers: some 30 MB
+MAX_OPEN: Final = 1000  # groups at once, even if all wait for their servers; about 30 MB
 
 
 async def run_all(
@@ -19,13 +19,13 @@ async def run_all(
     work: Callable[[T], Awaitable[None]],
     wait_for_room: Callable[[], Awaitable[None]],
 ) -> None:
-    """Await ``work(item)`` for all items: groups concurrently, the items of one in order.
+    """Await ``work(item)`` for all items: groups concurrently, the items of a group in order.
 
-    A group starts once ``wait_for_room()`` returns, so that few groups are in memory at once and
-    one that waits for its server keeps no other from starting.
+    A group starts once ``wait_for_room()`` returns. So few groups are in memory at once, and a
+    group that waits for its server does not stop others from starting.
 
-    An exception of ``work`` is raised once everything that was started has ended. Cancelling
-    cancels whatever is running, again for each further cancellation, and waits for it.
+    If ``work`` raises, no further group starts, and the exception is raised once all running ones
+    have ended. Each cancellation cancels all running groups and waits for them.
     """
     open_groups = asyncio.Semaphore(MAX_OPEN)
     tasks = set[asyncio.Task[None]]()
@@ -49,7 +49,7 @@ async def run_all(
             task = asyncio.create_task(run_group(group))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
-            await asyncio.sleep(0)  # its first request takes the room
+            await asyncio.sleep(0)  # let its first request take the slot
         while tasks:
             await asyncio.wait(tasks)
     finally:
@@ -62,8 +62,8 @@ async def within(deadline: float | None, run: Callable[[], Coroutine[Any, Any, T
     """Await ``run()``; cancel it after ``deadline`` seconds, if given.
 
     Raises:
-        ConfigurationError: the deadline is no positive number.
-        RequestTimeoutError: the deadline passed; its causes are those of the cancelled run.
+        ConfigurationError: the deadline is not a positive number.
+        RequestTimeoutError: the deadline passed; its cause chain holds the run's CancelledError.
     """
     if deadline is not None:
         check_number("deadline", deadline, 0, above=True)

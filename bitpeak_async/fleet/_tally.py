@@ -1,4 +1,4 @@
-"""Collects what became of each account of a run, and reports each account as it ends."""
+"""Collects the result of each account of a run, and reports each account as it ends."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Tally:
     Attributes:
         on_outcome: called with an account's name and each of its outcomes, or None.
         on_account: called with each account's report as it ends, or None.
-        keep_outcomes: whether to keep outcomes without an error.
+        keep_outcomes: whether to keep outcomes that have no error.
 
     Raises:
-        ConfigurationError: a listener cannot be called.
+        ConfigurationError: a listener is not callable.
     """
 
     on_outcome: Callable[[str, Outcome], object] | None = None
@@ -44,7 +44,7 @@ class Tally:
         return lambda outcome: on_outcome(account, outcome)
 
     def add_report(self, account: str, report: Report) -> None:
-        """Add an account that was provisioned, wholly or as far as its report says."""
+        """Add an account that was provisioned, completely or in part."""
         counts = Counter(outcome.result for outcome in report.outcomes)
         if not self.keep_outcomes:
             report = Report(tuple(outcome for outcome in report.outcomes if outcome.error))
@@ -55,7 +55,7 @@ class Tally:
         self.add(AccountReport(account, error=error), parts=parts)
 
     def add(self, report: AccountReport, *, parts: int = 1) -> None:
-        """Add the report of an account, or of one of as many parts.
+        """Add the report of an account, or of one of its ``parts``.
 
         ``on_account`` is called once the last part has been added.
         """
@@ -68,7 +68,7 @@ class Tally:
             notify(self.on_account, report)
 
     def report(self) -> FleetReport:
-        """Return what is known so far."""
+        """Return the report so far."""
         return FleetReport(self._accounts)
 
 

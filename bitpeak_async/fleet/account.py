@@ -1,4 +1,4 @@
-"""One account of a fleet: its name, where its key comes from, and what it should have."""
+"""One account of a fleet: its name, its key's source and its desired handlers."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ __all__ = ["Account"]
 class Account:
     """One account of a fleet.
 
-    It pickles. Its key travels by reference, unless the key itself was given.
+    It can be pickled. The pickle holds a reference to the key, unless you passed the key itself.
 
     Args:
         name: identifies it in reports and errors; unique in a fleet.
-        api_key: where the key comes from, or the key itself.
-        specs: the desired handlers, or paths of spec files and folders of them. Files are read
+        api_key: the source of the key, or the key itself.
+        specs: the desired handlers, or paths of spec files and of folders of them. Files are read
             when needed; accounts may share them.
         base_url: by default the fleet's.
         pace: by default the fleet's.
-        variables: name → value, for ``${NAME}`` in its spec files; they precede the environment.
+        variables: name → value for ``${NAME}`` in its spec files; overrides the environment.
         source: where it was defined, for errors, such as ``"accounts.yaml:3"``.
 
     Raises:
-        ConfigurationError: an argument is unusable; it names the account.
+        ConfigurationError: an argument is unusable; the message names the account.
     """
 
     name: str
@@ -82,23 +82,23 @@ class Account:
         given_variables: Secret[Mapping[str, str]] = Secret.of(variables)
         check_environ(given_variables, f"{who}: variables")
         handlers, files = _sorted(who, specs)
-        # pyright does not know what attrs adds.
+        # pyright does not know the __attrs_init__ that attrs adds.
         self.__attrs_init__(  # pyright: ignore[reportAttributeAccessIssue]
             name, key, handlers, files, base_url, pace, {**given_variables.reveal()}, source
         )
 
     def __repr__(self) -> str:
-        if not hasattr(self, "key"):  # a traceback with locals, as it refuses an argument
+        if not hasattr(self, "key"):  # a traceback shows locals after __init__ raised
             return "Account()"
         return f"Account({self.name!r}, {self.key!r})"
 
     @property
     def title(self) -> str:
-        """Its name in errors, with the source if it has one."""
+        """Its name in errors, with its source if known."""
         return f"{self.source}: account {self.name!r}" if self.source else f"account {self.name!r}"
 
     def with_specs(self, specs: Iterable[HandlerSpec | str | os.PathLike[str]]) -> Account:
-        """Return the same account with other specs, for example a part of its own."""
+        """Return the same account with other specs, such as a part of its own."""
         return Account(
             self.name,
             self.key,

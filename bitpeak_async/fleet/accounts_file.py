@@ -1,4 +1,4 @@
-"""A file of accounts → accounts, with their keys by reference.
+"""Read a file of accounts; each refers to its key.
 
 ::
 
@@ -56,25 +56,26 @@ def read_accounts(
 ) -> list[Account]:
     """Read the accounts of a fleet from a TOML, YAML or JSON file.
 
-    It is a list of accounts, or a mapping with the one key ``accounts`` that holds it. Each has
-    a ``name`` and either ``api_key``, as ``${NAME}`` or in clear, or ``api_key_file``, relative
-    to the file. Keys are not read here. ``specs`` is a path or a list of paths of spec files and
-    folders, relative to ``specs_dir``; by default the file there of the account's name, such as
-    ``acme.yaml``, or the folder of that name. ``base_url``, ``requests_per_minute`` and
-    ``in_flight`` override the fleet's. ``variables`` are for ``${NAME}`` in the account's spec
-    files, where they precede the environment.
+    The file holds a list of accounts, at its root or under the key ``accounts``. Each account has:
+
+    - ``name``.
+    - ``api_key``, as ``${NAME}`` or in clear, or ``api_key_file``, relative to the file. The key
+      is read when it is needed.
+    - ``specs`` (optional): a path or list of paths of spec files and folders, relative to
+      ``specs_dir``. By default the file or folder with the account's name, such as ``acme.yaml``.
+    - ``base_url``, ``requests_per_minute``, ``in_flight`` (optional): override the fleet's.
+    - ``variables`` (optional): values for ``${NAME}`` in its spec files; override the environment.
 
     Args:
-        file: its path.
-        specs_dir: where the spec files are; by default beside the file.
-        environ: environment variables for ``${NAME}`` elsewhere than in keys; by default those of
-            the process.
+        file: the path of the file.
+        specs_dir: the folder of the spec files; by default the file's own.
+        environ: variables for ``${NAME}`` outside of keys; by default the process environment.
 
     Raises:
-        PlanError: the file cannot be read or used. Its ``problems`` are all there are, each
+        PlanError: the file cannot be read or used. ``problems`` lists everything, each as
             ``file:line: path: what is wrong, what would be right``; in JSON and TOML the
             account's name replaces the line.
-        ConfigurationError: PyYAML is not installed and the file is YAML.
+        ConfigurationError: the file is YAML and PyYAML is not installed.
     """
     path = Path(file)
     document = Document(str(path))
@@ -93,7 +94,7 @@ _Paths = NewType("_Paths", tuple[Path, ...])
 
 @frozen(kw_only=True)
 class _Entry:
-    """An account as the file has it."""
+    """An account as it stands in the file."""
 
     name: str = ""
     api_key: KeySource | None = None
@@ -171,10 +172,10 @@ class _AccountReader:
         )
 
     def _unique_name(self, keys: Keys, item: Mapping[str, Any]) -> str:
-        """Return the name, also of an account that has problems, or an empty one."""
+        """Return the name, even of an account with problems; empty if there is none."""
         try:
             name = self._text(item.get("name", ""))
-        except ValueError:  # a problem of its structure as well
+        except ValueError:  # structure() reports it
             return ""
         if not name:
             where = (*keys, "name") if "name" in item else keys
@@ -185,7 +186,7 @@ class _AccountReader:
 
     def _specs_named(self, name: str, keys: Keys) -> _Paths:
         found: list[Path] = []
-        problem = "its name cannot be a file's"
+        problem = "its name is not a file name"
         if Path(name).name == name:
             found = find_specs(self._specs_dir, name)
             there = " and ".join(path.name for path in found) or f"no {name}.yaml"
@@ -198,7 +199,7 @@ class _AccountReader:
         return expand_value(data, self._environ.reveal())
 
     def _variable(self, data: object) -> str | None:
-        """Return a variable's value; None if it needs one that is not set, as it then is not."""
+        """Return a variable's value, or None if it refers to one that is not set."""
         try:
             return self._text(data)
         except UnsetError:

@@ -1,4 +1,4 @@
-"""Many accounts in one process: each with its own key and pace, all on one connector."""
+"""Many accounts in one process: each key has its own pace, and all share one connector."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ Write: TypeAlias = Callable[
 
 @takes(ClientOptions, ClientConfig)
 class Fleet:
-    """Many accounts, provisioned at once on one connector.
+    """Provisions many accounts concurrently, on one connector.
 
-    Use it as ``async with Fleet(accounts) as fleet:``, or call ``close()`` when done; it serves
-    one event loop. Each key has a pace of its own. Accounts that share key and base URL share
-    that pace, and run one after another.
+    Use it as ``async with Fleet(accounts) as fleet:``, or call ``close()`` when done. A fleet
+    belongs to one event loop. Each key has its own pace. Accounts with the same key and base URL
+    share a pace and run one after another.
 
-    The options hold for each key; an account may set ``base_url`` and ``pace`` itself. If a
-    ``pace_store`` is given and does not answer at the start, nothing is sent: NotSentError.
+    The options apply to each key; an account may override ``base_url`` and ``pace``. If you pass a
+    ``pace_store`` and it does not answer at the start, calls raise NotSentError and send nothing.
 
     Args:
-        accounts: with unique names.
-        in_flight: how many requests of all keys run at once.
+        accounts: accounts with unique names.
+        in_flight: the most requests in flight at once, over all keys.
         **options: see ``ClientOptions``.
 
     Raises:
-        ConfigurationError: an argument is unusable, or accounts share a name; it names each.
+        ConfigurationError: an argument is unusable, or accounts share a name.
     """
 
     @hides("proxy", "headers")
@@ -85,23 +85,23 @@ class Fleet:
     ) -> FleetReport:
         """Bring all accounts to their desired states; see ``BitPeak.provision``.
 
-        The options apply to each account. An account that fails stops no other. Running it again
-        writes nothing, so run it again to resume a run that broke off.
+        The options apply to each account. A failed account does not stop the others. To resume an
+        interrupted run, run it again: it writes only what is still missing.
 
         Args:
-            on_outcome: called with the account's name and each outcome, as it ends. What it
-                raises is logged only.
-            on_account: called in the same way with each account's report, as it ends.
-            keep_outcomes: keep all outcomes in the report; else only those that failed, and the
-                counts, so that memory does not grow with the handlers.
-            deadline: seconds for the whole run; then requests in flight have ``grace`` seconds.
+            on_outcome: called with the account's name and each outcome, as it ends. Exceptions it
+                raises are only logged.
+            on_account: called with each account's report, as it ends. Exceptions are only logged.
+            keep_outcomes: keep all outcomes in the report. If False, it keeps the failed ones and
+                the counts, so memory does not grow with the number of handlers.
+            deadline: seconds for the whole run. Requests then in flight get ``grace`` seconds.
             **options: see ``PlanOptions`` and ``ApplyOptions``.
 
         Raises:
-            PlanError: accounts, keys or spec files are unusable; its ``problems`` are all there
-                are. Nothing was sent.
-            RequestTimeoutError: the deadline passed. ``partial_fleet_report`` returns the report
-                of what had started, as it does of the CancelledError of a cancelled run.
+            PlanError: accounts, keys or spec files are unusable; ``problems`` lists everything.
+                Nothing was sent.
+            RequestTimeoutError: the deadline passed. ``partial_fleet_report(error)`` returns the
+                report so far; it also works with the CancelledError of a cancelled run.
         """
         refuse_unknown("Fleet.provision", options, ProvisionOptions)
         prunes = ProvisionConfig(**options).prune is not None
@@ -131,8 +131,8 @@ class Fleet:
             **options: see ``PlanOptions``.
 
         Raises:
-            PlanError: accounts, keys or spec files are unusable; its ``problems`` are all there
-                are. Nothing was sent.
+            PlanError: accounts, keys or spec files are unusable; ``problems`` lists everything.
+                Nothing was sent.
             RequestTimeoutError: the deadline passed.
         """
         refuse_unknown("Fleet.plan", options, PlanOptions)
@@ -168,11 +168,11 @@ class Fleet:
     ) -> FleetReport:
         """Carry out a fleet's plan; see ``BitPeak.apply`` and ``provision``.
 
-        The options apply to each account. An account that could not be planned is reported with
-        that error, and one whose handlers changed since with a PlanError.
+        The options apply to each account. The report holds the plan's error for each account that
+        could not be planned, and a PlanError for each whose handlers have changed since.
 
         Args:
-            plan: from ``plan()``.
+            plan: the result of ``plan()``.
             on_outcome: as for ``provision()``.
             on_account: as for ``provision()``.
             keep_outcomes: as for ``provision()``.
@@ -207,19 +207,18 @@ class Fleet:
         on_outcome: OnAccountOutcome | None = None,
         **options: Unpack[ProvisionOptions],
     ) -> Report:
-        """Provision one account, which need not be one of the fleet's.
+        """Provision one account, in the fleet or not; for use in one of many workers.
 
-        This is what one of many workers does. To give it only a part of an account's handlers,
-        pass ``account.with_specs(part)``, and no ``prune``.
+        To provision only some of its handlers, pass ``account.with_specs(part)`` without ``prune``.
 
         Args:
-            account: which one.
-            on_outcome: called once for each change, as it ends. What it raises is logged only.
+            account: the account.
+            on_outcome: called with each outcome, as it ends. Exceptions it raises are only logged.
             **options: see ``PlanOptions`` and ``ApplyOptions``.
 
         Raises:
-            PlanError: account, key or spec files are unusable.
-            BitPeakError: and all others: as ``BitPeak.provision``.
+            PlanError: the account, its key or its spec files are unusable.
+            BitPeakError: see ``BitPeak.provision``.
         """
         refuse_unknown("Fleet.provision_account", options, ProvisionOptions)
         return await self._clients.provision(account, on_outcome=on_outcome, **options)

@@ -1,4 +1,4 @@
-"""Sources of an account's key, resolved only when needed."""
+"""Sources of an account's key, read only when needed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["EnvironmentKey", "FileKey", "KeySource", "LiteralKey"]
 
 
 class KeySource(Protocol):
-    """Resolves to a key: one of the classes here, or one of your own.
+    """Returns a key. Use one of the classes here, or write your own.
 
-    To travel to other processes it must pickle, and refer to the key rather than hold it.
+    For use in several processes it must pickle, and must refer to the key instead of holding it.
     """
 
     @abstractmethod
@@ -26,16 +26,16 @@ class KeySource(Protocol):
         """Return the key.
 
         Raises:
-            ConfigurationError: there is none; the message says where it looked.
+            ConfigurationError: there is no key; the message says where it looked.
         """
 
 
 @frozen
 class EnvironmentKey:
-    """The key in an environment variable of the process that uses it.
+    """A key in an environment variable of the process that uses it.
 
     Attributes:
-        name: of the variable.
+        name: the name of the variable.
     """
 
     name: str
@@ -49,10 +49,10 @@ class EnvironmentKey:
 
 @frozen
 class FileKey:
-    """The key in a file of the machine that uses it, without white space around it.
+    """A key in a file on the machine that uses it; surrounding white space is ignored.
 
     Attributes:
-        path: of the file.
+        path: the path of the file.
     """
 
     path: Path = field(converter=Path)
@@ -68,7 +68,7 @@ class FileKey:
 
 @frozen
 class LiteralKey:
-    """The key itself. It is masked wherever it is shown, and pickles with whatever holds it.
+    """The key itself. Its repr is masked; its pickle contains the key.
 
     Attributes:
         value: the key.

@@ -23,11 +23,11 @@ class AccountReport:
     """The result of one account.
 
     Attributes:
-        account: its name.
-        report: its outcomes, or only the failed ones if the others were not kept; None if the
+        account: the account's name.
+        report: all outcomes, or only the failed ones with ``keep_outcomes=False``. None if the
             account failed before anything was written.
-        error: why the whole account failed, else None.
-        counts: of all outcomes, result → number.
+        error: why the whole account failed, or None.
+        counts: result → number of outcomes.
     """
 
     account: str
@@ -64,7 +64,7 @@ class FleetReport:
     """The result of each account; ``str(report)`` is a table of counts without secrets.
 
     Attributes:
-        accounts: name → its report, in the order they ended.
+        accounts: name → report, in the order in which the accounts ended.
     """
 
     accounts: Mapping[str, AccountReport]
@@ -110,7 +110,7 @@ class FleetReport:
         return "\n".join([*_table(rows), self.summary])
 
     def raise_for_failures(self) -> None:
-        """Raise ProvisionError if anything failed or is unresolved; it holds each error."""
+        """Raise ProvisionError if anything failed or is unresolved; ``errors`` holds each error."""
         failed = self.failed
         if failed:
             errors = tuple(error for account in failed for error in account.errors)
@@ -138,7 +138,7 @@ class FleetPlan:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to write and nothing to decide, in any account."""
+        """Whether no account has changes, conflicts or errors."""
         return not self.errors and all(plan.is_empty for plan in self.plans.values())
 
     @property
@@ -153,7 +153,7 @@ class FleetPlan:
         """Return all plans as one Markdown document; see ``Plan.to_markdown``.
 
         Args:
-            place: how to name the server; by default each account's base URL.
+            place: the server's name in the document; by default each account's base URL.
         """
         tables = [
             plan.markdown_table(f"{name}: {place or plan.server or ''}")
@@ -175,9 +175,8 @@ class FleetPlan:
 def partial_fleet_report(error: BaseException | None) -> FleetReport | None:
     """Return the report of a fleet's run that an exception ended, or None if there is none.
 
-    The exception or one of its causes carries it: a ``CancelledError``, the ``TimeoutError`` into
-    which ``asyncio.timeout()`` turns it, or the ``RequestTimeoutError`` of a deadline. The report
-    contains the accounts that had started to write.
+    Works with a ``CancelledError``, the ``TimeoutError`` of ``asyncio.timeout()`` and the
+    ``RequestTimeoutError`` of a deadline. The report holds the accounts that had started to write.
     """
     return carried_report(error, FleetReport)
 

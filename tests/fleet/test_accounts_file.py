@@ -140,7 +140,7 @@ def test_all_mistakes_are_told_with_their_places(tmp_path: Path):
         f"{file}:10: [4].name: has no name; add one such as 'name: acme'",
         f"{file}:10: [4].api_key: is empty; write ${{NAME}}, or a key",
         f"{file}:10: [4].requests_per_minute: must be a number",
-        f"{file}:11: [5]: has no specs, and its name cannot be a file's; add 'specs: [PATH]'",
+        f"{file}:11: [5]: has no specs, and its name is not a file name; add 'specs: [PATH]'",
         (
             f"{file}:12: [6].base_url: the environment variable NOWHERE is not set; "
             f"export it or write ${{NOWHERE:-default}}"

@@ -97,7 +97,7 @@ async def test_a_lost_scheduler_is_an_error_and_running_again_finishes(cluster, 
         run = asyncio.create_task(fleet.provision())
         await under_way(server)
         cluster.restart_scheduler()
-        lost = r"scheduler was lost when 0 of 1 accounts had ended.*; run again"
+        lost = r"scheduler was lost after 0 of 1 accounts had ended.*; run again"
         with pytest.raises(TransportError, match=lost):
             await run
     await asyncio.to_thread(cluster.processes.pop("worker-0").wait)

@@ -1,4 +1,4 @@
-"""A fleet on many processes and machines, run by Dask; needs the extra ``dask``."""
+"""A fleet on many processes and machines with Dask; needs the extra ``dask``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connects to a Dask cluster, or starts one here, and checks that all versions match."""
+"""Connects to a Dask cluster, or starts a local one, and checks that all versions match."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from distributed import Client, LocalCluster
 
 from bitpeak_async.errors import ConfigurationError
 
-# A worker runs as many tasks at once as it has threads, though coroutines leave those idle.
+# A worker runs one task per thread, even though coroutines leave the threads idle.
 _THREADS: Final = 64
 _MUST_MATCH: Final = ("bitpeak_async", "dask", "distributed")
-_MAX_NAMED: Final = 3  # processes that one error names
+_MAX_NAMED: Final = 3  # processes to name in one error
 
 
 @asynccontextmanager
 async def connected(
     scheduler: str | None, workers: int | None, timeout: float
 ) -> AsyncGenerator[Client, None]:
-    """Yield a client of the scheduler, or of processes started here that end with the client.
+    """Yield a client of the scheduler, or of a local cluster that ends with the client.
 
     Args:
-        scheduler: its address, or None to start a cluster.
-        workers: how many processes to start, or None to let Dask choose.
+        scheduler: its address, or None to start a local cluster.
+        workers: the number of processes to start, or None to let Dask choose.
         timeout: seconds to wait for the scheduler, and then for its first worker.
 
     Raises:
-        ConfigurationError: the scheduler cannot be reached or has no workers, or a process of
-            the cluster has different versions from this one.
+        ConfigurationError: the scheduler cannot be reached or has no workers, or versions in the
+            cluster differ from those here.
     """
     async with AsyncExitStack() as stack:
         address = scheduler
         if address is None:
-            # Any: the return types of its methods depend on ``asynchronous``.
+            # Any, because the return types of its methods depend on ``asynchronous``.
             cluster: Any = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=_THREADS,
@@ -84,7 +84,7 @@ async def _check_versions(client: Any, scheduler: str, timeout: float) -> None:
     if problems:
         more = f"; and {len(problems) - _MAX_NAMED:,} more" if len(problems) > _MAX_NAMED else ""
         raise ConfigurationError(
-            f"the versions of the Dask cluster do not match those here: "
+            f"the versions of the Dask cluster do not match those of this process: "
             f"{'; '.join(problems[:_MAX_NAMED])}{more}; install the same everywhere"
         )
 

@@ -1,8 +1,8 @@
 """Checks before each write that the tasks of this worker still belong to it.
 
-A scheduler that hears nothing from a worker for ``worker-ttl`` gives its tasks to another one. A
-worker that was only paused, as by a live migration or a long swap, does not notice that when it
-resumes, and without a check its next writes would be made twice.
+If a scheduler hears nothing from a worker for ``worker-ttl``, it gives the worker's tasks to
+another one. A worker that was only paused, for example by a live migration, does not notice this
+when it resumes. Without a check, both workers would write.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from distributed import Scheduler, SchedulerPlugin, Worker
 
 from bitpeak_async._http.failures import ConnectionFailedError
 
-_MAX_LEASE: Final = 5.0  # seconds; a scheduler drops a worker at once when their connection breaks
-_MIN_TTL: Final = 5.0  # seconds; schedulers wait for ten heartbeats, even if the ttl is shorter
-_POLL: Final = 0.2  # seconds between two questions while the next heartbeat is awaited
-_PATIENCE: Final = 30.0  # seconds to wait for the scheduler to answer, or to learn of this worker
+_MAX_LEASE: Final = 5.0  # seconds; short, as a broken connection ends a worker's tasks at once
+_MIN_TTL: Final = 5.0  # seconds; schedulers wait for ten heartbeats even if the ttl is shorter
+_POLL: Final = 0.2  # seconds between two requests while waiting for the next heartbeat
+_PATIENCE: Final = 30.0  # seconds to wait for a lease from the scheduler
 
 
 class LeasePlugin(SchedulerPlugin):
@@ -29,12 +29,12 @@ class LeasePlugin(SchedulerPlugin):
     idempotent = True
 
     async def start(self, scheduler: Scheduler) -> None:
-        """Answer the workers' question."""
+        """Register the handler that workers call."""
         self._scheduler: Any = scheduler
         self._scheduler.handlers["bitpeak_lease"] = self.seconds_left
 
     def seconds_left(self, address: str) -> float | None:
-        """Return for how long a worker certainly keeps its tasks; None if it has lost them."""
+        """Return how long a worker is certain to keep its tasks, or None if it has lost them."""
         worker = self._scheduler.workers.get(address)
         if worker is None:
             return None
@@ -43,7 +43,7 @@ class LeasePlugin(SchedulerPlugin):
 
 
 class TaskLease:
-    """The right of a worker to write, for as long as the scheduler certainly counts on it."""
+    """A worker's right to write, while the scheduler is certain to leave it its tasks."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker: Any = worker
@@ -55,7 +55,7 @@ class TaskLease:
         """Renew the lease if it has ended.
 
         Raises:
-            ConnectionFailedError: another worker may have the tasks of this one.
+            ConnectionFailedError: another worker may have this worker's tasks.
         """
         if time.monotonic() >= self._ends:
             async with self._turn:
@@ -77,6 +77,6 @@ class TaskLease:
                     elif left > 0:
                         self._ends = asked + min(left, _MAX_LEASE)
                     else:
-                        await asyncio.sleep(_POLL)  # its next heartbeat is on the way
+                        await asyncio.sleep(_POLL)  # until the next heartbeat
         except OSError:  # also a TimeoutError
             self._is_lost = True

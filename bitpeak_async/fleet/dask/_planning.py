@@ -1,4 +1,4 @@
-"""Checks all accounts on the workers and divides them into tasks; sends no request."""
+"""Checks all accounts on the workers and divides them into tasks; sends no API request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bitpeak_async.provisioning.spec_files.document import refuse
 
 T = TypeVar("T")
 
-_BATCH: Final = 200  # accounts; a few hundred KB if their specs travel too
+_BATCH: Final = 200  # accounts; a few hundred KB with their specs
 
 
 async def plan_tasks(
@@ -31,16 +31,16 @@ async def plan_tasks(
     """Return the tasks that provision all accounts. Accounts that share a key share a task.
 
     Args:
-        client: of the cluster, whose workers have the run's ``FleetPlugin``.
+        client: a client of the cluster, whose workers have the run's ``FleetPlugin``.
         run: the name of the run.
-        accounts: all of them.
+        accounts: all accounts.
         prunes: whether handlers that are not desired are deleted; if so, no account is split.
-        shard_size: how many handlers of an account one task provisions at most.
-        window: how many batches to submit at once.
+        shard_size: the most handlers of an account per task.
+        window: the number of batches to submit at once.
 
     Raises:
-        PlanError: accounts, keys or spec files are unusable on some worker; its ``problems``
-            list all of it.
+        PlanError: accounts, keys or spec files are unusable on some worker; ``problems`` lists
+            everything.
     """
     groups = await _group_by_key(client, run, accounts)
     counts: dict[str, int] = {}
@@ -70,7 +70,7 @@ async def plan_tasks(
 async def _group_by_key(
     client: Client, run: str, accounts: Sequence[Account]
 ) -> list[list[Account]]:
-    """Group accounts by key, which must be the same on all workers."""
+    """Group accounts by key; each key must be the same on all workers."""
     groups = defaultdict[bytes, list[Account]](list)
     problems: list[str] = []
     for start in range(0, len(accounts), _BATCH):
@@ -96,7 +96,7 @@ async def _group_by_key(
 
 
 def _batches(groups: Iterable[Sequence[T]]) -> Iterator[list[T]]:
-    """Yield groups together, none of them split."""
+    """Join groups to batches of about ``_BATCH``, without splitting a group."""
     batch: list[T] = []
     for group in groups:
         batch += group

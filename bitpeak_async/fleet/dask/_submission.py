@@ -1,4 +1,4 @@
-"""Submits tasks to Dask, a window of them at a time, and collects their reports."""
+"""Submits tasks to Dask, a limited number at a time, and collects their reports."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from bitpeak_async.fleet.dask._worker import run_task
 
 
 async def end_run(client: Client, run: str) -> None:
-    """Remove the plugin of a run from the workers, if they can be reached."""
-    if client.status == "running":  # a client that was closed has no scheduler
+    """Remove the plugin of a run from the workers, if the scheduler can be reached."""
+    if client.status == "running":  # a closed client has no scheduler
         with suppress(OSError, ValueError):  # the scheduler is lost, or the plugin is gone
             await client.unregister_worker_plugin(run)
 
@@ -29,7 +29,7 @@ class Submission:
     """The tasks of one run.
 
     Attributes:
-        client: of the cluster.
+        client: a client of the cluster.
         run: the name of the run's ``FleetPlugin`` on each worker.
         tally: collects the reports.
     """
@@ -40,18 +40,18 @@ class Submission:
     _is_stopping: bool = field(init=False, default=False)
 
     async def run_all(self, tasks: Iterable[AccountTask], window: int) -> None:
-        """Run all tasks, at most ``window`` of them in Dask at a time: memory stays flat.
+        """Run all tasks, at most ``window`` of them at a time, so that memory stays flat.
 
         Raises:
             FutureCancelledError: the scheduler was lost.
-            asyncio.CancelledError: the task was cancelled; ``tally`` has what was started.
+            asyncio.CancelledError: this was cancelled; ``tally`` has all accounts that had started.
         """
         work = asyncio.create_task(work_through(self._submit, self._until_stopped(tasks), window))
         try:
             await asyncio.shield(work)
         except asyncio.CancelledError:
             self._is_stopping = True
-            # Each worker's plugin then cancels its tasks, which return what they did.
+            # Each worker's plugin then cancels its tasks, and they return partial reports.
             await end_run(self.client, self.run)
             await work
             raise
@@ -71,7 +71,7 @@ class Submission:
         try:
             reports = await self.client.submit(run_task, task, key=task.key)
         except KilledWorker:
-            problem = "every worker that tried it died; what was written is unknown: run again"
+            problem = "every worker that tried it died, and may have written; run again"
             for account in task.accounts:
                 error = OutcomeUnknownError(problem)
                 self.tally.add_error(account.name, error, parts=task.shards)
@@ -79,5 +79,5 @@ class Submission:
         if reports is not None:
             for report in reports:
                 self.tally.add(report, parts=task.shards)
-        elif not self._is_stopping:  # the workers have lost this run
+        elif not self._is_stopping:  # the worker no longer has the run's plugin
             raise FutureCancelledError(task.key)

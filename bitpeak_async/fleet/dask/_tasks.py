@@ -1,4 +1,4 @@
-"""Dask tasks as data that travels to the workers."""
+"""The data of Dask tasks, as sent to the workers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from bitpeak_async.keywords import PortableOptions, ProvisionOptions
 
 @frozen(repr=False)
 class AccountTask:
-    """One Dask task: accounts of one key, or a part of one account.
+    """One Dask task: accounts with one key, or a part of one account.
 
-    Its ``repr`` appears in Dask's logs and pages, and names the account only.
+    Its ``repr`` appears in Dask's logs and pages, so it shows only the account's name.
 
     Attributes:
-        run: which run it belongs to.
-        accounts: provisioned one after the other.
-        shard: which part of their specs, from 0.
-        shards: how many parts there are.
+        run: the name of the run.
+        accounts: the accounts to provision, one after another.
+        shard: the number of the part, from 0.
+        shards: the number of parts.
     """
 
     run: str
@@ -28,7 +28,7 @@ class AccountTask:
 
     @property
     def key(self) -> str:
-        """The name of the task in Dask, whose pages group tasks by its first word."""
+        """The name of the task in Dask. Dask's pages group tasks by its first word."""
         return f"provision-{self.run}-{self.accounts[0].name}-{self.shard}"
 
     def __repr__(self) -> str:
@@ -55,7 +55,7 @@ def split(task: AccountTask, size: int, count: int) -> list[AccountTask]:
 
 @frozen(repr=False)
 class AccountBatch:
-    """Accounts that are checked together; its ``repr`` names none."""
+    """Accounts that are checked together; the ``repr`` names none of them."""
 
     accounts: tuple[Account, ...]
 
@@ -65,11 +65,11 @@ class AccountBatch:
 
 @frozen(repr=False)
 class KeyFingerprints:
-    """The keys of a batch as one worker resolved them, without the keys.
+    """Hashes of the keys of a batch, as one worker resolved them.
 
     Attributes:
-        fingerprints: one for each account, None if it has no key; equal if URL and key are.
-        problems: what is wrong, each with its account.
+        fingerprints: one per account; equal if URL and key are, None if there is no key.
+        problems: what is wrong, with the account's name.
     """
 
     fingerprints: tuple[bytes | None, ...]
@@ -81,13 +81,13 @@ class WorkerConfig:
     """The configuration of every worker of a run.
 
     Attributes:
-        run: its id.
-        in_flight: requests in flight at once on one worker.
-        client_options: of all clients.
-        provision_options: of all accounts.
-        keep_outcomes: whether to return outcomes without an error.
+        run: the name of the run.
+        in_flight: the most requests in flight at once on one worker.
+        client_options: the options of each client.
+        provision_options: the options for each account.
+        keep_outcomes: whether to return outcomes that have no error.
         retry_delay: seconds to wait before a task of a dead worker runs again.
-        salt: of the fingerprints.
+        salt: the hash key of the fingerprints.
     """
 
     run: str

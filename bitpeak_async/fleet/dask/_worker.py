@@ -27,7 +27,7 @@ from bitpeak_async.provisioning.spec_files.document import refuse
 
 
 class FleetPlugin(WorkerPlugin):
-    """The clients of a run on one worker; closed when the run or the worker ends."""
+    """The clients of a run on one worker. They close when the run or the worker ends."""
 
     def __init__(self, config: WorkerConfig) -> None:
         self.name = config.run
@@ -35,14 +35,14 @@ class FleetPlugin(WorkerPlugin):
         self.is_stopped = False
 
     def setup(self, worker: Worker) -> None:
-        """Start, on the worker's loop."""
+        """Start on the worker's event loop."""
         self.scheduler = worker.scheduler
         config = ClientConfig(**self.config.client_options)
         self.clients = ClientPool(self.config.in_flight, config, TaskLease(worker).check)
         self.running = set[asyncio.Task[Any]]()
 
     async def teardown(self, worker: Worker) -> None:  # noqa: ARG002 - Dask passes it by name
-        """Cancel running tasks, which then return what they did, and close all connections."""
+        """Cancel running tasks, so that they return partial reports, and close all connections."""
         self.is_stopped = True
         for running in self.running:
             running.cancel()
@@ -51,17 +51,17 @@ class FleetPlugin(WorkerPlugin):
         await self.clients.close()
 
     async def run(self, task: AccountTask) -> tuple[AccountReport, ...]:
-        """Provision the accounts of a task; some are missing if the run was stopped."""
+        """Provision a task's accounts; if the run is stopped, return the reports so far."""
         tally = Tally(keep_outcomes=self.config.keep_outcomes)
         current = asyncio.current_task()
-        assert current is not None  # noqa: S101 - a coroutine runs in one
+        assert current is not None  # noqa: S101 - coroutines run in tasks
         self.running.add(current)
         try:
             await self._start(task)
             for account in task.accounts:
                 await self._provision(account, task, tally)
         except asyncio.CancelledError:
-            # If the worker itself ends, another runs the task again.
+            # The worker itself ends: another one runs the task again.
             if not self.is_stopped:
                 raise
             current.uncancel()
@@ -71,9 +71,9 @@ class FleetPlugin(WorkerPlugin):
         return tuple(tally.report())
 
     async def _start(self, task: AccountTask) -> None:
-        """Record that the task starts; wait first if it started before, on a worker that died.
+        """Record that the task starts. If it started before, on a worker that died, wait.
 
-        Requests of the dead worker may still be in flight; a listing would miss them.
+        Requests of the dead worker may still be in flight, and a listing would miss them.
         """
         if await self.scheduler.event_is_set(name=task.key):
             await asyncio.sleep(self.config.retry_delay)
@@ -102,7 +102,7 @@ async def run_task(task: AccountTask) -> tuple[AccountReport, ...] | None:
 async def count_specs(
     run: str, batch: AccountBatch, *, prunes: bool
 ) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Return how many handlers each account should have, and everything that is wrong."""
+    """Return the number of desired handlers of each account, and all problems."""
     clients = _plugin(run, get_worker()).clients
     try:
         groups = await clients.resolve(batch.accounts, prunes=prunes)
@@ -112,7 +112,7 @@ async def count_specs(
 
 
 async def fingerprint_keys(run: str, batch: AccountBatch, dask_worker: Worker) -> KeyFingerprints:
-    """Resolve the keys of all accounts on this worker; no key leaves it."""
+    """Resolve the keys of all accounts on this worker, and return only hashes."""
     plugin = _plugin(run, dask_worker)
     salt = plugin.config.salt
     return await asyncio.to_thread(_fingerprints, plugin.clients, batch.accounts, salt)

@@ -1,4 +1,4 @@
-"""Many accounts on many processes: each worker of a Dask cluster has a ``Fleet`` of its own."""
+"""Many accounts on many processes: each worker of a Dask cluster has its own client pool."""
 
 from __future__ import annotations
 
@@ -41,29 +41,28 @@ __all__ = ["DaskFleet"]
 
 @takes(PortableOptions, ClientConfig)
 class DaskFleet:
-    """Many accounts, provisioned at once by the workers of a Dask cluster.
+    """Provisions many accounts concurrently, on the workers of a Dask cluster.
 
     Use it as ``async with DaskFleet(accounts) as fleet:``. Without ``scheduler`` it starts worker
-    processes on this machine, which end with it.
+    processes on this machine and ends them on exit.
 
-    One task provisions one account, or with ``shard_size`` a part of one. A worker runs as many
-    tasks at once as it has threads: 64 here; for your own workers, set it with
-    ``dask worker --nthreads``. The workers read the keys and spec files. A ``pace_store`` must
-    pickle.
+    A task provisions one account, or a part of one with ``shard_size``. A worker runs one task per
+    thread: 64 in local clusters; set ``dask worker --nthreads`` for your own workers. The workers
+    read the keys and spec files. A ``pace_store`` must pickle.
 
     Args:
-        accounts: with unique names.
+        accounts: accounts with unique names.
         scheduler: its address, such as ``"tcp://10.0.0.1:8786"``.
-        workers: how many processes to start if there is no scheduler; by default Dask chooses.
-        shard_size: how many handlers of one account a task provisions at most; by default all.
-            The tasks of one account run on several workers, each with a pace of its own.
-        send_keys: let keys that stand in the accounts themselves travel to the workers.
+        workers: the number of processes to start without a scheduler; by default Dask chooses.
+        shard_size: the most handlers of one account per task; by default all. The tasks of one
+            account may run on several workers, and each worker then has its own pace.
+        send_keys: allow sending keys that the accounts hold themselves to the workers.
         connect_timeout: seconds to wait for the scheduler, and then for its first worker.
-        in_flight: how many requests of all keys run at once on one worker.
+        in_flight: the most requests in flight at once on one worker, over all keys.
         **options: see ``PortableOptions``.
 
     Attributes:
-        dashboard: the address of Dask's dashboard, once entered.
+        dashboard: the address of Dask's dashboard, or None outside the context.
 
     Raises:
         ConfigurationError: an argument is unusable, accounts share a name, or an account holds
@@ -87,7 +86,7 @@ class DaskFleet:
         refuse_unknown("DaskFleet", options, PortableOptions)
         config = ClientConfig(**options)
         if scheduler is not None and workers is not None:
-            raise ConfigurationError("a scheduler has workers of its own; leave out workers")
+            raise ConfigurationError("workers needs a local cluster; leave it out with scheduler")
         check_number("DaskFleet(in_flight=)", in_flight, 1, integer=True)
         for option, number in {"workers": workers, "shard_size": shard_size}.items():
             if number is not None:
@@ -101,7 +100,7 @@ class DaskFleet:
         self._in_flight = in_flight
         self._options: PortableOptions = {
             **options,
-            # The environment of this process counts, not that of the workers.
+            # Resolved here, so that the workers' environment cannot change it.
             "base_url": Resolver(config).base_url,
             "proxy": config.proxy.reveal(),  # a Secret does not pickle
         }
@@ -123,22 +122,22 @@ class DaskFleet:
 
         The options apply to each account. With ``prune``, no account is split.
 
-        If a worker dies, another runs its tasks again, ``Retry.unknown_outcome_delay`` seconds
-        later: by then the requests in flight have ended. Running all again writes nothing.
+        If a worker dies, another one runs its tasks again. It waits ``Retry.unknown_outcome_delay``
+        seconds first, until the dead worker's requests have ended. To resume an interrupted run,
+        run it again.
 
         Args:
             on_account: called with each account's report, as it ends.
-            keep_outcomes: send all outcomes here; else only those that failed, and the counts.
+            keep_outcomes: return all outcomes. If False, only the failed ones and the counts.
             deadline: as for ``Fleet.provision``.
             **options: see ``PlanOptions`` and ``ApplyOptions``.
 
         Raises:
-            PlanError: accounts, keys or spec files are unusable on some worker; its ``problems``
-                are all there are. Nothing was sent.
-            TransportError: the scheduler was lost; the message says how many accounts ended.
-            RequestTimeoutError: the deadline passed. ``partial_fleet_report`` returns the report
-                of all that had ended or begun to write, as it does of the CancelledError of a
-                cancelled run.
+            PlanError: accounts, keys or spec files are unusable on some worker; ``problems`` lists
+                everything. Nothing was sent.
+            TransportError: the scheduler was lost; the message says how many accounts had ended.
+            RequestTimeoutError: the deadline passed. ``partial_fleet_report(error)`` returns the
+                report so far; it also works with the CancelledError of a cancelled run.
         """
         refuse_unknown("DaskFleet.provision", options, ProvisionOptions)
         prunes = ProvisionConfig(**options).prune is not None
@@ -176,7 +175,7 @@ class DaskFleet:
 
     @asynccontextmanager
     async def _plugins(self, config: WorkerConfig) -> AsyncGenerator[None, None]:
-        """Give every worker the plugin of a run while the context is open."""
+        """Install the plugin of a run on every worker while the context is open."""
         client = self._client
         await client.register_plugin(LeasePlugin())
         await client.register_plugin(FleetPlugin(config), name=config.run)
@@ -195,8 +194,8 @@ class DaskFleet:
         ended = len(tally.report().accounts)
         reason = f": {error}" if isinstance(error, OSError) else ""
         return TransportError(
-            f"the Dask scheduler was lost when {ended} of {len(self.accounts)} accounts had "
-            f"ended{reason}; run again: nothing is done twice"
+            f"the Dask scheduler was lost after {ended} of {len(self.accounts)} accounts had "
+            f"ended{reason}; run again: it writes only what is still missing"
         )
 
     async def __aenter__(self) -> Self:
@@ -217,6 +216,6 @@ def _refuse_literal_keys(accounts: Iterable[Account]) -> None:
     if literal:
         more = f" and {len(literal) - 1:,} more" if len(literal) > 1 else ""
         raise ConfigurationError(
-            f"{literal[0]}{more}: the key itself would travel to the workers; name a variable "
-            f"or a file there (EnvironmentKey, FileKey), or allow it with send_keys=True"
+            f"{literal[0]}{more}: the key itself would be sent to the workers; use "
+            f"EnvironmentKey or FileKey, or allow it with send_keys=True"
         )
