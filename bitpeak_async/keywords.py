@@ -13,7 +13,7 @@ import ssl as tls
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypedDict, TypeVar, cast, get_type_hints
 
-from attrs import Attribute, field, fields_dict, frozen
+from attrs import Attribute, field, fields_dict, frozen, validators
 
 from bitpeak_async._checks import check_app_info, check_flag, check_number, check_type
 from bitpeak_async._rate.store import RateStore, check_store
@@ -148,10 +148,9 @@ def _hidden(value: Any) -> Secret[Any]:
     return Secret.of(value)
 
 
-def _instance_of(cls: type[Any], *, optional: bool = False) -> Callable[..., None]:
+def _instance_of(cls: type[Any]) -> Callable[..., None]:
     def validate(_: object, attribute: Attribute[Any], value: object) -> None:
-        if not (optional and value is None):
-            check_type(attribute.name, value, cls)
+        check_type(attribute.name, value, cls)
 
     return validate
 
@@ -170,7 +169,7 @@ class ClientConfig:
     pace: Pace = field(default=Pace(), validator=_instance_of(Pace))
     proxy: Secret[str | None] = field(default=None, converter=_hidden)
     ssl: tls.SSLContext | None = field(
-        default=None, validator=_instance_of(tls.SSLContext, optional=True)
+        default=None, validator=validators.optional(_instance_of(tls.SSLContext))
     )
     max_reply_bytes: int = 32 * 1024 * 1024
     allow_insecure: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, field, frozen, validators
 
 from bitpeak_async._checks import as_int, check_number
 from bitpeak_async.errors import ConfigurationError
@@ -21,14 +21,6 @@ def _number(low: float, *, above: bool = False, integer: bool = False) -> Callab
         check_number(option, value, low, above=above, integer=integer)
 
     return validate
-
-
-def _optional(validate: Callable[..., None]) -> Callable[..., None]:
-    def validate_unless_none(instance: object, attribute: Attribute[Any], value: Any) -> None:
-        if value is not None:
-            validate(instance, attribute, value)
-
-    return validate_unless_none
 
 
 @frozen(kw_only=True)
@@ -99,5 +91,5 @@ class Pace:
 
     in_flight: int = field(default=16, validator=_number(1, integer=True))
     requests_per_minute: float | None = field(
-        default=None, validator=_optional(_number(0, above=True))
+        default=None, validator=validators.optional(_number(0, above=True))
     )

@@ -95,15 +95,8 @@ def _settings_hook(converter: Converter) -> Callable[[Any, object], Settings]:
     """Structure ``(type, settings)``, because the tag is a sibling of the settings."""
     structures: dict[str, tuple[Callable[[Any, Any], Settings], dict[str, str]]] = {}
     for name, cls in CLASSES.items():
-        renamed: dict[str, Any] = {
-            python: override(rename=wire.name) for python, wire in FIELDS[cls].items()
-        }
-        structure = make_dict_structure_fn(
-            cls,
-            converter,
-            _cattrs_detailed_validation=converter.detailed_validation,
-            **renamed,
-        )
+        renamed = {python: override(rename=wire.name) for python, wire in FIELDS[cls].items()}
+        structure = _object_hook(cls, converter, **renamed)
         structures[name] = structure, {wire.name: "" for wire in FIELDS[cls].values()}
 
     def structure_settings(pair: Any, _: object) -> Settings:
@@ -121,9 +114,9 @@ def _settings_hook(converter: Converter) -> Callable[[Any, object], Settings]:
     return structure_settings
 
 
-def _object_hook(cls: type[T], converter: Converter) -> Callable[[Any, Any], T]:
+def _object_hook(cls: type[T], converter: Converter, **renamed: Any) -> Callable[[Any, Any], T]:
     structure = make_dict_structure_fn(
-        cls, converter, _cattrs_detailed_validation=converter.detailed_validation
+        cls, converter, _cattrs_detailed_validation=converter.detailed_validation, **renamed
     )
     return _only(dict, "an object", structure)
 
@@ -147,14 +140,8 @@ def _handler_hook(converter: Converter) -> Callable[[Any, object], NotificationH
 
 
 def _links_hook(converter: Converter) -> Callable[[Any, object], PageLinks]:
-    structure = make_dict_structure_fn(
-        PageLinks,
-        converter,
-        self_=override(rename="self"),
-        _cattrs_detailed_validation=converter.detailed_validation,
-    )
-    structure_object = _only(dict, "an object", structure)
-    return lambda raw, cls: structure_object(raw or {}, cls)
+    structure = _object_hook(PageLinks, converter, self_=override(rename="self"))
+    return lambda raw, cls: structure(raw or {}, cls)
 
 
 def converter_of(timezone: dt.tzinfo, *, detailed: bool) -> Converter:

@@ -44,8 +44,8 @@ class SharedSession:
     """The network of several clients on one session. Its creator must close it.
 
     Args:
-        limit: requests in flight at once, of all clients together; ``new_limiter`` must enforce
-            it.
+        limit: requests in flight at once, of all clients together; the ``new_limiter`` of a
+            subclass must enforce it.
         fence: awaited right before each create and update, or None.
     """
 
@@ -59,10 +59,6 @@ class SharedSession:
     ) -> Connections:
         """Return the connections of one client."""
         return SessionConnections(headers, options, self._open, fence=self._fence)
-
-    def new_limiter(self, limiters: LimiterFactory) -> NewLimiter:
-        """Return the function that creates the limiter of one client."""
-        return limiters.make
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -88,6 +88,17 @@ class Connection:
             _output.note(f"Sandbox at {server.base_url}")
             yield bitpeak.with_options(deadline=self.deadline)
 
+    def fleet_options(self) -> dict[str, Any]:
+        """Return the keyword arguments of a fleet's clients."""
+        in_flight = {} if self.in_flight is None else {"in_flight": self.in_flight}
+        return {
+            "base_url": self.base_url,
+            "allow_insecure": self.allow_insecure,
+            "pace": Pace(requests_per_minute=self.requests_per_minute),
+            "pace_store": self.pace_store(),
+            **in_flight,
+        }
+
     def pace_store(self) -> RateStore | None:
         """Return the store that shares the rate limit, or None.
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from bitpeak_async import Pace
 from bitpeak_async.cli import _output
 from bitpeak_async.cli._connection import Connection
 from bitpeak_async.cli._exit import UsageError
@@ -46,18 +44,12 @@ class Dask:
         """Yield a fleet and print the address of its dashboard."""
         from bitpeak_async.fleet.dask import DaskFleet  # noqa: PLC0415 - the extra may be missing
 
-        fleet_of = partial(
-            DaskFleet,
+        async with DaskFleet(
             accounts,
             scheduler=self.scheduler,
             workers=self.workers,
             send_keys=self.send_keys or connection.sandbox,
-            base_url=connection.base_url,
-            allow_insecure=connection.allow_insecure,
-            pace_store=connection.pace_store(),
-        )
-        if connection.in_flight is not None:
-            fleet_of = partial(fleet_of, in_flight=connection.in_flight)
-        async with fleet_of(pace=Pace(requests_per_minute=connection.requests_per_minute)) as fleet:
+            **connection.fleet_options(),
+        ) as fleet:
             _output.note(f"Dask's dashboard at {fleet.dashboard}")
             yield fleet

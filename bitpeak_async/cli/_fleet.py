@@ -11,7 +11,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from bitpeak_async import Pace, PlanOptions, RequestTimeoutError
+from bitpeak_async import PlanOptions, RequestTimeoutError
 from bitpeak_async._secret import Secret
 from bitpeak_async.cli import _output
 from bitpeak_async.cli._connection import Connection, confirmed, is_interactive
@@ -150,16 +150,7 @@ async def _targets(
 
 
 def _fleet(connection: Connection, accounts: list[Account]) -> Fleet:
-    fleet_of = partial(
-        Fleet,
-        accounts,
-        base_url=connection.base_url,
-        allow_insecure=connection.allow_insecure,
-        pace_store=connection.pace_store(),
-    )
-    if connection.in_flight is not None:
-        fleet_of = partial(fleet_of, in_flight=connection.in_flight)
-    return fleet_of(pace=Pace(requests_per_minute=connection.requests_per_minute))
+    return Fleet(accounts, **connection.fleet_options())
 
 
 def _show_plan(

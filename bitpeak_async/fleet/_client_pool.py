@@ -71,7 +71,7 @@ class ClientPool:
 
     async def wait_for_room(self) -> None:
         """Wait until one more account may start."""
-        await self._network.wait_for_room()
+        await self._network.fair_limiter.wait_for_room()
 
     @asynccontextmanager
     async def client(self, resolved: ResolvedAccount) -> AsyncGenerator[BitPeak, None]:

@@ -94,15 +94,8 @@ class FleetNetwork(SharedSession):
 
     def new_limiter(self, limiters: LimiterFactory) -> NewLimiter:
         """Return the factory of a key's limiter."""
-        return partial(limiters.make, link=self._link, limiter=self.limiter)
-
-    def limiter(self, lease: Lease, slots: int) -> Limiter:
-        """Return a key's limiter."""
-        return QuotaLimiter(lease, slots, self.fair_limiter.quota())
-
-    async def wait_for_room(self) -> None:
-        """Wait until one more key may start."""
-        await self.fair_limiter.wait_for_room()
+        limiter = partial(QuotaLimiter, quota=self.fair_limiter.quota())
+        return partial(limiters.make, link=self._link, limiter=limiter)
 
     async def check_store(self) -> None:
         """Raise NotSentError if there is a store and it has never answered."""
