@@ -49,11 +49,6 @@ def write_document(text: str) -> None:
     sys.stdout.buffer.write(text.encode())
 
 
-def flush() -> None:
-    """Flush stdout, so that a reader sees the output at once."""
-    sys.stdout.flush()
-
-
 def show_json(document: object) -> None:
     """Print JSON, as ASCII unless stdout is UTF-8."""
     write(_json(document) + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 from typing import Annotated
 
 import typer
@@ -38,7 +39,7 @@ async def sandbox(
         else:
             _output.write(f"export BITPEAK_BASE_URL={server.base_url}\n")
             _output.write(f"export BITPEAK_API_KEY={server.api_key}\n")
-        _output.flush()
+        sys.stdout.flush()  # for a reader at the other end of a pipe
         _output.note(f"Dashboard at {server.dashboard_url}")
         _output.note("Serving until Ctrl-C")
         await interrupted.wait()

@@ -10,10 +10,25 @@ import asyncio
 from collections import deque
 from typing import Final
 
+from attrs import define
+
 _SLOW: Final = 2.0  # seconds; a longer request probably met a server that hangs
 _SLOW_FRACTION: Final = 4  # slow keys get one slot in four while other keys wait
 # Seconds. A key waits for one slot at a time, so other keys may ask again within this time.
 _SURPLUS_DELAY: Final = 0.01
+
+
+@define(eq=False)
+class KeyQuota:
+    """The slots of one key.
+
+    Attributes:
+        in_flight: the number of slots it holds.
+        is_slow: whether its latest request was slow.
+    """
+
+    in_flight: int = 0
+    is_slow: bool = False
 
 
 class FairLimiter:
@@ -45,10 +60,6 @@ class FairLimiter:
             self._newcomers.remove(waiter)
             self._assign()
 
-    def quota(self) -> KeyQuota:
-        """Return the quota of a new key."""
-        return KeyQuota(self)
-
     async def acquire(self, quota: KeyQuota) -> None:
         """Wait for a slot. A quota may wait for only one at a time."""
         waiter = self._waiting[quota] = asyncio.get_running_loop().create_future()
@@ -57,12 +68,13 @@ class FairLimiter:
             await waiter
         except asyncio.CancelledError:
             if self._waiting.pop(quota, None) is None:
-                self.release(quota, is_slow=quota.is_slow)
+                self.release(quota)
             raise
 
-    def release(self, quota: KeyQuota, *, is_slow: bool) -> None:
-        """Free a slot, and record whether the key is slow."""
+    def release(self, quota: KeyQuota, seconds: float | None = None) -> None:
+        """Free a slot after a request that took ``seconds``, or None if none was sent."""
         self._count(quota, -1)
+        is_slow = quota.is_slow if seconds is None else seconds > _SLOW
         if quota.is_slow != is_slow:
             self._slow += quota.in_flight if is_slow else -quota.in_flight
             quota.is_slow = is_slow
@@ -101,33 +113,6 @@ class FairLimiter:
         if self._free and self._waiting and not self._newcomers:
             self._assign_to(min(self._waiting, key=_in_flight))
         self._assign()
-
-
-class KeyQuota:
-    """The slots of one key.
-
-    Attributes:
-        in_flight: the number of slots it holds.
-        is_slow: whether its latest request was slow.
-    """
-
-    def __init__(self, limiter: FairLimiter) -> None:
-        self.in_flight = 0
-        self.is_slow = False
-        self._limiter = limiter
-
-    async def acquire(self) -> None:
-        """Wait for a slot."""
-        await self._limiter.acquire(self)
-
-    def release(self, seconds: float | None = None) -> None:
-        """Free a slot.
-
-        Args:
-            seconds: how long the request took, or None if none was sent.
-        """
-        is_slow = self.is_slow if seconds is None else seconds > _SLOW
-        self._limiter.release(self, is_slow=is_slow)
 
 
 def _in_flight(quota: KeyQuota) -> int:

@@ -23,11 +23,12 @@ class QuotaLimiter(Limiter):
     others could use.
     """
 
-    def __init__(self, lease: Lease, slots: int, quota: KeyQuota) -> None:
+    def __init__(self, lease: Lease, slots: int, shared: FairLimiter) -> None:
         super().__init__(lease, slots)
         self._slots = asyncio.Semaphore(slots)
         self._turn = asyncio.Lock()
-        self._quota = quota
+        self._shared = shared
+        self._quota = KeyQuota()
         self._entering = 0
 
     @property
@@ -57,14 +58,14 @@ class QuotaLimiter(Limiter):
                 while True:
                     while (delay := self.pacer.wait(self._entering)) > 0:  # noqa: ASYNC110 - by time
                         await asyncio.sleep(delay)
-                    await self._quota.acquire()
+                    await self._shared.acquire(self._quota)
                     try:
                         if self.pacer.wait() <= 0:
                             return self.pacer.admit()
                     except BaseException:
-                        self._quota.release()
+                        self._shared.release(self._quota)
                         raise
-                    self._quota.release()  # a pause began while waiting
+                    self._shared.release(self._quota)  # a pause began while waiting
         except BaseException:
             self._slots.release()
             raise
@@ -73,7 +74,7 @@ class QuotaLimiter(Limiter):
         """Free both slots."""
         self.pacer.released(permit)
         self._slots.release()
-        self._quota.release(self.pacer.clock() - permit.at)
+        self._shared.release(self._quota, self.pacer.clock() - permit.at)
 
 
 class FleetNetwork(SharedSession):
@@ -94,7 +95,7 @@ class FleetNetwork(SharedSession):
 
     def new_limiter(self, limiters: LimiterFactory) -> NewLimiter:
         """Return the factory of a key's limiter."""
-        limiter = partial(QuotaLimiter, quota=self.fair_limiter.quota())
+        limiter = partial(QuotaLimiter, shared=self.fair_limiter)
         return partial(limiters.make, link=self._link, limiter=limiter)
 
     async def check_store(self) -> None:

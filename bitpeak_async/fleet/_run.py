@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Final, TypeVar
 
 from bitpeak_async._checks import check_number
 from bitpeak_async.errors import RequestTimeoutError
@@ -58,8 +59,9 @@ async def run_all(
         raise failures[0]
 
 
-async def within(deadline: float | None, run: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Await ``run()``; cancel it after ``deadline`` seconds, if given.
+@asynccontextmanager
+async def within(deadline: float | None) -> AsyncGenerator[None, None]:
+    """Cancel the block after ``deadline`` seconds, if given.
 
     Raises:
         ConfigurationError: the deadline is not a positive number.
@@ -70,7 +72,7 @@ async def within(deadline: float | None, run: Callable[[], Coroutine[Any, Any, T
     limit = asyncio.timeout(deadline)
     try:
         async with limit:
-            return await run()
+            yield
     except TimeoutError as error:
         if not limit.expired():
             raise

@@ -112,11 +112,9 @@ class Fleet:
         ) -> Coroutine[Any, Any, Report]:
             return client.provision(resolved.specs, on_outcome=on_outcome, **options)
 
-        async def run() -> FleetReport:
+        async with within(deadline):
             groups = await self._clients.resolve(self.accounts, prunes=prunes)
             return await self._write(groups, write, tally)
-
-        return await within(deadline, run)
 
     @takes(PlanOptions, ProvisionConfig)
     async def plan(
@@ -148,12 +146,10 @@ class Fleet:
             except BitPeakError as error:
                 errors[name] = error
 
-        async def run() -> FleetPlan:
+        async with within(deadline):
             groups = await self._clients.resolve(self.accounts, prunes=prunes)
             await run_all(groups, read, self._clients.wait_for_room)
-            return FleetPlan(plans, errors)
-
-        return await within(deadline, run)
+        return FleetPlan(plans, errors)
 
     @takes(ApplyOptions, ProvisionConfig)
     async def apply(
@@ -193,11 +189,9 @@ class Fleet:
             tally.add_error(name, error)
         planned = [account for account in self.accounts if account.name in plan.plans]
 
-        async def run() -> FleetReport:
+        async with within(deadline):
             groups = await self._clients.resolve(planned, prunes=False)
             return await self._write(groups, write, tally)
-
-        return await within(deadline, run)
 
     @takes(ProvisionOptions, ProvisionConfig)
     async def provision_account(

@@ -15,7 +15,7 @@ from bitpeak_async.fleet._run import run_all
 
 def new_key(shared: FairLimiter, slots: int = 16, give_up_after: float = 600.0) -> QuotaLimiter:
     lease = Lease(asyncio.get_running_loop().time, Bounds(give_up_after=give_up_after))
-    return QuotaLimiter(lease, slots, shared.quota())
+    return QuotaLimiter(lease, slots, shared)
 
 
 async def request(key: QuotaLimiter, seconds: float) -> None:

@@ -63,7 +63,7 @@ async def really(accounts: list[int], process: Any, cost: float) -> tuple[float,
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
-        key = QuotaLimiter(Lease(loop.time, bounds), process.slots, shared.quota())
+        key = QuotaLimiter(Lease(loop.time, bounds), process.slots, shared)
         await request(key)
         left = iter(range(after_listing))
 

@@ -151,7 +151,8 @@ class DaskFleet:
             retry_delay=self._retry_delay,
             salt=secrets.token_bytes(32),
         )
-        return await within(deadline, lambda: self._run(config, tally, prunes=prunes))
+        async with within(deadline):
+            return await self._run(config, tally, prunes=prunes)
 
     async def _run(self, config: WorkerConfig, tally: Tally, *, prunes: bool) -> FleetReport:
         try:
