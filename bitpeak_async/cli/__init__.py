@@ -1,4 +1,4 @@
-"""The command line. Its dependencies are the extra ``cli``."""
+"""The command line; needs the extra ``cli``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def main() -> None:
 
 
 def _main() -> None:
-    # A stream that the shell closed is None.
+    # A stream is None if the shell closed it.
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     try:
@@ -29,6 +29,6 @@ def _main() -> None:
             raise
         sys.exit("bitpeak needs the extra cli: install bitpeak_async[cli]")
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # names may hold characters it cannot encode
+        if isinstance(stream, TextIOWrapper):  # it may be unable to encode a handler's name
             stream.reconfigure(errors="backslashreplace")
     app(prog_name="bitpeak")

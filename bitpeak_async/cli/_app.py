@@ -1,4 +1,4 @@
-"""The application, and how a coroutine becomes one of its commands."""
+"""The application, and the decorator that makes a coroutine one of its commands."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ app = typer.Typer(
     cls=Group,
     help="Manage BitPeak notification handlers.",
     epilog=(
-        "The key comes from --api-key-file, BITPEAK_API_KEY or a prompt. Options come from flags "
-        "and the profile that a flag names, then the environment, then bitpeak.toml. "
+        "The key comes from --api-key-file, BITPEAK_API_KEY or a prompt. Flags override a profile "
+        "named with --profile, which overrides the environment, which overrides bitpeak.toml. "
         f"Exit codes: {', '.join(f'{code} {meaning}' for code, meaning in MEANINGS.items())}."
     ),
     no_args_is_help=True,
@@ -84,7 +84,7 @@ def root(
         found = read_config(config, profile, is_named=source(context, "profile") == "COMMANDLINE")
     context.obj = found
     options = dict(found.options)
-    if os.environ.get("BITPEAK_API_KEY"):  # it precedes the file's, but is no option
+    if os.environ.get("BITPEAK_API_KEY"):  # overrides the config file, but is not an option
         options.pop("api_key_file", None)
     commands = app.registered_commands
     context.default_map = {command.name: options for command in commands if command.name}
@@ -93,7 +93,7 @@ def root(
 def command(name: str, example: str) -> Callable[[Command], Command]:
     """Register a coroutine as a command.
 
-    Parameters that are named in ``SHARED`` become several options each.
+    Each parameter named in ``SHARED`` becomes several options.
     """
 
     def register(function: Command) -> Command:

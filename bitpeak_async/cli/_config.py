@@ -1,4 +1,4 @@
-"""Read ``bitpeak.toml``: options and variables for all commands, and profiles of them."""
+"""Read ``bitpeak.toml``: options, variables and profiles for all commands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bitpeak_async import ConfigurationError
 from bitpeak_async._structure import child_path, did_you_mean, problem_lines, strict_converter
 
 _FILE: Final = Path("bitpeak.toml")
-# Old names of options; they work in files, flags and environment variables for one release.
+# Old option names; files, flags and environment variables accept them for one release.
 OLD_NAMES: Final[Mapping[str, str]] = MappingProxyType(
     {"concurrency": "in_flight", "rate": "requests_per_minute"}
 )
@@ -39,11 +39,11 @@ class Config:
     """The contents of a config file.
 
     Attributes:
-        options: option → value, those of the profile over the common ones.
-        variables: for ``${NAME}``, with the same precedence.
+        options: option → value; the profile overrides the common table.
+        variables: name → value for ``${NAME}``, with the same precedence.
         profile: the profile's name, or None.
-        named: what of it precedes the environment: all that stands in a profile which was named
-            on the command line.
+        named: the profile's own table if it was named on the command line, else None. It
+            overrides the environment.
     """
 
     options: Mapping[str, Any] = field(factory=dict)
@@ -56,8 +56,8 @@ def read_config(file: Path | None, profile: str | None, *, is_named: bool = Fals
     """Return what a config file sets.
 
     Args:
-        file: the file; by default ``bitpeak.toml`` here, if there is one.
-        profile: a table ``[profiles.<name>]`` of it, or None.
+        file: the file; by default ``bitpeak.toml`` in the current folder, if it exists.
+        profile: the name of a table ``[profiles.<name>]`` in it, or None.
         is_named: whether the profile was named on the command line.
 
     Raises:
@@ -66,12 +66,12 @@ def read_config(file: Path | None, profile: str | None, *, is_named: bool = Fals
     path = file or _FILE
     if file is None and not path.exists():
         if profile is not None:
-            raise ConfigurationError(f"there is no {path} here that could hold profile {profile!r}")
+            raise ConfigurationError(f"profile {profile!r} needs a {path} in this folder")
         return Config()
     tables = _tables(path)
     profiles = tables.pop("profiles", {})
     if "profile" in tables:
-        raise ConfigurationError(f"{path}: profile: is no known key; write [profiles.NAME]")
+        raise ConfigurationError(f"{path}: profile: is not a known key; write [profiles.NAME]")
     if not isinstance(profiles, dict):
         raise ConfigurationError(f"{path}: profiles must be tables such as [profiles.staging]")
     common = _checked(tables, path)
@@ -90,7 +90,7 @@ def read_config(file: Path | None, profile: str | None, *, is_named: bool = Fals
 
 
 def profile_names(file: Path | None) -> list[str]:
-    """Return the names of the profiles in a config file, to complete them."""
+    """Return the names of the profiles in a config file, for shell completion."""
     try:
         return [*_tables(file or _FILE).get("profiles", ())]
     except ConfigurationError:
@@ -109,8 +109,8 @@ def _tables(path: Path) -> dict[str, Any]:
 def _checked(table: dict[str, Any], path: Path, root: str = "") -> Config:
     if "api_key" in table:
         raise ConfigurationError(
-            f"{path}: {child_path(root, 'api_key')}: does not belong into a file that others may "
-            f"read; write it into a file of its own and name that as api_key_file"
+            f"{path}: {child_path(root, 'api_key')}: must not be in a file that others may read; "
+            f"write the key to its own file and give its path as api_key_file"
         )
     options = {OLD_NAMES.get(name, name): value for name, value in table.items()}
     try:

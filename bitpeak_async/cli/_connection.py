@@ -1,4 +1,4 @@
-"""Connect to the server, with the key, that the options name."""
+"""Connect to the server with the key and URL from the options."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Connection:
     """How to reach the server.
 
     Attributes:
-        sandbox: use an embedded server, started for this command.
+        sandbox: whether to use an embedded server, started for this command.
         base_url: the API's base URL.
-        api_key_file: a file that holds the key.
+        api_key_file: the file with the key.
         in_flight: the most requests in flight at once.
         requests_per_minute: the most requests per minute.
         deadline: seconds per call, with all retries and waits.
@@ -50,7 +50,7 @@ class Connection:
 
     @property
     def place(self) -> str:
-        """The server and the profile, as questions and reports name them."""
+        """The server and the profile, for prompts and reports."""
         if self.sandbox:
             return "the sandbox"
         return self._url if self.profile is None else f"{self._url} (profile {self.profile})"
@@ -76,7 +76,7 @@ class Connection:
                     yield bitpeak.with_options(deadline=self.deadline)
                 except NotFoundError as error:
                     if not self._url.endswith("/api"):
-                        error.add_note(f"The base URL is {self._url}: is /api missing at its end?")
+                        error.add_note(f"The base URL {self._url} may lack /api at its end.")
                     raise
             return
         from bitpeak_async.sandbox import Sandbox  # noqa: PLC0415 - slow to import
@@ -136,10 +136,10 @@ def is_interactive() -> bool:
 
 
 def confirmed(question: str, *, is_required: bool, as_json: bool) -> bool:
-    """Ask whether to go on; without a terminal, go on where nothing is lost by it.
+    """Ask for confirmation. Without a terminal, return True unless an answer is required.
 
     Raises:
-        UsageError: no person can answer, and an answer is required or JSON is wanted.
+        UsageError: an answer is required and there is no terminal, or ``as_json`` forbids a prompt.
     """
     if not is_interactive():
         if is_required:
@@ -151,7 +151,7 @@ def confirmed(question: str, *, is_required: bool, as_json: bool) -> bool:
 
 
 def ask(question: Callable[[], T]) -> T:
-    """Ask a question that Ctrl-C ends; asyncio's handler would only cancel the task later."""
+    """Ask a question so that Ctrl-C ends it; asyncio's handler would only cancel the task later."""
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return question()

@@ -22,7 +22,7 @@ class Dask:
     """The Dask cluster to use, if any.
 
     Attributes:
-        is_wanted: whether to use Dask at all.
+        is_wanted: whether to use Dask.
         scheduler: the address of a scheduler, or None to start local processes.
         workers: the number of local processes.
         send_keys: whether keys written in the accounts file may be sent to the workers.

@@ -42,26 +42,26 @@ class Exit(IntEnum):
 
 MEANINGS: Final[Mapping[Exit, str]] = {
     Exit.DONE: "done",
-    Exit.ERROR: "error: not everything was done, or nothing; stderr says why",
+    Exit.ERROR: "error: some or all work was not done; stderr says why",
     Exit.HAS_CHANGES: "plan --exit-code: something would change",
     Exit.CHANGES_FAILED: "some changes failed; the others were made",
     Exit.KEY_REFUSED: "the key was refused",
     Exit.UNRESOLVED: "outcomes are unresolved; run again",
-    Exit.HAS_CONFLICTS: "plan --exit-code: conflicts, and nothing would change",
+    Exit.HAS_CONFLICTS: "plan --exit-code: conflicts only, nothing would change",
     Exit.USAGE: "wrong usage, such as an unknown option",
     Exit.INTERRUPTED: "interrupted; apply prints the partial report",
 }
 
 
 class UsageError(Exception):
-    """Options that do not go together, or one that is missing."""
+    """Options cannot be combined, or one is missing."""
 
 
 def _flag(found: re.Match[str]) -> str:
     return "--" + found[1].replace("_", "-")
 
 
-# What the SDK says → what a user of the command line can do.
+# The SDK's words → the command line's.
 _WORDS: Final[Mapping[str, str | Callable[[re.Match[str]], str]]] = {
     r"^api_key is missing: pass it or": "the key is missing: use --api-key-file or",
     r"^api_key ": "the key ",
@@ -79,7 +79,7 @@ def run(command: Coroutine[Any, Any, Exit]) -> None:
     except (BitPeakError, UsageError) as error:
         code = _report(error)
     except BrokenPipeError:
-        # The reader is gone, as after ``| head``. Flushing at exit must not fail again.
+        # The reader is gone, as with ``| head``. Flushing at exit must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = Exit.ERROR
     except (OSError, sqlite3.Error) as error:
@@ -101,7 +101,7 @@ def reporting_errors() -> Iterator[None]:
 
 
 def _report(error: BitPeakError | UsageError) -> Exit:
-    """Print an error in the words of the command line, and return the exit code."""
+    """Print an error with the command line's option names, and return the exit code."""
     text = str(error)
     if isinstance(error, ConfigurationError | InvalidRequestError | PlanError):
         for pattern, replacement in _WORDS.items():
@@ -115,7 +115,7 @@ def _report(error: BitPeakError | UsageError) -> Exit:
 
 
 def is_refused(error: BitPeakError) -> bool:
-    """Return whether the server refused the key, and not just one more handler."""
+    """Return whether the server refused the key; a 402 refuses only another handler."""
     if isinstance(error, PermissionDeniedError):
         return error.status == 403
     return isinstance(error, AuthenticationError)

@@ -1,4 +1,4 @@
-"""``bitpeak export``: what it writes, and where."""
+"""``bitpeak export``: write the server's handlers to a spec file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def export(
     file_format: Annotated[
         Format | None,
         typer.Option(
-            "--format", help="The format; by default that of the suffix of --output, else yaml."
+            "--format", help="The format; by default from the suffix of --output, else yaml."
         ),
     ] = None,
     env_file: Annotated[
@@ -51,7 +51,7 @@ async def export(
     schema: Annotated[
         str | None,
         typer.Option(
-            help="Name this JSON Schema in the first line, for editors; YAML only.", metavar="URL"
+            help="A JSON Schema to name in the first line, for editors; YAML only.", metavar="URL"
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Overwrite files.")] = False,
@@ -97,7 +97,7 @@ async def export(
 def _specs_of(
     handlers: list[NotificationHandler], chosen: Format
 ) -> tuple[list[HandlerSpec], list[str]]:
-    """Return specs for handlers, and for each that no spec file can hold the reason."""
+    """Return a spec for each handler, or the reason why a spec file cannot hold it."""
     ids = defaultdict[str, list[int]](list)
     for handler in handlers:
         ids[handler.name].append(handler.id)
@@ -110,7 +110,7 @@ def _specs_of(
     for handler in handlers:
         if len(ids[handler.name]) > 1:
             continue
-        # Confirming a handler switches it on: a file is not to switch it off again.
+        # Confirming a pending handler enables it; applying the file must not disable it again.
         is_enabled = handler.is_enabled or handler.is_pending
         spec = HandlerSpec(handler.name, handler.settings, is_enabled)
         try:
@@ -124,7 +124,7 @@ def _specs_of(
 
 
 def _format_of(output: Path | None, wanted: Format | None, *, as_json: bool) -> Format:
-    """Return the format to write, by the options or else by the suffix of the output file."""
+    """Return the format that the suffix of the output file or ``--format`` selects."""
     suffix = _SUFFIXES.get(output.suffix.lower()) if output is not None else None
     if output is not None and suffix is None:
         known = ", ".join(_SUFFIXES)
@@ -135,7 +135,7 @@ def _format_of(output: Path | None, wanted: Format | None, *, as_json: bool) -> 
 
 
 def _refuse_paths(output: Path | None, env_file: Path | None, *, yes: bool) -> None:
-    """Raise PlanError for files that are the same or, without ``yes``, exist already."""
+    """Raise PlanError if both files are the same, or one exists and ``yes`` is not given."""
     paths = [path for path in (output, env_file) if path is not None]
     if len({path.resolve() for path in paths}) < len(paths):
         raise PlanError(f"--output and --env-file are the same file, {output}")
@@ -144,7 +144,7 @@ def _refuse_paths(output: Path | None, env_file: Path | None, *, yes: bool) -> N
 
 
 def _replace(path: Path, text: str, *, is_private: bool = False) -> None:
-    """Write a file atomically; only its owner can ever read a private one."""
+    """Write a file atomically. At no time can anyone but its owner read a private one."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:

@@ -1,4 +1,4 @@
-"""The commands for desired states of many accounts."""
+"""``plan``, ``apply`` and ``check`` with ``--accounts``."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from bitpeak_async.provisioning.spec_files.document import refuse
 
 
 def read(files: Sequence[Path], accounts: Path, variables: Variables) -> list[Account]:
-    """Return the accounts of a file, whose spec files are in a folder.
+    """Return the accounts of a file; their spec files are in a folder.
 
     Raises:
-        UsageError: other paths than one folder are given.
+        UsageError: ``files`` is not exactly one folder.
         PlanError: the file is invalid.
     """
     if len(files) != 1 or not files[0].is_dir():
@@ -46,7 +46,7 @@ def read(files: Sequence[Path], accounts: Path, variables: Variables) -> list[Ac
 
 
 def check(accounts: list[Account]) -> tuple[int, list[str]]:
-    """Return the number of desired handlers, and what is wrong with variables that are not set.
+    """Return the number of desired handlers, and a problem for each variable that is not set.
 
     Raises:
         PlanError: a spec file is invalid.
@@ -133,7 +133,7 @@ async def apply(
 async def _targets(
     connection: Connection, accounts: list[Account]
 ) -> AsyncGenerator[tuple[Connection, list[Account]], None]:
-    """Yield both, changed to use a sandbox if ``--sandbox`` was given."""
+    """Yield both arguments, changed to use a sandbox if ``--sandbox`` was given."""
     if not connection.sandbox:
         yield connection, accounts
         return

@@ -1,4 +1,4 @@
-"""Wrong usage has an exit code of its own, and is JSON where JSON was asked for."""
+"""Usage errors have their own exit code, and are JSON with ``--json``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from bitpeak_async.cli import _output
 from bitpeak_async.cli._exit import Exit
 
-# Old releases of typer have it from click, new ones from a copy of their own.
+# Old releases of typer take it from click, new ones from their own copy of click.
 _UsageError: Any = typer.BadParameter.__mro__[1]
 
 

@@ -30,7 +30,7 @@ _DAYS: Final = {"h": 1 / 24, "d": 1, "w": 7}
 
 
 def _complete_field(context: typer.Context) -> list[str]:
-    """Return the fields of the type that was given, or all."""
+    """Return the fields of the given type; without a type, all fields."""
     cls = CLASSES.get(str(context.params.get("handler_type")))
     names = [wire.name for wire in FIELDS[cls].values()] if cls is not None else [*WIRE_FIELDS]
     return [f"{name}=" for name in names]
@@ -55,19 +55,19 @@ async def list_handlers(
     ] = "*",
     handler_type: Type = None,
     is_enabled: Annotated[
-        bool | None, typer.Option("--enabled/--disabled", help="Only such handlers.")
+        bool | None, typer.Option("--enabled/--disabled", help="Only enabled or disabled handlers.")
     ] = None,
     stale: Annotated[
         str | None,
         typer.Option(
-            help="Only handlers without a delivery for so long, such as 12h, 30d or 8w.",
+            help="Only handlers without a delivery in this time, such as 12h, 30d or 8w.",
             metavar="TIME",
         ),
     ] = None,
     as_json: Json = False,
     connection: Connection,
 ) -> Exit:
-    """Show all handlers, or those that match every option, secrets masked."""
+    """Show the handlers that match all options, with secrets masked."""
     since = _since(stale)
 
     def is_wanted(handler: NotificationHandler) -> bool:
@@ -109,7 +109,7 @@ async def get(
     as_json: Json = False,
     connection: Connection,
 ) -> Exit:
-    """Show one handler, secrets masked."""
+    """Show one handler, with secrets masked."""
     async with connection.open() as bitpeak:
         handlers = bitpeak.notification_handlers
         found = await (
@@ -120,10 +120,10 @@ async def get(
 
 
 async def _named(handlers: NotificationHandlers, name: str) -> NotificationHandler:
-    """Return the one handler of a name.
+    """Return the handler with a name.
 
     Raises:
-        InvalidRequestError: there is none, or several.
+        InvalidRequestError: no handler or several have it.
     """
     async with aclosing(handlers.iterate()) as listed:
         found = [handler async for handler in listed if handler.name == name]
@@ -172,7 +172,7 @@ async def update(
 ) -> Exit:
     """Update the given fields of a handler. --type requires all settings of that type."""
     given = _expanded(fields, variables)
-    # Single fields are a mapping: what is no field of a type, update() refuses by name.
+    # Single fields stay a mapping; update() refuses unknown ones by name.
     settings: Any = settings_from_dict(handler_type, given) if handler_type else given or None
     async with connection.open() as bitpeak:
         handlers = bitpeak.notification_handlers
@@ -194,7 +194,7 @@ async def delete(
         int | None, typer.Argument(help="The handler's id.", metavar="ID")
     ] = None,
     *,
-    name: Annotated[str | None, typer.Option(help="Instead of the id, the name.")] = None,
+    name: Annotated[str | None, typer.Option(help="The handler's name, instead of ID.")] = None,
     yes: Yes = False,
     as_json: Json = False,
     connection: Connection,
@@ -227,7 +227,7 @@ def _show_id(what: str, handler_id: int, *, as_json: bool) -> None:
 
 
 def _expanded(fields: list[str] | None, variables: Variables) -> dict[str, str]:
-    """Return what ``--set`` gives, with the values of variables."""
+    """Return the fields of ``--set``, with variables expanded."""
     expanded = {}
     for name, text in pairs("--set", fields).items():
         try:

@@ -1,4 +1,4 @@
-"""Output: results on stdout, all else on stderr, control characters escaped."""
+"""Output: results go to stdout, everything else to stderr; control characters are escaped."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _COLUMNS = ("id", "type", "name", "enabled", "last delivery", "settings")
 
 
 def printable(text: str) -> str:
-    """Return text with control characters escaped, so that names cannot control the terminal."""
+    """Escape control characters, so that a handler's name cannot control the terminal."""
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 def counted(count: int, noun: str) -> str:
-    """Return such as ``"1 handler"`` or ``"2 handlers"``."""
+    """Return a text such as ``"1 handler"`` or ``"2 handlers"``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def show(text: str, style: str = "") -> None:
-    """Print a line of the result, without interpreting markup in it."""
+    """Print a line of the result; markup in it is not interpreted."""
     out.print(Text(printable(text), style))
 
 
@@ -63,17 +63,17 @@ _state = {"json": False, "quiet": False}
 
 
 def begin(*, errors_as_json: bool) -> None:
-    """Print errors as JSON from now on, or as text; print notes."""
+    """Reset the output: select JSON or text for errors, and print notes."""
     _state.update(json=errors_as_json, quiet=False)
 
 
 def be_quiet() -> None:
-    """Print neither notes nor progress."""
+    """Stop printing notes and progress."""
     _state["quiet"] = True
 
 
 def is_quiet() -> bool:
-    """Return whether neither notes nor progress are wanted."""
+    """Return whether notes and progress are off."""
     return _state["quiet"]
 
 
@@ -83,17 +83,17 @@ def errors_are_json() -> bool:
 
 
 def note(text: str) -> None:
-    """Print on stderr what is neither a result nor an error."""
+    """Print a note on stderr: neither a result nor an error."""
     if not is_quiet():
         err.print(Text(printable(text)))
 
 
 def print_error(text: str, kind: str = "Error") -> None:
-    """Print an error; as JSON, in one line.
+    """Print an error on stderr; JSON takes one line.
 
     Args:
         text: what is wrong.
-        kind: the name of the error's class, for programs.
+        kind: the name of the error's class; only JSON shows it.
     """
     if errors_are_json():
         err.print(Text(json.dumps({"error": {"type": kind, "message": text}})))
@@ -113,7 +113,7 @@ def show_plan(plan: Plan, place: str, *, as_markdown: bool = False, as_json: boo
 
 
 def show_diff(diff: str, place: str) -> None:
-    """Print the server's place and a diff, each line in the colour of its sign."""
+    """Print the server and a diff, with each line in the colour of its sign."""
     show(f"Server: {place}")
     for line in diff.splitlines():
         show(line, _STYLES.get(line[:1], ""))
@@ -130,7 +130,7 @@ def show_report(report: Report, place: str, *, as_json: bool) -> None:
         show(f"? {warning}", _STYLES["?"])
     show(f"{report.summary} on {place}", "bold")
     if not report.is_verified:
-        show("Not verified: the outcomes are what the replies said.", _STYLES["?"])
+        show("Not verified: the outcomes come from the replies alone.", _STYLES["?"])
 
 
 def report_json(report: Report) -> dict[str, object]:
@@ -174,7 +174,7 @@ async def show_handlers(
     """Print handlers with their secrets masked.
 
     A terminal shows a table, or one block per handler if it is narrow. A pipe gets tab-separated
-    lines, as handlers arrive. JSON is incomplete if a page fails.
+    lines as handlers arrive. If a page fails, JSON output ends incomplete.
     """
     async with aclosing(handlers):
         await _show_handlers(handlers, as_json=as_json)
@@ -201,7 +201,7 @@ async def _show_handlers(handlers: AsyncIterable[NotificationHandler], *, as_jso
         async for handler in handlers:
             write(header + "\t".join(_escaped(_row(handler))) + "\n")
             header = ""
-        write(header)  # only if the list is empty, not if it failed
+        write(header)  # the list is empty
 
 
 def _row(handler: NotificationHandler) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Progress on stderr: what is done, how fast, how long it takes, and what Ctrl-C does."""
+"""Progress on stderr: count, speed, time left, and the effect of Ctrl-C."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class _Bar(Progress):
 def progress(
     total: int, noun: str, rate: Callable[[], RateSnapshot] | None = None
 ) -> Iterator[Callable[[object], None]]:
-    """Yield a listener that advances a progress bar on stderr, if that is a terminal.
+    """Yield a listener that advances a progress bar, if stderr is a terminal.
 
-    Ctrl-C is acknowledged at once. It runs in the event loop's own thread only: no thread may read
-    the rate while it changes.
+    Ctrl-C is acknowledged at once. The bar is refreshed on the event loop, because reading the rate
+    from another thread would race with its changes.
 
     Args:
-        total: how many things there are.
-        noun: what they are.
-        rate: returns what is known of the rate.
+        total: the number of things.
+        noun: what they are, in the singular.
+        rate: returns the current rate.
     """
     columns = (
         TextColumn("{task.description}"),
@@ -59,7 +59,7 @@ def progress(
     task = bar.add_task("Applying", total=total)
 
     def advance(_: object) -> None:
-        if not bar.finished:  # an outcome comes again if a listing shows otherwise
+        if not bar.finished:  # an outcome is reported again if the final listing corrects it
             bar.advance(task)
 
     timer = loop.call_later(_TICK, lambda: tick())  # noqa: PLW0108 - it is defined below
@@ -82,7 +82,7 @@ def _line(
 ) -> str:
     paused_for = rate().paused_for if rate is not None else 0
     if paused_for > 0:
-        return f"rate limited, goes on in {paused_for:.0f} s"
+        return f"rate limited, resumes in {paused_for:.0f} s"
     if not speed:
         return ""
     left = bar.tasks[0].time_remaining
@@ -93,7 +93,7 @@ def _line(
 def _acknowledged(
     loop: asyncio.AbstractEventLoop, rate: Callable[[], RateSnapshot] | None
 ) -> Iterator[None]:
-    """Say at the first Ctrl-C that it was heard; what it does stays the same."""
+    """Print a note at the first Ctrl-C; its effect stays the same."""
     cancel: Any = signal.getsignal(signal.SIGINT)
     if not callable(cancel) or threading.current_thread() is not threading.main_thread():
         yield
@@ -101,11 +101,11 @@ def _acknowledged(
 
     def acknowledge() -> None:
         what = _output.counted(rate().in_flight, "request") if rate is not None else "requests"
-        _output.note(f"Finishing {what}; Ctrl-C again stops at once")
+        _output.note(f"Finishing {what}; press Ctrl-C again to stop at once")
 
     def interrupt(number: int, frame: Any) -> None:
         signal.signal(signal.SIGINT, cancel)
-        # Not here: the signal may have come in the middle of writing to the same stream.
+        # Deferred, because the signal may interrupt a write to the same stream.
         loop.call_soon_threadsafe(acknowledge)
         cancel(number, frame)
 

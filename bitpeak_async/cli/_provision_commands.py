@@ -1,4 +1,4 @@
-"""The commands for desired states."""
+"""The commands that plan, apply and check spec files."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ from bitpeak_async.provisioning.spec_files.loader import SpecLoader
 SpecFiles = Annotated[
     list[Path],
     typer.Argument(
-        help="YAML, TOML, JSON or CSV files of handlers, or folders of them; - is YAML on stdin."
+        help="YAML, TOML, JSON or CSV files of handlers, or folders of them; - reads YAML on stdin."
     ),
 ]
 Accounts = Annotated[
     Path | None,
     typer.Option(
-        help="A TOML, YAML or JSON file of accounts; FILES is the folder of their handlers.",
+        help="A TOML, YAML or JSON file of accounts; FILES is then the folder of their spec files.",
         metavar="FILE",
     ),
 ]
 Prune = Annotated[
     str | None,
     typer.Option(
-        help="Delete handlers whose name matches and that are in no FILE.", metavar="GLOB"
+        help="Delete handlers that no FILE describes and whose name matches.", metavar="GLOB"
     ),
 ]
 ResendSecrets = Annotated[
     str | None,
     typer.Option(
-        help="Send secrets again that the server hides, of handlers whose name matches.",
+        help="Resend secrets that the server hides, for handlers whose name matches.",
         metavar="GLOB",
     ),
 ]
@@ -73,7 +73,7 @@ def _read(files: list[Path], variables: Variables) -> list[HandlerSpec]:
 
 @contextlib.contextmanager
 def _paths(files: list[Path]) -> Iterator[list[Path]]:
-    """Yield paths to read; ``-`` becomes a file of what is on stdin."""
+    """Yield paths to read; ``-`` becomes a file with the content of stdin."""
     with TemporaryDirectory() as folder:
         stdin = Path(folder, "stdin.yaml")  # JSON is YAML too
         if Path("-") in files:
@@ -89,14 +89,14 @@ async def plan(
     prune: Prune = None,
     resend_secrets: ResendSecrets = None,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit with 2 for changes, 6 for conflicts only.")
+        bool, typer.Option("--exit-code", help="Exit with 2 on changes, with 6 on conflicts only.")
     ] = False,
     as_markdown: Markdown = False,
     as_json: Json = False,
     variables: Variables,
     connection: Connection,
 ) -> Exit:
-    """Show what apply would change. Reads only. Its JSON is the input of apply --plan."""
+    """Show what apply would change, without writing. apply --plan takes its JSON."""
     planning: PlanOptions = {"prune": prune, "resend_secrets": resend_secrets}
     if accounts is not None:
         return await _fleet.plan(
@@ -124,7 +124,7 @@ async def apply(
     reviewed: Annotated[
         Path | None,
         typer.Option(
-            "--plan", help="Apply this JSON from plan --json of the same FILES, or nothing."
+            "--plan", help="Apply exactly this plan: JSON from plan --json for the same FILES."
         ),
     ] = None,
     max_deletes: Annotated[
@@ -134,18 +134,18 @@ async def apply(
         bool, typer.Option("--force", help="Allow deleting more than 30 % of ten or more handlers.")
     ] = False,
     dask: Annotated[
-        bool, typer.Option("--dask", help="Spread the accounts over several processes with Dask.")
+        bool, typer.Option("--dask", help="Distribute the accounts over processes with Dask.")
     ] = False,
     scheduler: Annotated[
         str | None,
         typer.Option(help="A Dask scheduler, such as tcp://host:8786.", metavar="ADDRESS"),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Number of processes to start, without --scheduler.", min=1)
+        int | None, typer.Option(help="Number of processes to start without --scheduler.", min=1)
     ] = None,
     send_keys: Annotated[
         bool,
-        typer.Option("--send-keys", help="Send keys that are written in FILE to the workers."),
+        typer.Option("--send-keys", help="Send keys in the accounts file to the workers."),
     ] = False,
     yes: Yes = False,
     as_json: Json = False,
@@ -209,7 +209,7 @@ async def _planned(
     for option, value in planning.items():
         if value is not None:
             flag = "--" + option.replace("_", "-")
-            raise UsageError(f"{flag} is part of the plan already: give it to bitpeak plan")
+            raise UsageError(f"{flag} is already part of the plan: pass it to bitpeak plan")
     return Plan.from_json(_content(reviewed), specs)
 
 
@@ -226,7 +226,7 @@ async def show(
     *,
     as_markdown: Markdown = False,
 ) -> Exit:
-    """Show a plan that was written as JSON. It needs no server and no secrets."""
+    """Show a plan saved as JSON. Needs no server and no secrets."""
     planned = Plan(**plan_json.load(_content(file), None))
     place = planned.server or "unknown"
     _output.show_plan(planned, place, as_markdown=as_markdown, as_json=False)
@@ -239,7 +239,7 @@ async def check(
     *,
     accounts: Accounts = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Variables that are not set are mistakes too.")
+        bool, typer.Option("--strict", help="Treat variables that are not set as mistakes.")
     ] = False,
     as_json: Json = False,
     variables: Variables,

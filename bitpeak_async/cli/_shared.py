@@ -1,4 +1,4 @@
-"""Options that several commands share, and which of them win."""
+"""Options that several commands share, and their precedence."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def source(context: typer.Context, option: str) -> str:
 
 
 def chosen(context: typer.Context, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options as they hold: flags, then a profile that a flag named, then the rest.
+    """Return the effective options: flags override a profile that a flag named, then the rest.
 
     Args:
-        context: of the command; its ``obj`` is the configuration.
-        options: as typer chose them: flags, then the environment, then the file.
+        context: the command's context; its ``obj`` is the configuration.
+        options: typer's choice: flags override the environment, which overrides the file.
 
     Raises:
-        ConfigurationError: a profile's key would go to a server of the environment.
+        ConfigurationError: a profile's key would go to the server of ``BITPEAK_BASE_URL``.
     """
     values = dict(options)
     sources = {option: source(context, option) for option in options}
@@ -58,8 +58,8 @@ def chosen(context: typer.Context, options: Mapping[str, Any]) -> dict[str, Any]
     has_own_key = "api_key_file" in own and sources.get("api_key_file") != _FLAG
     if has_own_key and "base_url" not in own and sources.get("base_url") == "ENVIRONMENT":
         raise ConfigurationError(
-            f"the key of profile {config.profile!r} would go to the server that BITPEAK_BASE_URL "
-            f"names; give the profile a base_url, or use --base-url"
+            f"the key of profile {config.profile!r} would go to the server in BITPEAK_BASE_URL; "
+            f"add a base_url to the profile, or use --base-url"
         )
     return values
 
@@ -76,7 +76,7 @@ def _connection(
         typer.Option(help="The API's base URL.", envvar="BITPEAK_BASE_URL", metavar="URL"),
     ] = None,
     api_key_file: Annotated[
-        Path | None, typer.Option(help="A file that holds the key.", envvar="BITPEAK_API_KEY_FILE")
+        Path | None, typer.Option(help="The file with the key.", envvar="BITPEAK_API_KEY_FILE")
     ] = None,
     in_flight: Annotated[
         int | None,
@@ -114,7 +114,7 @@ def _connection(
         float | None, typer.Option(hidden=True, envvar="BITPEAK_RATE")
     ] = None,
 ) -> Connection:
-    """Collect the options that every command with a server has."""
+    """Collect the options of every command that uses a server."""
     if quiet:
         _output.be_quiet()
     return Connection(
@@ -132,22 +132,22 @@ def _connection(
 
 @frozen
 class Variables:
-    """Variables for ``${NAME}`` in spec files, beside the environment's.
+    """Variables for ``${NAME}`` in spec files, besides the environment's.
 
     Attributes:
-        explicit: of ``--var`` and ``--env-file``.
-        configured: of the config file and its profile, without those that the environment precedes.
+        explicit: from ``--var`` and ``--env-file``.
+        configured: from the config file and its profile, unless the environment overrides them.
     """
 
     explicit: Secret[Mapping[str, str]]
     configured: Secret[Mapping[str, str]]
 
     def environ(self) -> Secret[Mapping[str, str]]:
-        """Return all variables for the files of one account."""
+        """Return all variables, for the spec files of one account."""
         return Secret({**os.environ, **self.configured.reveal(), **self.explicit.reveal()})
 
     def given_to(self, account: Account) -> Account:
-        """Return an account with these variables around its own."""
+        """Return an account with these variables added; its own override the configured ones."""
         own = account.variables
         return replaced(
             account, variables={**self.configured.reveal(), **own, **self.explicit.reveal()}
@@ -173,13 +173,13 @@ def _variables(
     var: Annotated[
         list[str] | None,
         typer.Option(
-            help="A variable for ${NAME} in FILES. Others can read it: not for secrets.",
+            help="A variable for ${NAME} in FILES. Not for secrets: other users can read it.",
             metavar="NAME=VALUE",
         ),
     ] = None,
     env_file: Annotated[
         list[Path] | None,
-        typer.Option(help="A file of variables, such as export writes.", metavar="FILE"),
+        typer.Option(help="A file of variables, such as one from export.", metavar="FILE"),
     ] = None,
 ) -> Variables:
     """Collect the variables for the spec files of a command."""
@@ -191,29 +191,29 @@ def _variables(
     configured: dict[str, str] = {}
     for name, value in config.variables.items():
         if name in named or name not in os.environ:
-            with suppress(UnsetError):  # then this variable is not set either
+            with suppress(UnsetError):  # it refers to an unset variable, so it stays unset
                 configured[name] = expand(value, os.environ)
     return Variables(Secret(explicit), Secret(configured))
 
 
 def pairs(flag: str, given: list[str] | None) -> dict[str, str]:
-    """Return the names and values that a repeatable option was given.
+    """Return the names and values of a repeatable option.
 
     Raises:
-        UsageError: one is no ``NAME=VALUE``, or is given twice.
+        UsageError: one is not ``NAME=VALUE``, or a name is given twice.
     """
     found: dict[str, str] = {}
     for pair in given or []:
         name, equals, value = pair.partition("=")
         if not (equals and name.isidentifier()):
-            raise UsageError(f"{flag} takes NAME=VALUE, not such a text")
+            raise UsageError(f"{flag} must be NAME=VALUE")
         if name in found:
             raise UsageError(f"{flag} {name} is given twice")
         found[name] = value
     return found
 
 
-# Parameter of a command → what collects its options, which follow the configuration.
+# A command's parameter → the function that collects its options; takes the config first.
 SHARED: Final[Mapping[str, Callable[..., object]]] = MappingProxyType(
     {"connection": _connection, "variables": _variables}
 )

@@ -163,7 +163,7 @@ def test_check_notes_each_missing_variable_once_and_needs_no_secret(run: Run, tm
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--var", "A"], "--var takes NAME=VALUE"),
+        (["--var", "A"], "--var must be NAME=VALUE"),
         (["--var", "A=1", "--var", "A=2"], "--var A is given twice"),
         (["--env-file", "none.env"], "none.env: cannot be read"),
         (["--env-file", "bad.env"], "bad.env:3: must be NAME=value"),

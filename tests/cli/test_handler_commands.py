@@ -65,7 +65,7 @@ def test_an_update_with_fields_of_another_type_says_that_they_did_not_take(run: 
         (("create", "a", "--type=slak", "--set=slack=x"), "did you mean 'slack'?"),
         (("create", "a", "--type=slack"), "lacks 'slack', which slack needs"),
         (("create", "a", "--type=slack", "--set=slack=${NONE}"), "variable NONE is not set"),
-        (("create", "a", "--type=slack", "--set", "slack"), "--set takes NAME=VALUE"),
+        (("create", "a", "--type=slack", "--set", "slack"), "--set must be NAME=VALUE"),
         (("create", "a", "--type=email", "--set=email=a", "--set=email=b"), "is given twice"),
         (("create", "", "--type=email", "--set=email=a@b.cc"), "name must not be empty"),
         (("update", 1), "give --name, --type, --set, --enable or --disable to update"),
@@ -77,7 +77,7 @@ def test_arguments_that_cannot_be_sent_are_refused(
     arguments: tuple[object, ...], problem: str, run: Run
 ):
     refused = run(*arguments)
-    code = 64 if "--set takes" in problem or "twice" in problem else 1
+    code = 64 if "--set must be" in problem or "twice" in problem else 1
     assert (code, "") == (refused.exit_code, refused.stdout)
     assert problem in refused.stderr
 

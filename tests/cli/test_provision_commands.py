@@ -62,7 +62,7 @@ def test_a_reviewed_plan_is_applied_exactly_or_not_at_all(run: Run, specs: Path,
     missing = run("apply", specs, "--plan", tmp_path / "none.json")
     assert "none.json: cannot be read" in missing.stderr
     both = run("apply", specs, "--plan", reviewed, "--prune", "*")
-    assert "--prune is part of the plan" in both.stderr
+    assert "--prune is already part of the plan" in both.stderr
 
 
 def test_pruning_deletes_leftovers_within_limits(run: Run, specs: Path, mail: Path):
@@ -308,7 +308,7 @@ def test_flags_precede_the_named_profile_and_that_of_the_environment_does_not_pr
 def test_the_key_of_a_named_profile_goes_to_no_server_of_the_environment(run: Run, profiles: Path):
     refused = run("--profile", "key", "list")
     assert (1, "") == (refused.exit_code, refused.stdout)
-    assert "the key of profile 'key' would go to the server that BITPEAK_BASE_URL" in refused.stderr
+    assert "the key of profile 'key' would go to the server in BITPEAK_BASE_URL" in refused.stderr
 
 
 @pytest.mark.parametrize("file", ["in_flight = 7", "concurrency = 7"])
@@ -350,7 +350,7 @@ def test_a_base_url_without_its_path_is_noticed(run: Run, server: dict[str, str]
     url = server["BITPEAK_BASE_URL"].removesuffix("/api")
     refused = run("list", "--base-url", url)
     assert 1 == refused.exit_code
-    assert f"The base URL is {url}: is /api missing at its end?" in refused.stderr
+    assert f"The base URL {url} may lack /api at its end" in refused.stderr
     assert "/api missing" not in run("get", 7).stderr
 
 
@@ -401,7 +401,7 @@ def test_deleting_without_a_terminal_requires_yes(run: Run, specs: Path, mail: P
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("api_key = 'x'", "api_key: does not belong into a file"),
+        ("api_key = 'x'", "api_key: must not be in a file"),
         ("base_ulr = 'x'", "base_ulr: is no known key; did you mean 'base_url'?"),
         ("zzz = 'x'", "known: base_url, api_key_file, in_flight, requests_per_minute, deadline"),
         ("rate = 'fast'", "requests_per_minute: must be a number, not a string"),
@@ -411,7 +411,7 @@ def test_deleting_without_a_terminal_requires_yes(run: Run, specs: Path, mail: P
         ("redis = 1\nrate = ''", "requests_per_minute: must be a number, not a string"),
         ("base_url =", "is not TOML: "),
         ("profiles = 1", "profiles must be tables"),
-        ("[profile.prod]", "profile: is no known key; write [profiles.NAME]"),
+        ("[profile.prod]", "profile: is not a known key; write [profiles.NAME]"),
         ("allow_insecure = 1", "allow_insecure: must be true or false, not a number"),
         ("variables = {A = 1}", "variables.A: must be a string, not a number"),
         ("variables = []", "variables: must be a mapping, not a list"),
@@ -431,7 +431,7 @@ def test_a_missing_profile_or_key_file_is_reported(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
-    assert "there is no bitpeak.toml here" in run("--profile", "prod", "list").stderr
+    assert "needs a bitpeak.toml in this folder" in run("--profile", "prod", "list").stderr
     assert "cannot be read: No such file" in run("--config", "none.toml", "list").stderr
     refused = run("list", "--api-key-file", tmp_path / "none")
     assert "the key cannot be read from" in refused.stderr
@@ -477,7 +477,7 @@ async def test_a_second_ctrl_c_stops_immediately(sandbox: Sandbox, specs: Path):
     )
     await terminal.sees(lambda: sandbox.in_flight >= 2)
     terminal.type("\x03")
-    await asyncio.to_thread(terminal.until, "Finishing 2 requests; Ctrl-C again stops at once")
+    await asyncio.to_thread(terminal.until, "Finishing 2 requests; press Ctrl-C again to stop at once")
     began = asyncio.get_running_loop().time()
     terminal.type("\x03")
     assert 130 == await asyncio.to_thread(terminal.end)
@@ -502,7 +502,7 @@ async def test_progress_shows_a_pause_and_quiet_shows_nothing(sandbox: Sandbox, 
     env = {"BITPEAK_BASE_URL": sandbox.base_url, "BITPEAK_API_KEY": sandbox.api_key}
     sandbox.inject(Fault.rate_limited(retry_after=1), method="POST")
     terminal = Terminal("apply", specs, "--yes", **env)
-    await asyncio.to_thread(terminal.until, "rate limited, goes on in 1 s")
+    await asyncio.to_thread(terminal.until, "rate limited, resumes in 1 s")
     assert 0 == await asyncio.to_thread(terminal.end)
     quiet = Terminal("apply", EXAMPLE, "--yes", "--quiet", **env)
     assert 0 == await asyncio.to_thread(quiet.end)
