@@ -88,7 +88,7 @@ def problems(error: Exception) -> Iterator[tuple[Keys, str]]:
         case ForbiddenExtraKeysError():
             known = fields_dict(error.cl)
             for extra in sorted(error.extra_fields):
-                yield (extra,), f"is no known key; {did_you_mean(extra, known)}"
+                yield (extra,), f"is not a known key; {did_you_mean(extra, known)}"
             return
         case _:
             yield (), "missing" if isinstance(error, KeyError) else str(error)

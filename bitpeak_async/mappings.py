@@ -174,7 +174,7 @@ def _shape_problems(handler_type: object, fields: object) -> Iterator[Problem]:
             if name not in fields:
                 yield "settings", f"lacks {name!r}, which {handler_type} needs"
     elif meant := misspelt(handler_type, fields):
-        yield "type", f"{handler_type!r} is no documented one; did you mean {meant!r}?"
+        yield "type", f"{handler_type!r} is not a documented type; did you mean {meant!r}?"
 
 
 def _key_problems(mapping: object) -> Iterator[Problem]:

@@ -86,7 +86,7 @@ def test_no_text_reads_the_environment(monkeypatch: pytest.MonkeyPatch):
         ("slack", {"webhook_url": HOOK}, "unknown field 'webhook_url'; did you mean 'slack'?"),
         ("slack", {"slack": "x"}, "settings.webhook_url must be an absolute"),
         ("slack", [HOOK], "settings must be a mapping of field names, not list"),
-        ("slak", {"slack": HOOK}, "type 'slak' is no documented one; did you mean 'slack'?"),
+        ("slak", {"slack": HOOK}, "type 'slak' is not a documented type; did you mean 'slack'?"),
         (None, {}, "type must be a string such as 'email', not NoneType"),
         ("twilio", {"twilio": [1]}, "must be a string, not list"),
     ],

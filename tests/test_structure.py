@@ -54,8 +54,8 @@ def test_all_that_does_not_fit_is_told_with_its_path_and_without_values():
         "points[1].weight: must be a number, not a string",
         "points[2]: must be a mapping, not a list",
         "points[3].x: must be a whole number, not a number",
-        "['e mail']: is no known key; known: name, points",
-        "nam: is no known key; did you mean 'name'?",
+        "['e mail']: is not a known key; known: name, points",
+        "nam: is not a known key; did you mean 'name'?",
     ] == problem_lines(refused(raw))
 
 

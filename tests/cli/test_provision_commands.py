@@ -124,7 +124,7 @@ def test_check_needs_no_server(run: Run, specs: Path, tmp_path: Path):
     broken.write_text('[[handlers]]\nname = "a"\ntyp = "email"\n')
     refused = run("check", specs, broken)
     assert (1, "") == (refused.exit_code, refused.stdout)
-    problem = "handlers[0].typ ('a'): is no known key; did you mean 'type'?"
+    problem = "handlers[0].typ ('a'): is not a known key; did you mean 'type'?"
     assert f"{broken}: {problem}" in refused.stderr
     told = run("check", broken, "--json")
     assert 1 == told.exit_code
@@ -402,7 +402,7 @@ def test_deleting_without_a_terminal_requires_yes(run: Run, specs: Path, mail: P
     ("content", "problem"),
     [
         ("api_key = 'x'", "api_key: must not be in a file"),
-        ("base_ulr = 'x'", "base_ulr: is no known key; did you mean 'base_url'?"),
+        ("base_ulr = 'x'", "base_ulr: is not a known key; did you mean 'base_url'?"),
         ("zzz = 'x'", "known: base_url, api_key_file, in_flight, requests_per_minute, deadline"),
         ("rate = 'fast'", "requests_per_minute: must be a number, not a string"),
         ("concurrency = 1.5", "in_flight: must be a whole number, not a number"),
@@ -416,7 +416,7 @@ def test_deleting_without_a_terminal_requires_yes(run: Run, specs: Path, mail: P
         ("variables = {A = 1}", "variables.A: must be a string, not a number"),
         ("variables = []", "variables: must be a mapping, not a list"),
         ("[profiles.prod]", "has no profile 'prof'; did you mean 'prod'?"),
-        ("[profiles.prof]\nx = 1", "profiles.prof.x: is no known key; known: base_url"),
+        ("[profiles.prof]\nx = 1", "profiles.prof.x: is not a known key; known: base_url"),
     ],
 )
 def test_an_invalid_config_file_is_explained(content: str, problem: str, run: Run, tmp_path: Path):
@@ -477,7 +477,9 @@ async def test_a_second_ctrl_c_stops_immediately(sandbox: Sandbox, specs: Path):
     )
     await terminal.sees(lambda: sandbox.in_flight >= 2)
     terminal.type("\x03")
-    await asyncio.to_thread(terminal.until, "Finishing 2 requests; press Ctrl-C again to stop at once")
+    await asyncio.to_thread(
+        terminal.until, "Finishing 2 requests; press Ctrl-C again to stop at once"
+    )
     began = asyncio.get_running_loop().time()
     terminal.type("\x03")
     assert 130 == await asyncio.to_thread(terminal.end)

@@ -130,7 +130,7 @@ def test_all_mistakes_are_told_with_their_places(tmp_path: Path):
             f"add 'specs: [PATH]'"
         ),
         f"{file}:6: [2].api_key: must be ${{NAME}} alone, or a key; write $$ for a dollar",
-        f"{file}:7: [2].api_key_fil: is no known key; did you mean 'api_key_file'?",
+        f"{file}:7: [2].api_key_fil: is not a known key; did you mean 'api_key_file'?",
         f"{file}:9: [3]: has the same name as [0] on line 2; names must be unique",
         (
             f"{file}:9: [3]: has both api_key and api_key_file; keep one: "
@@ -184,7 +184,11 @@ def test_a_value_of_the_wrong_kind_is_refused_once(
         ("accounts.csv", "name\nacme\n", "no known suffix; a file of accounts ends in .yaml, .yml"),
         ("accounts.toml", "", "is empty; write a list of accounts, or 'accounts = []' for none"),
         ("accounts.json", '{"accounts": 7}', "must be a list of accounts, or hold one as 'acc"),
-        ("accounts.toml", "[[account]]", "accounts.toml: account: is no known key; did you mean"),
+        (
+            "accounts.toml",
+            "[[account]]",
+            "accounts.toml: account: is not a known key; did you mean",
+        ),
         ("accounts.yaml", "- [", "is not YAML"),
     ],
 )

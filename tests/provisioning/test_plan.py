@@ -494,7 +494,7 @@ async def test_json_is_for_the_specs_it_was_made_from():
         ('{"changes": [{"action": "delete"}]}', "changes[0].handler_id: missing"),
         (
             '{"changes": [{"action": "unchanged", "name": "a", "desired": "", "handler_i": 1}]}',
-            "changes[0].handler_i: is no known key; did you mean 'handler_id'?",
+            "changes[0].handler_i: is not a known key; did you mean 'handler_id'?",
         ),
         (
             (

@@ -1,4 +1,4 @@
-"""Read spec files whole, or refuse them with every problem and where it is; write them back equal.
+"""Read and write spec files. A file with problems is refused, with all problems and their places.
 
 ::
 

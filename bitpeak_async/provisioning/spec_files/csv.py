@@ -52,26 +52,26 @@ def _rows(text: str, document: Document) -> Iterator[tuple[int, list[str]]]:
                 yield line, row
             line = reader.line_num + 1
     except csv.Error as error:
-        # None of csv's messages quotes the text.
+        # csv's messages never quote the text, which may hold secrets.
         raise document.fatal(f"is not CSV: {error}", line) from None
 
 
 def _check_header(header: list[str], line: int, document: Document) -> None:
     if "name" not in header or "type" not in header:
-        # Not quoted: without a header, the first row may hold secrets.
-        problem = "must begin with a row of column names, among them name and type"
+        # Not quoted, because without a header the first row may hold secrets.
+        problem = "must begin with a row of column names that includes name and type"
         if any(";" in cell for cell in header):
-            problem += "; separate cells by commas"
+            problem += "; separate cells with commas"
         raise document.fatal(problem, line)
     for index, key in enumerate(header):
         if not key:
             document.add((), f"column {index + 1} has no name; give it one or remove it")
         elif key in header[:index]:
-            document.add((key,), "the column is there twice; keep one of them")
+            document.add((key,), "the column appears twice; keep one of them")
 
 
 def _refuse_unknown(header: list[str], rows: list[dict[str, str]], document: Document) -> None:
-    """Refuse and drop columns that are neither an API field nor used by an unknown type."""
+    """Report and drop columns that are neither an API field nor used by an unknown type."""
     used = {key for row in rows if "type" in row and row["type"] not in CLASSES for key in row}
     known = [*COLUMNS, *WIRE_FIELDS]
     for key in dict.fromkeys(header):
@@ -80,7 +80,7 @@ def _refuse_unknown(header: list[str], rows: list[dict[str, str]], document: Doc
         for row in rows:
             row.pop(key, None)
         if key:
-            document.add((key,), f"is no known column; {did_you_mean(key, known)}")
+            document.add((key,), f"is not a known column; {did_you_mean(key, known)}")
 
 
 def _handler(row: dict[str, str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A spec file as it was read, whatever its format, and the problems found in it."""
+"""The data of a spec file of any format, and the problems found in it."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from bitpeak_async.errors import PlanError
 
 MAX_DEPTH: Final = 32  # a spec file needs 4
 TOO_DEEP: Final = f"is nested deeper than {MAX_DEPTH} levels"
-UNUSABLE: Final = object()  # an item of a list whose problems are added already
+UNUSABLE: Final = object()  # replaces a list item whose problems are already added
 
 
 class UnusableFileError(Exception):
-    """Nothing more of a file can be checked; its problems say why."""
+    """The rest of a file cannot be checked; its problems say why."""
 
 
 class Document:
-    """The content of a file, and everything wrong with it, so that all can be fixed at once.
+    """The content of a file and all of its problems.
 
-    Values are known by the keys and indexes that lead to them from the root.
+    A value is identified by its path: the keys and indexes that lead to it from the root.
 
     Attributes:
-        file: its path, as in problems.
+        file: the file's path, as shown in problems.
         data: lists, dicts, and scalars as their text in the file; null is None.
-        lines: keys → line, if the format's parser can locate the value. Other values have the
+        lines: path → line, if the format's parser can locate the value. Other values have the
             line of their container.
         is_table: whether the settings are in the same row as the name, as in CSV.
-        unset: variables that are not set → the places that need them, and the problem.
+        unset: variable that is not set → (path, problem) of each place that needs it.
     """
 
     def __init__(self, file: str, data: Any = None) -> None:
@@ -45,7 +45,7 @@ class Document:
         self._problems: list[tuple[int, str]] = []
 
     def again(self) -> Document:
-        """Return what was read, with its own problems, to be checked with other variables."""
+        """Return a copy without the problems of unset variables, to check with other variables."""
         document = copy.copy(self)
         document.unset = defaultdict(list)
         document._problems = [*self._problems]  # noqa: SLF001 - one of this very class
@@ -68,12 +68,12 @@ class Document:
         return UnusableFileError()
 
     def in_order(self, others: Iterable[tuple[Keys, str]] = ()) -> list[str]:
-        """Return the problems and others in the order of lines."""
+        """Return the problems and ``others``, sorted by line."""
         found = [*self._problems, *(self._located(keys, problem) for keys, problem in others)]
         return [text for _, text in sorted(found, key=lambda problem: problem[0])]
 
     def located(self, keys: Keys, problem: str) -> str:
-        """Return a problem as the others are, with its file, line and path."""
+        """Return a problem with its file, line and path."""
         return self._located(keys, problem)[1]
 
     def at(self, keys: Keys, line: int = 0) -> str:
@@ -82,15 +82,15 @@ class Document:
         return f"{self.file}:{line}" if line else self.file
 
     def path(self, keys: Keys) -> str:
-        """Return such as ``[3].settings.slack``; indexes count from 0."""
+        """Return a path such as ``[3].settings.slack``; indexes count from 0."""
         shown = (key for key in keys if not (self.is_table and key == "settings"))
         return reduce(child_path, shown, "")
 
     def items(self, key: str) -> Iterator[tuple[Keys, Any]]:
-        """Yield the items of the list that the file is, or that it holds under a key.
+        """Yield the path and value of each item of the list at the root, or under a key of it.
 
         Raises:
-            UnusableFileError: there is none.
+            UnusableFileError: there is no such list.
         """
         keys: Keys = ()
         items = self.data
@@ -112,26 +112,26 @@ class Document:
         known: Iterable[str],
         aliases: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Add a problem for each key that is not known, with the one that was probably meant.
+        """Add a problem for each unknown key, with a suggestion.
 
         Args:
-            keys: of the mapping.
-            mapping: with keys to check.
-            known: what they may be.
-            aliases: other words for a known key → the key.
+            keys: the path of the mapping.
+            mapping: the mapping to check.
+            known: the allowed keys.
+            aliases: another word for an allowed key → the key.
         """
         choices = list(known)
         for key in mapping:
             if key not in choices:
                 hint = did_you_mean(key, choices, aliases) if choices else "remove it"
-                self.add((*keys, key), f"is no known key; {hint}")
+                self.add((*keys, key), f"is not a known key; {hint}")
 
     def same_name(self, keys: Keys, of: Document | None = None) -> str:
-        """Return what is wrong with an item that has the name of an earlier one.
+        """Return the problem of an item that has the same name as an earlier one.
 
         Args:
-            keys: of the earlier one.
-            of: the file that it is in, if that is another one than this.
+            keys: the path of the earlier item.
+            of: the file of the earlier item, if it is another file.
         """
         where = f" on line {line}" if (line := self._line(keys)) else ""
         if of is not None:
@@ -151,7 +151,7 @@ class Document:
         return self.lines.get(keys, 0)
 
     def _name(self, keys: Keys) -> str | None:
-        """Return the name of the list's item that a value is in."""
+        """Return the name of the list item that contains a value."""
         depth = next((depth for depth, key in enumerate(keys, 1) if isinstance(key, int)), 0)
         if self.data is None or not depth:
             return None
@@ -161,16 +161,16 @@ class Document:
 
 
 def plain(data: Any, document: Document, keys: Keys = ()) -> Any:
-    """Return what a parser returned with every scalar as its text in a spec file.
+    """Return a parser's result with every scalar as text.
 
     Args:
-        data: scalars, lists and dicts; instead of a dict, a tuple of its keys and values keeps
-            duplicate keys.
-        document: where duplicate keys are added.
-        keys: of the data.
+        data: scalars, lists and dicts. A dict may be a tuple of (key, value), which keeps duplicate
+            keys.
+        document: receives a problem for each duplicate key.
+        keys: the path of the data.
 
     Raises:
-        UnusableFileError: it is nested too deep.
+        UnusableFileError: the data is nested too deeply.
     """
     if len(keys) > MAX_DEPTH:
         raise document.fatal(TOO_DEEP)
@@ -182,7 +182,7 @@ def plain(data: Any, document: Document, keys: Keys = ()) -> Any:
             for key, value in data:
                 own = (*keys, key)
                 if key in mapping:
-                    document.add(own, "the key is there twice; keep one of them")
+                    document.add(own, "the key appears twice; keep one of them")
                 else:
                     mapping[key] = plain(value, document, own)
             return mapping
@@ -197,6 +197,6 @@ def plain(data: Any, document: Document, keys: Keys = ()) -> Any:
 
 
 def refuse(problems: Iterable[str]) -> None:
-    """Raise PlanError for problems, if there are any."""
+    """Raise PlanError if there are problems."""
     if found := tuple(problems):
         raise PlanError("\n".join(found), problems=found)

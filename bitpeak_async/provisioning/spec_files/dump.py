@@ -1,4 +1,4 @@
-"""Entries of handlers → the text of a spec file, one function per format."""
+"""Entries of handlers → the text of a spec file."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from bitpeak_async.settings import WIRE_FIELDS
 Format: TypeAlias = Literal["yaml", "toml", "json", "csv"]
 
 
-# A handler as a file has it, ``$`` doubled; without what is_enabled and settings are by default.
+# A handler as written in a file: ``$`` is doubled, and is_enabled and settings are omitted if they
+# have their default value.
 Entry: TypeAlias = dict[str, Any]
 
 
 def _yaml(entries: Sequence[Entry]) -> str:
-    # PyYAML comes with an extra; the module says so if it is missing.
+    # PyYAML is an extra; the module raises ConfigurationError without it.
     from bitpeak_async.provisioning.spec_files.yaml import dump_yaml  # noqa: PLC0415
 
     return dump_yaml(entries)
@@ -44,7 +45,7 @@ def _table(entry: Entry) -> str:
 
 
 def _toml_value(value: object) -> str:
-    # TOML has JSON's escapes, and requires one more.
+    # TOML has JSON's escapes, but also requires DEL to be escaped.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

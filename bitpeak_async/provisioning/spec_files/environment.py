@@ -1,4 +1,4 @@
-"""``${NAME}``, ``${NAME:-default}`` and ``${file:PATH}`` in the texts of a spec file."""
+"""Expand ``${NAME}``, ``${NAME:-default}`` and ``${file:PATH}`` in the texts of a spec file."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _REFERENCE: Final = re.compile(
 
 
 class UnsetError(ValueError):
-    """Variables are not set, or files that a text refers to cannot be read.
+    """A text refers to variables that are not set, or to files that cannot be read.
 
     Attributes:
-        problems: what is missing → what is wrong.
+        problems: the variable, or ``file:PATH`` → what is wrong.
     """
 
     def __init__(self, problems: Mapping[str, str]) -> None:
@@ -31,23 +31,22 @@ class UnsetError(ValueError):
 
 
 def environment(given: Secret[Any]) -> Secret[Mapping[str, str]]:
-    """Return the given variables; for None, those of the process."""
+    """Return the given variables; for None, the process environment."""
     return Secret(os.environ) if given.reveal() is None else given
 
 
 def expand(text: str, environ: Mapping[str, str]) -> str:
-    """Put environment variables and contents of files into a text; ``$$`` is a dollar.
+    """Replace the references in a text with variables and contents of files; ``$$`` is a dollar.
 
-    As in a shell, the default also replaces a variable that is empty. A file's last line end is
-    left out.
+    As in a shell, the default also replaces an empty variable. A file's last newline is dropped.
 
     Args:
-        text: as written in the file.
+        text: the text as written in the file.
         environ: name → value.
 
     Raises:
-        UnsetError: a variable is not set, or a file cannot be read; it holds no value.
-        ValueError: a reference is malformed; it holds no value either.
+        UnsetError: a variable is not set, or a file cannot be read. The message shows no values.
+        ValueError: a reference is malformed. The message shows no values.
     """
     unset: dict[str, str] = {}
     problems: dict[str, None] = {}
@@ -64,7 +63,7 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
                 unset[f"file:{path}"] = f"the file {path} cannot be read: {reason}"
             return ""
         if name is None:
-            problems["holds a '$' that begins no ${NAME}; write $$ for a dollar"] = None
+            problems["holds a '$' that does not begin ${NAME}; write $$ for a dollar"] = None
             return ""
         if default is not None:
             return environ.get(name) or default.replace("$$", "$")
@@ -84,7 +83,7 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
 
 
 def expand_value(data: object, environ: Mapping[str, str]) -> str:
-    """Return a value of a document that must be a text, expanded; see ``expand``."""
+    """Expand a value of a document; raise ValueError if it is not a string. See ``expand``."""
     if isinstance(data, str):
         return expand(data, environ)
     raise ValueError(f"must be a string, not {file_kind(data)}")

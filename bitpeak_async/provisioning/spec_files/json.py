@@ -1,4 +1,4 @@
-"""JSON → document data; numbers keep the text they have in the file."""
+"""JSON → document data; numbers keep their text from the file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bitpeak_async.provisioning.spec_files.document import TOO_DEEP, Document, p
 
 
 def read_json(text: str, document: Document) -> Any:
-    """Return the one value in a text, or None if there is none.
+    """Return the value of a JSON text, or None if the text is empty.
 
     Duplicate keys are added to the document's problems.
 
@@ -17,14 +17,14 @@ def read_json(text: str, document: Document) -> Any:
         UnusableFileError: the text is not JSON.
     """
     try:
-        # Pairs, because a dict would keep only the last of duplicate keys.
+        # Tuples of pairs, because a dict would keep only the last of duplicate keys.
         data = json.loads(
             text, object_pairs_hook=tuple, parse_int=str, parse_float=str, parse_constant=_refuse
         )
     except json.JSONDecodeError as error:
         if not text.strip():
             return None
-        # These messages quote nothing of the text.
+        # These messages never quote the text, which may hold secrets.
         problem = error.msg.rstrip(": ").removesuffix(" at").lower()
         hint = "; texts need double quotes" if problem == "expecting value" else ""
         raise document.fatal(f"is not JSON: {problem}{hint}", error.lineno) from None
@@ -36,4 +36,4 @@ def read_json(text: str, document: Document) -> Any:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")

@@ -1,4 +1,4 @@
-"""Paths → the specs in their files; sets of paths may share files, and each file is read once."""
+"""Paths → the specs in their files. Sets of paths may share files; each file is read once."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Variables: TypeAlias = Secret[tuple[tuple[str, str], ...]]
 
 @frozen
 class SpecSet:
-    """The content of one or more files, or why they cannot be used.
+    """The specs of one or more files, and their problems.
 
     Attributes:
-        specs: of all files, in order.
-        problems: of all files, each ``file:line: path: what is wrong``.
-        unset: variables that are not set → that one of the problems.
+        specs: the specs of all files, in order.
+        problems: the problems of all files, each as ``file:line: path: what is wrong``.
+        unset: variable that is not set → its entry in ``problems``.
     """
 
     specs: tuple[HandlerSpec, ...]
@@ -47,7 +47,7 @@ class SpecLoader:
     """Reads sets of spec files.
 
     Args:
-        environ: environment variables, name → value; None for those of the process.
+        environ: name → value; None for the process environment.
     """
 
     def __init__(self, environ: Secret[Mapping[str, str] | None]) -> None:
@@ -57,11 +57,11 @@ class SpecLoader:
         self._sets: dict[tuple[tuple[Path, ...], Variables], SpecSet] = {}
 
     def read(self, paths: Iterable[Path], variables: Variables = Secret(())) -> SpecSet:  # noqa: B008 - frozen
-        """Return the content of files, and of the spec files in and below directories.
+        """Return the specs of files, and of the spec files in and below directories.
 
         Args:
-            paths: of them.
-            variables: names and values that precede the environment.
+            paths: paths of files and directories.
+            variables: (name, value) pairs that override the environment.
         """
         key = tuple(paths), variables
         if key not in self._sets:
@@ -115,7 +115,7 @@ class SpecLoader:
         return self._files[key]
 
     def _document(self, path: Path) -> tuple[Document, bool]:
-        """Return what a file holds, and whether it could be read."""
+        """Return the document of a file, and whether it could be read."""
         if path not in self._documents:
             document = Document(str(path))
             is_usable = False

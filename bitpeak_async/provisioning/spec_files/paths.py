@@ -1,4 +1,4 @@
-"""Paths of files and directories → documents, each in the format of its suffix."""
+"""Paths of files and directories → documents; the suffix determines the format."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Reader: TypeAlias = Callable[[str, Document], Any]
 
 
 def _read_yaml(text: str, document: Document) -> Any:
-    # PyYAML comes with an extra; other formats work without it.
+    # PyYAML is an extra; other formats work without it.
     from bitpeak_async.provisioning.spec_files.yaml import read_yaml  # noqa: PLC0415
 
     return read_yaml(text, document)
 
 
-# Suffix → reader, and how an empty list is written in that format.
+# Suffix → reader, and the text of an empty list in that format.
 _READERS: Final[Mapping[str, tuple[Reader, str]]] = MappingProxyType(
     {
         ".yaml": (_read_yaml, "[]"),
@@ -38,14 +38,14 @@ _READERS: Final[Mapping[str, tuple[Reader, str]]] = MappingProxyType(
 def spec_files(path: Path, document: Document) -> list[Path]:
     """Return the path of a file, or the sorted paths of the spec files in and below a directory.
 
-    What is wrong with a directory is added to the problems of ``document``.
+    Problems with a directory are added to ``document``.
     """
     if not path.is_dir():
         return [path]
     found = sorted(_below(path, document))
     if not found:
         known = ", ".join(_READERS)
-        document.add((), f"holds no spec file; put one there that ends in {known}")
+        document.add((), f"holds no spec file; add one that ends in {known}")
     return found
 
 
@@ -64,7 +64,7 @@ def _below(directory: Path, document: Document) -> Iterator[Path]:
 
 
 def find_specs(folder: Path, name: str) -> list[Path]:
-    """Return the folder and the spec files of a name in a folder."""
+    """Return the folder and the spec files in ``folder`` that have a name."""
     candidates = [folder / name, *(folder / f"{name}{suffix}" for suffix in _READERS)]
     folders, files = candidates[:1], candidates[1:]
     return [*filter(Path.is_dir, folders), *filter(Path.is_file, files)]
@@ -74,13 +74,13 @@ def read_document(file: Path, document: Document, of: str = "handlers") -> None:
     """Read the data of a document from its file.
 
     Args:
-        file: its path.
-        document: to be filled.
-        of: what it lists. Only handlers may be CSV.
+        file: the path of the file.
+        document: receives the data.
+        of: what the file lists. Only handlers may be CSV.
 
     Raises:
-        UnusableFileError: it cannot be read.
-        ConfigurationError: it is YAML, and PyYAML is not installed.
+        UnusableFileError: the file cannot be read.
+        ConfigurationError: the file is YAML and PyYAML is not installed.
     """
     known = [suffix for suffix in _READERS if of == "handlers" or suffix != ".csv"]
     if file.suffix.lower() not in known:
@@ -99,7 +99,7 @@ def _text(file: Path, document: Document) -> str:
     except OSError as error:
         raise document.fatal(f"cannot be read: {error.strerror}") from error
     except ValueError:
-        raise document.fatal("cannot be read: no file has such a name") from None
+        raise document.fatal("cannot be read: its name is not a valid path") from None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Document → handler specs: every key is checked, and every problem added with its path."""
+"""Document → handler specs, with every key checked and every problem reported."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _SWITCHES: Final = {"true": True, "false": False, "keep": None}
 
 
 class SpecReader:
-    """Reads the specs of one file. What cannot be used is added to its problems and left out.
+    """Reads the specs of one file; skips unusable ones and adds their problems.
 
-    No problem holds a value from the environment: what a message quotes is the text of the file.
+    Problems quote only the file's own text, never values from the environment.
 
     Args:
         document: the file.
-        environ: environment variables, name → value; None for those of the process.
+        environ: name → value; None for the process environment.
 
     Attributes:
         document: the file.
-        names: handlers' names so far → the keys of each handler.
+        names: a handler's name → its path in the document.
     """
 
     def __init__(self, document: Document, environ: Secret[Mapping[str, str] | None]) -> None:
@@ -39,10 +39,10 @@ class SpecReader:
         self._environ = environment(environ)
 
     def read(self) -> list[HandlerSpec]:
-        """Return the specs of the whole file.
+        """Return the specs of the file.
 
         Raises:
-            UnusableFileError: it holds no list of handlers.
+            UnusableFileError: the file holds no list of handlers.
         """
         items = self.document.items("handlers")
         return [spec for keys, item in items if (spec := self._spec(keys, item)) is not None]
@@ -94,7 +94,7 @@ class SpecReader:
         if (cls := CLASSES.get(handler_type)) is not None:
             return self._known(cls, keys, texts)
         if meant := misspelt(handler_type, fields):
-            problem = f"{written!r} is no documented type; did you mean {meant!r}?"
+            problem = f"{written!r} is not a documented type; did you mean {meant!r}?"
             self.document.add(type_keys, f"{problem} known: {', '.join(CLASSES)}")
             return None
         given = {name: text for name, text in texts.items() if text is not None}
@@ -110,7 +110,7 @@ class SpecReader:
         for name in wires.values():
             if name not in texts:
                 self.document.add(keys, f"lacks {name!r}, which {cls.type} needs")
-        # Without a text, a problem was added already, and "" takes its place.
+        # "" replaces a missing text, whose problem is already added.
         settings = cls(**{python: texts.get(name) or "" for python, name in wires.items()})
         return self._checked(
             settings,
@@ -122,7 +122,7 @@ class SpecReader:
         )
 
     def _checked(self, settings: Settings, arguments: Mapping[str, Keys]) -> Settings:
-        """Add what keeps settings from being sent, at the keys of their arguments."""
+        """Add the problems of settings at the paths of their arguments."""
         for argument, problem in settings_problems(settings):
             if argument in arguments:
                 self.document.add(arguments[argument], problem)
@@ -143,6 +143,6 @@ class SpecReader:
             return None
         except ValueError as error:
             is_comment = data is None and self.document.file.endswith((".yaml", ".yml"))
-            hint = "; quote a text that begins with #" if is_comment else ""
+            hint = "; quote a text that begins with '#'" if is_comment else ""
             self.document.add(keys, f"{error}{hint}")
             return None

@@ -1,4 +1,4 @@
-"""A JSON Schema of spec files, from the table of settings, for editors and pipelines."""
+"""A JSON Schema of spec files, generated from the settings classes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _FORMATS: Final[dict[Format, dict[str, Any]]] = {
 _SWITCH: Final = {
     "anyOf": [{"enum": [True, False, "keep"]}, _REFERENCE],
     "default": True,
-    "description": "Whether alerts are delivered; keep leaves that as it is on the server.",
+    "description": "Whether alerts are delivered; keep leaves the server's value unchanged.",
 }
 
 
 def spec_file_schema() -> dict[str, Any]:
-    """Return the schema. It takes a reference such as ``${NAME}`` wherever it takes a text."""
+    """Return the JSON Schema of spec files. Any text may be a reference such as ``${NAME}``."""
     handlers = {"type": "array", "items": {"$ref": "#/$defs/handler"}}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -45,7 +45,7 @@ def _handler() -> dict[str, Any]:
         "type": "object",
         "properties": {
             "name": {**_TEXT, "description": "Identifies the handler."},
-            # Other words are allowed too: a type that is not documented yet.
+            # Other words are allowed, because the API may add types.
             "type": {"anyOf": [{"enum": [*CLASSES]}, _WORD, _REFERENCE]},
             "is_enabled": _SWITCH,
             "renamed_from": {**_TEXT, "description": "The old name of a handler to rename."},
@@ -64,7 +64,7 @@ def _handler() -> dict[str, Any]:
 
 
 def _settings(formats: dict[str, Format]) -> dict[str, Any]:
-    """Return what a handler of a documented type must have."""
+    """Return the schema of the settings of a documented type."""
     settings = {
         "properties": {name: _FORMATS[form] for name, form in formats.items()},
         "required": [*formats],

@@ -1,4 +1,4 @@
-"""TOML → document data; integers and dates as TOML means them: 0x1F is 31."""
+"""TOML → document data. Integers and dates become their value as text: ``0x1F`` is ``31``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _POSITION: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)
 
 
 def read_toml(text: str, document: Document) -> Any:
-    """Return the table that a text is, or None if it is empty.
+    """Return the table of a TOML text, or None if it is empty.
 
     Raises:
         UnusableFileError: the text is not TOML.
@@ -20,7 +20,7 @@ def read_toml(text: str, document: Document) -> Any:
     try:
         return plain(tomllib.loads(text, parse_float=str), document) or None
     except tomllib.TOMLDecodeError as error:
-        # Of the text, tomllib quotes single characters and keys, never values.
+        # tomllib's messages quote single characters and keys, never values.
         problem = str(error)
         position = _POSITION.search(problem)
         line = int(position[1]) if position and position[1] else text.rstrip().count("\n") + 1
@@ -30,5 +30,5 @@ def read_toml(text: str, document: Document) -> Any:
     except RecursionError:
         raise document.fatal(TOO_DEEP) from None
     except ValueError:
-        # Python refuses to convert numbers of more than some 4,300 digits.
+        # Python refuses to convert numbers of more than about 4,300 digits.
         raise document.fatal("is not TOML: a number is too long") from None

@@ -1,4 +1,4 @@
-"""Names of environment variables for the secrets of handlers, and a text that sets them."""
+"""Name environment variables for the secrets of handlers; read and write ``.env`` files."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _ASSIGNMENT: Final = re.compile(
     r"(?P<value>(?:'[^']*'|\"(?:\\.|[^\"\\])*\"|\\.|[^\s'\"\\])*)[ \t]*(?:(?<=[ \t])#.*)?"
     r"|#.*)?(?:\r?\n|\Z)"
 )
-_MAX_LENGTH: Final = 60  # of a handler's part; a name may have thousands of characters
-# Cyrillic of Russian, Ukrainian, Belarusian and Uzbek; for other scripts, Unicode's own means.
+_MAX_LENGTH: Final = 60  # characters of a handler's name; it may have thousands
+# Russian, Ukrainian, Belarusian and Uzbek Cyrillic; Unicode decomposition covers other scripts.
 _LATIN: Final = str.maketrans(
     dict(zip("абвгдезиклмнопрстуфхцэыіґғқҳўйј", "abvgdeziklmnoprstufhceyiggqhoyj", strict=True))
     | {"ж": "zh", "ч": "ch", "ш": "sh", "щ": "shch", "ю": "yu", "я": "ya", "ё": "yo"}
@@ -34,13 +34,12 @@ _LATIN: Final = str.maketrans(
 class Variables:
     """Names one variable per secret.
 
-    A variable's name follows from its own handler. If a counter told equal names apart, the next
-    export could give a variable to another handler. So the id does, also for names that differ
-    from their variable in more than case.
+    A variable's name depends only on its own handler, so later exports name it the same. An
+    ambiguous name includes the handler's id; a counter could change with the next export.
 
     Args:
-        environ: filled with name → value; names it holds already are not given again.
-        ids: handler's name → id, where the ids are known.
+        environ: receives variable → secret; variables it already holds are not used again.
+        ids: handler's name → id, where known.
         handlers: the names of all handlers.
     """
 
@@ -56,7 +55,7 @@ class Variables:
 
         Args:
             handler: the handler's name.
-            field: the wire name.
+            field: the API field.
             value: the secret.
         """
         name = f"{self._prefix(handler, field)}_{_slug(field)}"
@@ -91,7 +90,7 @@ def _digest(text: str) -> str:
 
 
 def check_environ(environ: Secret[Any], what: str = "environ") -> None:
-    """Raise ConfigurationError unless variables are None or a mapping of strings to strings."""
+    """Raise ConfigurationError unless ``environ`` is None or maps strings to strings."""
     if environ.reveal() is None:
         return
     if not isinstance(environ.reveal(), Mapping):
@@ -102,16 +101,17 @@ def check_environ(environ: Secret[Any], what: str = "environ") -> None:
 
 
 def read_environ(file: str | os.PathLike[str]) -> dict[str, str]:
-    """Read variables from a ``.env`` file, such as ``dump_environ`` writes.
+    """Read variables from a ``.env`` file, such as one from ``dump_environ``.
 
-    It has one ``NAME=value`` per line, quoted as in a shell; ``export`` before it and comments are
-    ignored.
+    The file has one ``NAME=value`` per line, quoted as in a shell. A leading ``export`` and
+    comments are ignored.
 
     Args:
-        file: its path.
+        file: the path of the file.
 
     Raises:
-        ConfigurationError: it cannot be read, or a line is something else; it shows no value.
+        ConfigurationError: the file cannot be read, or a line is invalid. The message shows no
+            values.
     """
     try:
         text = Path(file).read_text(encoding="utf-8")
@@ -134,14 +134,14 @@ def read_environ(file: str | os.PathLike[str]) -> dict[str, str]:
 def dump_environ(environ: Mapping[str, str]) -> str:
     """Return variables as the text of a ``.env`` file, one ``NAME='value'`` per line.
 
-    A shell reads it with ``set -a; . ./.env; set +a``. It holds secrets: keep it out of version
-    control.
+    Load it in a shell with ``set -a; . ./.env; set +a``. It contains secrets: keep it out of
+    version control.
 
     Args:
-        environ: name → value, as ``dump_specs`` fills it.
+        environ: name → value, as filled by ``dump_specs``.
 
     Raises:
-        ConfigurationError: it is no mapping of strings to strings.
+        ConfigurationError: ``environ`` does not map strings to strings.
     """
     check_environ(Secret.of(environ))
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in environ.items())

@@ -1,4 +1,4 @@
-"""Handler specs → entries of a file, or every reason why they would not be read back equal."""
+"""Handler specs → entries of a file, or all reasons why reading would not return equal specs."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def make_entries(
     environ: dict[str, str] | None,
     ids: Mapping[str, int],
 ) -> list[Entry]:
-    """Return specs as the handlers of a file.
+    """Return specs as the entries of a file.
 
     Args:
-        specs: with names that are unique.
+        specs: specs with unique names.
         form: the format of the file.
-        environ: if given, secrets are written as references, and it is filled with variable →
-            secret.
+        environ: receives variable → secret, and each secret is written as a reference. If None,
+            secrets are written in clear.
         ids: handler's name → id, for the names of variables.
 
     Raises:
@@ -66,7 +66,7 @@ def _escaped(text: str) -> str:
 
 
 def _secrets(settings: Settings) -> dict[str, str]:
-    """Return argument → wire name of each secret; for an unknown type, of each field."""
+    """Return argument → API field of each secret. All fields of an unknown type are secrets."""
     if isinstance(settings, UnknownSettings):
         return {f"settings.fields[{name!r}]": name for name in settings.fields}
     wires = FIELDS[type(settings)].items()
@@ -96,7 +96,7 @@ def _problems(specs: list[HandlerSpec], form: Format, *, refers: bool) -> Iterat
 
 
 def _can_refer(settings: Settings, argument: str) -> bool:
-    """Return whether an argument is a secret that can be filled in later, as an empty one."""
+    """Return whether an argument is a secret that the user can fill in later."""
     field = _secrets(settings).get(argument)
     if field is None:
         return False
@@ -111,7 +111,7 @@ def _misread(spec: HandlerSpec) -> Iterator[str]:
     if cls := CLASSES.get(settings.type):
         yield f".settings.type: a file reads {settings.type!r} as {cls.__name__}; use that class"
     elif meant := misspelt(settings.type, settings.fields):
-        yield f".settings.type: a file takes {settings.type!r} for a misspelt {meant!r}"
+        yield f".settings.type: a reader takes {settings.type!r} for a misspelt {meant!r}"
 
 
 def _too_long(spec: HandlerSpec) -> Iterator[str]:
@@ -119,4 +119,4 @@ def _too_long(spec: HandlerSpec) -> Iterator[str]:
     cells = {"name": spec.name, **settings_fields(spec.settings)}
     for field, cell in cells.items():
         if len(_escaped(cell)) > limit:
-            yield f".{field}: a CSV cell holds at most {limit:,} characters; take another format"
+            yield f".{field}: a CSV cell holds at most {limit:,} characters; use another format"

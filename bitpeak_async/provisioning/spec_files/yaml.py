@@ -1,7 +1,7 @@
-"""YAML ↔ document data with lines; scalars keep the text they have in the file.
+"""YAML ↔ document data with lines; scalars keep their text from the file.
 
-Values are built from PyYAML's events, not its objects: events distinguish ``"null"`` from ``null``
-and keep ``-0100`` as written, and neither aliases nor deep nesting can make reading expensive.
+Values are built from PyYAML's events, not from its objects. Events distinguish ``"null"`` from
+``null`` and keep ``-0100`` as written. Aliases and deep nesting cannot make reading expensive.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ try:
 except ModuleNotFoundError as _missing:
     raise ConfigurationError("YAML needs PyYAML: install bitpeak_async[cli]") from _missing
 
-# libyaml takes a tenth of the time of the loader in Python.
+# libyaml's loader is ten times as fast as the one in Python.
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER: Final[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
@@ -31,9 +31,9 @@ _STRING: Final = "tag:yaml.org,2002:str"
 
 
 def read_yaml(text: str, document: Document) -> Any:
-    """Return the one value in a text, or None if there is none.
+    """Return the value of a YAML text, or None if the text is empty.
 
-    Duplicate keys and unknown tags are added to the document's problems.
+    Duplicate keys and tags are added to the document's problems.
 
     Raises:
         UnusableFileError: the text is not YAML.
@@ -43,7 +43,7 @@ def read_yaml(text: str, document: Document) -> Any:
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, document) from None
     except yaml.reader.ReaderError as error:
-        # Its position counts bytes or characters, depending on the loader.
+        # Search for the character: the error's position counts bytes or characters.
         character = chr(error.character)
         line = text.count("\n", 0, text.find(character)) + 1
         problem = f"is not YAML: holds the control character {character!r}"
@@ -51,8 +51,8 @@ def read_yaml(text: str, document: Document) -> Any:
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, document: Document) -> UnusableFileError:
-    """Explain the error; ``str(error)`` would quote the file, which may hold secrets."""
-    # The loader in Python quotes a tag, and that may be a secret that begins with "!".
+    """Describe the error; ``str(error)`` would quote the file, which may hold secrets."""
+    # The loader in Python quotes tags, and a secret that begins with "!" is read as a tag.
     cause = str(error.problem).partition(" tag handle ")[0]
     if cause.startswith("mapping values are not allowed"):
         cause += "; quote a text that holds ': '"
@@ -77,7 +77,7 @@ class _Builder:
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if not is_first:
-                    problem = "begins a second document; put all into one"
+                    problem = "begins a second document; put all handlers into one"
                     raise self._document.fatal(problem, _line(event))
                 is_first = False
                 root = self._value(next(self._events), ())
@@ -87,13 +87,13 @@ class _Builder:
         line = self._document.lines.setdefault(keys, line or _line(event))
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self._anchors:
-                problem = "no & of that name stands before this *; quote a text that begins so"
+                problem = "has a * without an earlier & of that name; quote a text that begins so"
                 raise self._document.fatal(problem, keys=keys)
             return self._anchors[event.anchor]
         if len(keys) > MAX_DEPTH:
             raise self._document.fatal(TOO_DEEP, line)
         if event.tag not in (None, _STRING):
-            problem = "has a tag; leave it out, or quote a text that begins with !"
+            problem = "has a tag; remove it, or quote a text that begins with '!'"
             self._document.add(keys, problem)
         value = self._content(event, keys)
         if event.anchor:
@@ -122,19 +122,19 @@ class _Builder:
             own = (*keys, key if isinstance(key, str) else "?")
             value = self._value(next(self._events), own, line)
             if not key or not isinstance(key, str):
-                self._document.add(keys, f"a key must be a word, not {file_kind(key)}", line)
+                self._document.add(keys, f"a key must be a string, not {file_kind(key)}", line)
             elif key == "<<":
                 merged |= self._merge(value, own)
             elif key in mapping:
                 first = self._document.lines[own]
-                problem = f"the key is on line {first} already; keep one of them"
+                problem = f"the key is already on line {first}; keep one of them"
                 self._document.add(own, problem, line)
             else:
                 mapping[key] = value
         return merged | mapping
 
     def _merge(self, value: Any, keys: Keys) -> dict[str, Any]:
-        """Return what ``<<`` merges in: of several mappings, the first with a key wins."""
+        """Return the keys that ``<<`` merges. If several mappings have a key, the first wins."""
         merged: dict[str, Any] = {}
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, dict):
@@ -150,24 +150,24 @@ def _line(event: Any) -> int:
 
 
 def dump_yaml(document: object) -> str:
-    """Return plain lists, mappings, texts and booleans as YAML."""
+    """Return lists, mappings, strings and booleans as YAML."""
     text = _dump(document, _Dumper)
-    # libyaml escapes emoji, and takes a tenth of the time of the dumper in Python.
+    # libyaml is ten times as fast as the dumper in Python, but escapes emoji.
     return _dump(document, _PythonDumper) if "\\U" in text else text
 
 
 def _dump(document: object, dumper: Any) -> str:
-    # Not folded, so that secret scanners find a secret on one line.
+    # Lines are not folded, so that secret scanners find secrets.
     text: str = yaml.dump(document, Dumper=dumper, sort_keys=False, allow_unicode=True, width=2**30)
     return text
 
 
 class _Dumper(_DUMPER):  # type: ignore[misc]
-    """Escapes line ends: PyYAML does not read all of them back from plain scalars."""
+    """Quotes texts with line ends, because PyYAML does not read all of them back otherwise."""
 
 
 class _PythonDumper(yaml.SafeDumper):
-    """Escapes line ends too."""
+    """The same for the dumper in Python."""
 
 
 def _represent(dumper: Any, text: str) -> Any:

@@ -9,9 +9,9 @@ CANARY = "canary-4711"
 WRONG_CSV = [
     (
         f"Ops,telegram,{CANARY}\n",
-        [":1: must begin with a row of column names, among them name and type"],
+        [":1: must begin with a row of column names that includes name and type"],
     ),
-    ("\n\nname;type;slack\n", [":3: must begin with a row of column names, among them name and "]),
+    ("\n\nname;type;slack\n", [":3: must begin with a row of column names that includes name "]),
     ('name,type\n"a\nb', [":2: is not CSV: unexpected end of data"]),
     ('name,type\n"a"b,c\n', [":2: is not CSV: ',' expected after '\"'"]),
     ("name,type\n" + "a" * 140_000, [":2: is not CSV: field larger than field limit"]),
@@ -27,15 +27,15 @@ WRONG_CSV = [
         ),
         [
             ":1: column 3 has no name; give it one or remove it",
-            ":1: slack: the column is there twice; keep one of them",
-            ":1: slak: is no known column; did you mean 'slack'?",
+            ":1: slack: the column appears twice; keep one of them",
+            ":1: slak: is not a known column; did you mean 'slack'?",
             ":2: [0]: has 2 cells, but the header has 7",
             ":5: [1].slack: must be an absolute http(s) URL",
             ":6: [2]: has no name; ",
             ":6: [2]: has no type; ",
             ":7: [3]: has the same name as [1] on line 5; names must be unique",
             ":7: [3]: must have ASCII words as names, such as 'twilio': 'x y'",
-            ":8: [4]['x y']: is no known key; known: slack",
+            ":8: [4]['x y']: is not a known key; known: slack",
         ],
     ),
     (

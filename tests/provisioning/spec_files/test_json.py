@@ -25,8 +25,8 @@ def test_numbers_keep_their_text(number: str, tmp_path: Path):
         ("[\n\n1 2]", [":3: is not JSON: expecting ',' delimiter"]),
         ('{"a": 1\n"b": 2}', [":2: is not JSON: expecting ',' delimiter"]),
         ("[\na]", [":2: is not JSON: expecting value; texts need double quotes"]),
-        ("[\nNaN]", [": is not JSON: NaN is no number"]),
-        ("[-Infinity]", [": is not JSON: -Infinity is no number"]),
+        ("[\nNaN]", [": is not JSON: NaN is not a number"]),
+        ("[-Infinity]", [": is not JSON: -Infinity is not a number"]),
         ("[01]", [":1: is not JSON: expecting ',' delimiter"]),
         ("[1.]", [":1: is not JSON: expecting ',' delimiter"]),
         ("[", [":1: is not JSON: expecting value"]),
@@ -46,17 +46,17 @@ def test_numbers_keep_their_text(number: str, tmp_path: Path):
                 '{"name": "\\ud800", "type": "slack", "settings": {\n"slac": 1, "\\ud800": 1}}]'
             ),
             [
-                ": [1].name: the key is there twice; keep one of them",
+                ": [1].name: the key appears twice; keep one of them",
                 ": [0].name: must be a string, not null",
                 ": [0].settings.email: must be an email address",
                 (
-                    ": [1][''] ('a'): is no known key; "
+                    ": [1][''] ('a'): is not a known key; "
                     "known: name, type, settings, is_enabled, renamed_from"
                 ),
                 ": [1].settings ('a'): must be a mapping, not a list",
                 ": [2].name ('\\ud800'): must be valid Unicode",
-                ": [2].settings.slac ('\\ud800'): is no known key; did you mean 'slack'?",
-                ": [2].settings['\\ud800'] ('\\ud800'): is no known key; known: slack",
+                ": [2].settings.slac ('\\ud800'): is not a known key; did you mean 'slack'?",
+                ": [2].settings['\\ud800'] ('\\ud800'): is not a known key; known: slack",
                 ": [2].settings ('\\ud800'): lacks 'slack', which slack needs",
             ],
         ),

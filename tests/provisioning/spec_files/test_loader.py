@@ -43,7 +43,7 @@ def test_the_problems_of_all_files_are_told_in_their_order(tmp_path: Path):
         "b.json:2: is not JSON: expecting value; texts need double quotes",
         "none.yaml: cannot be read: No such file or directory",
         "d.ini: has no known suffix; a spec file ends in .yaml, .yml, .toml, .json, .csv",
-        "a.toml: handlers[0].enabled ('a'): is no known key; did you mean 'is_enabled'?",
+        "a.toml: handlers[0].enabled ('a'): is not a known key; did you mean 'is_enabled'?",
         "a.toml: handlers[0] ('a'): has the same name as [0] at c.csv:3; names must be unique",
     ] == problems(*files)
 

@@ -72,7 +72,7 @@ def test_a_hidden_directory_that_was_asked_for_is_read(tmp_path: Path):
 def test_a_directory_without_spec_files_says_so(tmp_path: Path):
     write(tmp_path / "empty" / ".a.yaml", "[]")
     assert [
-        "empty: holds no spec file; put one there that ends in .yaml, .yml, .toml, .json, .csv",
+        "empty: holds no spec file; add one that ends in .yaml, .yml, .toml, .json, .csv",
         "b.toml:1: is empty; write a list of handlers, or 'handlers = []' for none",
     ] == problems(tmp_path / "empty", write(tmp_path / "b.toml", "# none\n"))
 
@@ -95,4 +95,6 @@ def test_a_folder_that_cannot_be_read_says_so(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_path_that_no_system_has_says_so(tmp_path: Path):
-    assert ["a\0.csv: cannot be read: no file has such a name"] == problems(tmp_path / "a\0.csv")
+    assert ["a\0.csv: cannot be read: its name is not a valid path"] == problems(
+        tmp_path / "a\0.csv"
+    )

@@ -153,21 +153,21 @@ def test_everything_wrong_is_told_at_once_in_the_order_of_lines(file: Path):
 """
     found = problems_of(file, content)
     assert [
-        ":3: [0].type: 'slak' is no documented type; did you mean 'slack'?",
+        ":3: [0].type: 'slak' is not a documented type; did you mean 'slack'?",
         ":5: [1]: has the same name as [0] on line 2; names must be unique",
         ":7: [1].settings: lacks 'telegram_chat_id', which telegram needs",
         ":8: [1].settings.telegram: the environment variable TOKEN is not set; export it or ",
-        ":9: [1].settings.chat_id: is no known key; did you mean 'telegram_chat_id'?",
+        ":9: [1].settings.chat_id: is not a known key; did you mean 'telegram_chat_id'?",
     ] == [found[0].partition(" known:")[0], *found[1:3], found[3][:83], found[4]]
     assert [
-        ":10: [2].typ: is no known key; did you mean 'type'?",
+        ":10: [2].typ: is not a known key; did you mean 'type'?",
         ":10: [2]: has no type; add one such as 'type: email'",
         ":11: [2].name: must be a string, not a list",
         ":12: [3]: must be a mapping, not a string",
     ] == found[5:9]
     assert found[9].startswith(":15: [4].settings.webhook: must be an absolute http(s) URL")
     assert ":16: [4].is_enabled: must be true, false or keep" == found[10]
-    assert ":17: [4].enabled: is no known key; did you mean 'is_enabled'?" == found[11]
+    assert ":17: [4].enabled: is not a known key; did you mean 'is_enabled'?" == found[11]
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,8 @@ def test_values_that_are_no_strings_have_the_text_that_toml_gives_them(
         (
             'x = """\n[[handlers]]\n""" # [[handlers]]\n\n' + TOML + TOML + "enable = false\n",
             [
-                ": x: is no known key; known: handlers",
-                ": handlers[1].enable ('a'): is no known key; did you mean 'is_enabled'?",
+                ": x: is not a known key; known: handlers",
+                ": handlers[1].enable ('a'): is not a known key; did you mean 'is_enabled'?",
                 ": handlers[1] ('a'): has the same name as handlers[0]; names must be unique",
             ],
         ),
@@ -68,10 +68,10 @@ def test_values_that_are_no_strings_have_the_text_that_toml_gives_them(
                 "  {}]\nhandler = 1"
             ),
             [
-                ": handler: is no known key; did you mean 'handlers'?",
+                ": handler: is not a known key; did you mean 'handlers'?",
                 ": handlers[0]: must be a mapping, not a string",
                 ": handlers[1].settings.email ('a'): must be a string, not a list",
-                ": handlers[1].settings['e mail'] ('a'): is no known key; did you mean 'email'?",
+                ": handlers[1].settings['e mail'] ('a'): is not a known key; did you mean 'email'?",
                 ": handlers[2]: has no name; add one such as 'name: Work email'",
                 ": handlers[2]: has no type; add one such as 'type: email'",
             ],
@@ -84,7 +84,7 @@ def test_values_that_are_no_strings_have_the_text_that_toml_gives_them(
             [
                 ": handlers[0]: has no name; ",
                 ": handlers[0]: has no type; ",
-                ": handlers[1].x ('b'): is no known key; ",
+                ": handlers[1].x ('b'): is not a known key; ",
                 ": handlers[1].settings.slack ('b'): must be an absolute",
             ],
         ),

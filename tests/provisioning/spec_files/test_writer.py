@@ -192,7 +192,7 @@ def test_everything_that_cannot_be_held_is_told_at_once_without_values():
         "[2].settings.email: must be an email address such as 'hey@example.com'",
         "[2].is_enabled: must be True, False or None, not int",
         "[3].settings.type: a file reads 'email' as EmailSettings; use that class",
-        "[4].settings.type: a file takes 'slak' for a misspelt 'slack'",
+        "[4].settings.type: a reader takes 'slak' for a misspelt 'slack'",
         "[5].settings.fields: must have ASCII words as names, such as 'twilio': 'a b'",
         "[5].settings.fields['port']: must be a string, not int",
         "[5].settings.fields['x']: must be valid Unicode (it contains half of a surrogate pair)",
