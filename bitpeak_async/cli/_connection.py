@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 import typer
 from attrs import frozen
 
-from bitpeak_async import BitPeak, ConfigurationError, NotFoundError, Pace, RateStore
+from bitpeak_async import BitPeak, NotFoundError, Pace, RateStore
 from bitpeak_async._http.endpoint import checked_base_url
 from bitpeak_async._secret import Secret
 from bitpeak_async.cli import _output
 from bitpeak_async.cli._exit import UsageError
+from bitpeak_async.fleet.keys import FileKey
 
 T = TypeVar("T")
 
@@ -117,13 +118,7 @@ class Connection:
         No argument takes a key: other users of the machine can read arguments.
         """
         if self.api_key_file is not None:
-            try:
-                return self.api_key_file.read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                reason = getattr(error, "strerror", None) or "it is not UTF-8"
-                raise ConfigurationError(
-                    f"the key cannot be read from {self.api_key_file}: {reason}"
-                ) from None
+            return FileKey(self.api_key_file).resolve()
         if not os.environ.get("BITPEAK_API_KEY") and is_interactive():
             question = f"API key for {self.place}"
             return ask(lambda: str(typer.prompt(question, hide_input=True, err=True)))
