@@ -3,6 +3,7 @@
 import asyncio
 import math
 import random
+from functools import partial
 from itertools import count, pairwise
 
 import pytest
@@ -12,7 +13,8 @@ from shared_pace import Member, Server, Store
 from bitpeak_async import NotSentError, PaceStoreLost, PaceStoreRestored, RateLimitError
 from bitpeak_async._rate.limiter import Limiter
 from bitpeak_async._rate.stored import Link
-from bitpeak_async.fleet._network import FleetNetwork
+from bitpeak_async.fleet._fair_limiter import FairLimiter
+from bitpeak_async.fleet._network import QuotaLimiter
 from bitpeak_async.sandbox import FixedWindow, TokenBucket
 
 LIMIT = 200.0
@@ -34,7 +36,7 @@ def endless(latency=0.05):
 
 def capped(limit):
     """Make limiters of fleets, each with one key."""
-    return FleetNetwork(limit).limiter
+    return partial(QuotaLimiter, shared=FairLimiter(limit))
 
 
 async def at(seconds, act, *arguments):
