@@ -120,7 +120,8 @@ class Lease:
             raise self._gave_up(now)
         if grant.count >= 1:
             return grant.start - now
-        return max(min(grant.until - now, self._poll(now)), 1e-3)
+        poll = _PROBE_POLL if now >= self.paused_until else math.inf
+        return max(min(grant.until - now, poll), 1e-3)
 
     def admit(self) -> Permit:
         """Give the permit that ``wait()`` allowed."""
@@ -179,9 +180,6 @@ class Lease:
         """Give back the unused permits."""
         self._advance(self.clock())
         await self._state.close()
-
-    def _poll(self, now: float) -> float:
-        return _PROBE_POLL if now >= self.paused_until else math.inf
 
     def _gave_up(self, now: float) -> RateLimitError:
         refused_for = now - self._state.value.paused_at

@@ -21,7 +21,7 @@ class Group(TyperGroup):
 
     def make_context(self, info_name: Any, args: list[str], *rest: Any, **options: Any) -> Any:
         """Parse the options before the command."""
-        _output.begin(errors_as_json="--json" in args)
+        _output.modes.errors_as_json, _output.modes.is_quiet = "--json" in args, False
         with _usage_errors():
             return super().make_context(info_name, args, *rest, **options)
 
@@ -37,7 +37,7 @@ def _usage_errors() -> Iterator[None]:
         yield
     except _UsageError as error:
         error.exit_code = Exit.USAGE
-        if not _output.errors_are_json():
+        if not _output.modes.errors_as_json:
             raise
         _output.print_error(error.format_message(), "UsageError")
         raise typer.Exit(Exit.USAGE) from None

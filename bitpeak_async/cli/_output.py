@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
 from contextlib import aclosing
 
+from attrs import define
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
@@ -59,32 +60,25 @@ def _json(document: object) -> str:
     return json.dumps(document, indent=2, ensure_ascii=not is_utf8)
 
 
-_state = {"json": False, "quiet": False}
+@define
+class _Modes:
+    """Output modes of the running command.
+
+    Attributes:
+        errors_as_json: whether errors are JSON.
+        is_quiet: whether to print neither notes nor progress.
+    """
+
+    errors_as_json: bool = False
+    is_quiet: bool = False
 
 
-def begin(*, errors_as_json: bool) -> None:
-    """Reset the output: select JSON or text for errors, and print notes."""
-    _state.update(json=errors_as_json, quiet=False)
-
-
-def be_quiet() -> None:
-    """Stop printing notes and progress."""
-    _state["quiet"] = True
-
-
-def is_quiet() -> bool:
-    """Return whether notes and progress are off."""
-    return _state["quiet"]
-
-
-def errors_are_json() -> bool:
-    """Return whether to print errors as JSON."""
-    return _state["json"]
+modes = _Modes()
 
 
 def note(text: str) -> None:
     """Print a note on stderr: neither a result nor an error."""
-    if not is_quiet():
+    if not modes.is_quiet:
         err.print(Text(printable(text)))
 
 
@@ -95,7 +89,7 @@ def print_error(text: str, kind: str = "Error") -> None:
         text: what is wrong.
         kind: the name of the error's class; only JSON shows it.
     """
-    if errors_are_json():
+    if modes.errors_as_json:
         err.print(Text(json.dumps({"error": {"type": kind, "message": text}})))
     else:
         err.print(Text("Error: ", "bold red") + Text(printable(text)))

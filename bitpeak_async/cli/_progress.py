@@ -51,7 +51,7 @@ def progress(
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    is_shown = _output.err.is_terminal and not _output.is_quiet()
+    is_shown = _output.err.is_terminal and not _output.modes.is_quiet
     loop = asyncio.get_running_loop()
     bar = _Bar(
         *columns, console=_output.err, transient=True, disable=not is_shown, auto_refresh=False

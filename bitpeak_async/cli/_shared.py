@@ -116,7 +116,7 @@ def _connection(
 ) -> Connection:
     """Collect the options of every command that uses a server."""
     if quiet:
-        _output.be_quiet()
+        _output.modes.is_quiet = True
     return Connection(
         sandbox=sandbox,
         base_url=base_url,
