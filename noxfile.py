@@ -1,4 +1,4 @@
-"""The project's chores: ``nox -l`` lists them, ``.ci/run`` calls all that must hold."""
+"""The project's checks and tools: ``nox -l`` lists them, ``.ci/run`` runs all required ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nox
 
-# Else each of the many processes of a session would compile all it imports.
+# Otherwise each process of a session would compile all modules again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 nox.needs_version = ">=2025.2.9"
@@ -23,13 +23,13 @@ PYTHONS = nox.project.python_versions(PYPROJECT)
 THIS_PYTHON = "{}.{}".format(*sys.version_info)
 EXTRAS = "cli,dask,otel,redis"
 ALL_EXTRAS = "cli,dask,otel,redis,speed"
-# Most tests wait more than they compute, so more workers than two cores still save time.
+# Most tests wait more than they compute, so four workers save time even on two cores.
 PARALLEL = ("-n", "4", "--dist", "worksteal")
 MARKERS = [line.partition(":")[0] for line in PYPROJECT["tool"]["pytest"]["ini_options"]["markers"]]
 YAML_RULES = """
 extends: default
 rules:
-  comments: {min-spaces-from-content: 1}  # as tools write them that update pinned hashes
+  comments: {min-spaces-from-content: 1}  # tools that update pinned hashes write one space
   document-start: disable
   line-length: {max: 100}
   truthy: {check-keys: false}  # "on" is a key of workflows
@@ -37,33 +37,32 @@ rules:
 
 
 def install(session: nox.Session, *groups: str, extras: str = EXTRAS) -> None:
-    """Install the package as users get it, not as a link to the sources, and some groups."""
+    """Install the package like a user, not as a link to the sources, and dependency groups."""
     session.install(f".[{extras}]", *nox.project.dependency_groups(PYPROJECT, *groups))
 
 
 def run_pytest(session: nox.Session, *args: str, **env: str) -> None:
-    """Run tests; in CI, those that fail are run up to twice more, alone.
+    """Run tests; in CI, rerun failed ones up to twice, one at a time.
 
-    A machine under load can break a bound on time. A real failure fails again, and what failed
-    once stands in the log.
+    Time limits can fail on a loaded machine. A real failure fails again, and the log shows all.
     """
     if "CI" not in os.environ:
         session.run("pytest", *args, env=env)
         return
-    # What failed in an earlier session would make the later runs take all tests.
+    # Clear the failures of an earlier session, else the reruns would take those tests too.
     session.run("pytest", "--cache-clear", *args, env=env, success_codes=[0, 1])
     again = [arg for arg in args if arg not in PARALLEL]
     failed = ("--last-failed", "--last-failed-no-failures=none")
-    # 5: nothing had failed
+    # Exit code 5: no test had failed.
     session.run("pytest", *again, *failed, env=env, success_codes=[0, 1, 5])
     session.run("pytest", *again, *failed, env=env, success_codes=[0, 5])
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Test the installed package: all but the marked groups, which have their own sessions."""
+    """Test the installed package, except the marked groups, which have their own sessions."""
     install(session, "tests")
-    # The script, not ``python -m``, which would put the sources before the installed package.
+    # Not ``python -m pytest``, which would import the sources instead of the installed package.
     run_pytest(session, *PARALLEL, *session.posargs)
 
 
@@ -77,19 +76,19 @@ def platform(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Run every test, the marked groups included, and report the branch coverage of all."""
+    """Run every test, including the marked groups, and report the branch coverage."""
     install(session, "notebooks", "browser", "deployments")
     measure = ("--cov", "--cov-report=", "--cov-append", "--cov-fail-under=0")
     session.run("coverage", "erase")
     run_pytest(session, *measure, *PARALLEL)
-    # One at a time: these start processes of their own, and some measure time.
+    # One at a time, because these start their own processes and some measure time.
     run_pytest(session, *measure, "-m", " or ".join(MARKERS))
     session.run("coverage", "report", *session.posargs)
 
 
 @nox.session(python=[version for version in PYTHONS if version != THIS_PYTHON])
 def pythons(session: nox.Session) -> None:
-    """Test on each other supported Python found here; ``pythons-3.13`` takes one."""
+    """Test on each other supported and installed Python; ``pythons-3.13`` runs one."""
     install(session, "tests")
     run_pytest(session, *PARALLEL, *session.posargs)
     run_pytest(session, "-m", "chaos or dask or gunicorn", *session.posargs)
@@ -99,14 +98,14 @@ def pythons(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """Test with the lowest versions that pyproject.toml allows."""
     session.install("uv")
-    # Not in session.create_tmp(): that sets TMPDIR, and tests would find the pyproject.toml above.
+    # session.create_tmp() would set TMPDIR, and tests would find the pyproject.toml above it.
     pins = Path(session.virtualenv.location, "pins.txt")
     extras = [f"--extra={extra}" for extra in EXTRAS.split(",")]
     lowest = ("--resolution=lowest-direct", "--quiet", f"--output-file={pins}")
     session.run("uv", "pip", "compile", "pyproject.toml", *extras, *lowest)
     groups = nox.project.dependency_groups(PYPROJECT, "tests")
     session.run("uv", "pip", "install", f"--constraint={pins}", f".[{EXTRAS}]", *groups)
-    # Old releases use what newer ones of their own dependencies have deprecated since.
+    # Old releases use features that their dependencies have since deprecated.
     old = "-Wignore::DeprecationWarning"
     run_pytest(session, old, *PARALLEL, *session.posargs)
     run_pytest(session, old, "-m", "dask", *session.posargs)
@@ -135,7 +134,7 @@ def gunicorn(session: nox.Session) -> None:
 
 @nox.session
 def simulate(session: nox.Session) -> None:
-    """Simulate 100,000 seeds, then mutations; ``-- 1..1000`` takes other seeds."""
+    """Simulate 100,000 seeds, then mutations; ``-- 1..1000`` runs other seeds."""
     install(session, "tests")
     env = {"PYTHONPATH": "tests"}
     seeds = session.posargs or ["1..100000"]
@@ -145,7 +144,7 @@ def simulate(session: nox.Session) -> None:
 
 @nox.session
 def deployments(session: nox.Session) -> None:
-    """Test beside servers, proxies and tools of others; some are Debian's, see .ci/run."""
+    """Test with real servers, proxies and tools; .ci/run lists those to install from Debian."""
     install(session, "deployments")
     session.run("pytest", "-m", "deployments", *session.posargs)
 
@@ -159,14 +158,14 @@ def notebooks(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """Test the sandbox's dashboard in a real Chromium: Debian's chromium and chromium-driver."""
+    """Test the sandbox's dashboard in Chromium; needs Debian's chromium and chromium-driver."""
     install(session, "browser")
     session.run("pytest", "-m", "browser", *session.posargs)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, imports, prose, workflows and YAML; ``-- --fix`` lets ruff fix."""
+    """Check style, imports, prose, workflows and YAML; ``-- --fix`` applies ruff's fixes."""
     session.install(*nox.project.dependency_groups(PYPROJECT, "lint"))
     fix = "--fix" in session.posargs
     session.run("ruff", "check", *(["--fix"] if fix else []), ".")
@@ -199,7 +198,7 @@ def build(session: nox.Session) -> None:
 
 
 def install_alone(session: nox.Session) -> Path:
-    """Install the package with all extras in an environment without tools; return that."""
+    """Install the package with all extras in a separate environment; return its path."""
     target = Path(session.create_tmp(), "target")
     session.run("uv", "venv", "--clear", "--quiet", "--python", "python", str(target))
     session.run("uv", "pip", "install", "--quiet", "--python", str(target), f".[{ALL_EXTRAS}]")
@@ -208,14 +207,13 @@ def install_alone(session: nox.Session) -> Path:
 
 @nox.session
 def audit(session: nox.Session) -> None:
-    """Look for known vulnerabilities in what the package and its extras install.
+    """Look for known vulnerabilities in the package's dependencies, extras included.
 
-    The first database that knows all packages decides. If there is none, the session fails and
-    says so.
+    The first database that knows all packages decides. If no database does, the session fails.
     """
     session.install(*nox.project.dependency_groups(PYPROJECT, "audit"))
     target = install_alone(session)
-    # By a list of all, because the package itself may not be published yet.
+    # Audit a list of dependencies, because the package itself may not be published yet.
     freeze = ("uv", "pip", "freeze", "--quiet", f"--python={target}", "--exclude=bitpeak-async")
     pins = target / "pins.txt"
     pins.write_text(str(session.run(*freeze, silent=True)), encoding="utf-8")
@@ -223,7 +221,7 @@ def audit(session: nox.Session) -> None:
     for service in ("pypi", "osv"):
         found = target / f"{service}.json"
         command = ("pip-audit", "--no-deps", "--disable-pip", "-r", str(pins), "-s", service)
-        # It ends with 1 for what it found and for a service that cannot be reached.
+        # Exit code 1 means a vulnerability or an unreachable service.
         said = session.run(
             *command, "-f", "json", "-o", str(found), success_codes=[0, 1], silent=True
         )
@@ -238,7 +236,7 @@ def audit(session: nox.Session) -> None:
             return
         shortcomings.append(f"{service} has no data of {', '.join(unheard)}")
     session.error(
-        "no advisory service could tell; that is no finding, and no all-clear either: "
+        "no service has data of all packages, so vulnerabilities may exist: "
         + "; ".join(shortcomings)
     )
 
@@ -257,7 +255,7 @@ def read_audit(report: str) -> tuple[list[str], list[str]]:
 
 @nox.session
 def sbom(session: nox.Session) -> None:
-    """Write build/sbom.json, a CycloneDX list of what the package and its extras install."""
+    """Write build/sbom.json, a CycloneDX list of the package's dependencies, extras included."""
     session.install(*nox.project.dependency_groups(PYPROJECT, "audit"))
     target = install_alone(session)
     bom = Path("build", "sbom.json")
@@ -268,12 +266,12 @@ def sbom(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Fuzz the reply path for a minute; ``nox -s fuzz -- -max_total_time=600`` takes ten."""
+    """Fuzz the reply path for a minute; ``nox -s fuzz -- -max_total_time=600`` for ten."""
     install(session, "fuzz")
     found = Path("build", "fuzz")
     found.mkdir(parents=True, exist_ok=True)
     limits = ("-max_total_time=60", "-max_len=4096", "-timeout=5", f"-artifact_prefix={found}/")
-    # What it learns goes to the first folder; the corpus of the repository stays small.
+    # New inputs go to the first folder, so the repository's corpus stays small.
     folders = (str(found), "tests/fuzz/corpus")
     session.run("python", "tests/fuzz/replies.py", *limits, *session.posargs, *folders)
 
@@ -294,7 +292,7 @@ def changelog(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure; never fails on time by itself. ``-- fleet_sizing.py`` runs another script."""
+    """Run the benchmarks; slow results do not fail. ``-- fleet_sizing.py`` runs another script."""
     install(session, "bench", extras="cli,redis,speed")
     script, arguments = "run.py", session.posargs
     if arguments and arguments[0].endswith(".py"):

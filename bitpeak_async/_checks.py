@@ -14,7 +14,7 @@ _APP_INFO: Final = re.compile(r"[!-~]+(?: [!-~]+)*")
 
 
 def as_int(value: Any) -> int | None:
-    """Return a whole number of any kind, such as numpy's, as an int; None for all else."""
+    """Return a whole number of any type, such as numpy's, as an int; else None."""
     if type(value) is int:
         return value
     if isinstance(value, bool) or not hasattr(value, "__index__"):
@@ -26,7 +26,7 @@ def as_int(value: Any) -> int | None:
 
 
 def as_bool(value: object) -> bool | None:
-    """Return True and False of any kind, such as numpy's, as a bool; None for all else."""
+    """Return True or False of any type, such as numpy's, as a bool; else None."""
     kind = type(value)
     is_numpy = kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_")
     return bool(value) if is_numpy or isinstance(value, bool) else None
@@ -66,7 +66,7 @@ def check_app_info(value: object) -> None:
 
 
 def check_flag(argument: str, value: object) -> None:
-    """Raise ConfigurationError unless a value is True or False: "no" would count as true."""
+    """Raise ConfigurationError unless a value is True or False; the text "no" would be true."""
     if as_bool(value) is None:
         raise ConfigurationError(f"{argument} must be True or False, not {value!r}")
 

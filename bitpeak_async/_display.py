@@ -76,7 +76,7 @@ def _lines(what: str, total: int | None) -> Callable[[], None]:
 async def with_progress(
     items: AsyncGenerator[T, None], what: str, source: object
 ) -> AsyncGenerator[T, None]:
-    """Yield items and show their progress; ``source`` is what they come from, perhaps sized."""
+    """Yield items and show their progress; the total is the length of ``source``, if it has one."""
     total = len(source) if isinstance(source, Sized) else None
     with progress(what, total) as advance:
         async with aclosing(items):

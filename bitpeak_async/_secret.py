@@ -24,7 +24,7 @@ class Secret(Generic[T_co]):
     Such tools also walk mappings and sequences, so this is neither. Some evaluate the attributes
     that a source line names, so only a call reveals the value. Call it inside an expression,
     because a variable would show the value in its frame. A secret does not pickle; a class that
-    must send one does so in its own ``__reduce__``.
+    must pickle one writes its own ``__reduce__``.
     """
 
     _value: T_co = field(repr=False)

@@ -128,11 +128,11 @@ class BitPeak:
         return derived
 
     def with_replies(self) -> WithReplies[HandlersWithReplies]:
-        """Return a client whose calls return a ``Reply``: the value, and what came beside it.
+        """Return a client whose calls return a ``Reply``: the value, the status and the headers.
 
-        It has the calls that send one request. Session, pace and options are this client's.
+        It has the calls that send one request. It shares this client's session, pace and options.
         """
-        # Who does not use it does not wait for its classes to be made.
+        # Imported here, because creating its classes takes time.
         from bitpeak_async.with_replies import (  # noqa: PLC0415
             HandlersWithReplies,
             WithReplies,
@@ -149,8 +149,8 @@ class BitPeak:
             **options: see ``PlanOptions``.
 
         Raises:
-            PlanError: specs have the same name or cannot be sent; the error names all of them. Or
-                there is ``prune`` and no spec.
+            PlanError: specs have the same name or cannot be sent; the error names all of them. Also
+                if there is ``prune`` and no spec.
             BitPeakError: a page of the listing failed.
         """
         refuse_unknown("BitPeak.plan", options, PlanOptions)
@@ -211,8 +211,8 @@ class BitPeak:
             specs: the desired handlers; a handler's name is its key.
             on_outcome: called with each outcome when the reply arrives, and again if a listing
                 shows another outcome. Exceptions that it raises are only logged.
-            progress: show a progress bar on stderr, in notebooks too: that of rich if it is
-                installed, else lines.
+            progress: show progress on stderr, also in notebooks: a bar if rich is installed, else
+                lines.
             **options: see ``PlanOptions`` and ``ApplyOptions``.
         """
         refuse_unknown("BitPeak.provision", options, ProvisionOptions)
@@ -246,7 +246,7 @@ class BitPeak:
         await self.close()
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_transport"):  # a traceback with locals, as it refuses an argument
+        if not hasattr(self, "_transport"):  # a traceback shows locals after __init__ raised
             return "BitPeak()"
         return f"BitPeak(base_url={self._transport.wire.base_url!r})"
 

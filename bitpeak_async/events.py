@@ -1,4 +1,4 @@
-"""Events for hooks and the log. None holds a body, a key or a header that is not on a list.
+"""Events for hooks and the log. They hold no bodies, no keys, and only headers from a safe list.
 
 Each event is also logged under ``bitpeak_async``: a lost pace store as WARNING; its return, pauses
 and rates as INFO; all others as DEBUG.
@@ -138,8 +138,8 @@ class Paused:
     """The server asked to slow down.
 
     Attributes:
-        operation: the call that was answered so.
-        seconds: for this long no request of the key starts.
+        operation: the call whose reply asked for it.
+        seconds: how long no request of the key starts.
     """
 
     operation: str

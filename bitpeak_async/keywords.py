@@ -1,7 +1,7 @@
-"""Keyword arguments that several callables share; each name, type, default and text stands once.
+"""Keyword arguments that several callables share, each defined once.
 
-The ``…Options`` are what callers may pass, as ``**options: Unpack[…]`` (PEP 692). The ``…Config``
-complete them with defaults and check the values.
+Callers pass the ``…Options``, as ``**options: Unpack[…]`` (PEP 692). The ``…Config`` add defaults
+and check the values.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class PortableOptions(TypedDict, total=False):
-    """Keyword arguments of a client that may travel to another process.
+    """Keyword arguments of a client that can be sent to another process.
 
     Attributes:
         base_url: the URL of the API; by default ``BITPEAK_BASE_URL``, else
@@ -86,15 +86,15 @@ class ListFilters(TypedDict, total=False):
 
     Attributes:
         search: a part of the name, or of the field in ``search_by``.
-        search_by: such as ``"name"``.
+        search_by: a field such as ``"name"``.
         type: a handler type.
         is_enabled: whether alerts are delivered.
-        order_by: such as ``"name"``, ``"datetime"`` or ``"last_datetime"``.
+        order_by: a field such as ``"name"``, ``"datetime"`` or ``"last_datetime"``.
         order_type: ``"ASC"`` or ``"DESC"``.
         datetime_field: the field that ``datetime_start`` and ``datetime_end`` limit, such as
             ``"last_datetime"``.
-        datetime_start: such as ``"2025-12-01"``.
-        datetime_end: such as ``"2025-12-31"``.
+        datetime_start: a date such as ``"2025-12-01"``.
+        datetime_end: a date such as ``"2025-12-31"``.
     """
 
     search: str | None
@@ -155,12 +155,12 @@ def _instance_of(cls: type[Any]) -> Callable[..., None]:
     return validate
 
 
-@frozen(kw_only=True, repr=False)  # incomplete in the traceback of a refused option
+@frozen(kw_only=True, repr=False)  # tracebacks show it half built after a refused option
 class ClientConfig:
     """The options of a client: complete and checked.
 
     Raises:
-        ConfigurationError: an option is unusable; it says which and what would be right.
+        ConfigurationError: an option is invalid; the message names it and a valid value.
     """
 
     base_url: str | None = None
@@ -191,7 +191,7 @@ class ProvisionConfig:
     """The options of ``provision``, and so of ``plan`` and ``apply``: complete and checked.
 
     Raises:
-        ConfigurationError: an option is unusable; it says which and what would be right.
+        ConfigurationError: an option is invalid; the message names it and a valid value.
     """
 
     prune: str | None = None
@@ -218,14 +218,14 @@ def refuse_unknown(function: str, options: Mapping[str, object], group: type[Any
 
 
 def takes(group: type[Any], config: type[Any] | None = None) -> Callable[[F], F]:
-    """Spell a group's keywords out in the docstring and signature of what takes ``**options``.
+    """Add a group's keywords to the docstring and signature of a callable with ``**options``.
 
     ``help()``, notebooks and Sphinx show these; type checkers and editors expand the group
     themselves.
 
     Args:
         group: the type of ``options``.
-        config: the class that has the defaults; without one, None is the default of each.
+        config: the class with the defaults; without it, every default is None.
     """
 
     def spell_out(target: F) -> F:

@@ -35,7 +35,7 @@ from bitpeak_async.settings import (
 __all__ = ["settings_from_dict", "spec_from_dict", "specs_from_rows", "to_dict"]
 
 _KEYS: Final = ("name", "type", "settings", "is_enabled", "renamed_from")
-_SERVERS: Final = ("id", "datetime", "last_datetime")  # in a handler, and in no spec
+_SERVERS: Final = ("id", "datetime", "last_datetime")  # keys of handlers that specs do not have
 _SWITCHES: Final[Mapping[str, bool | None]] = MappingProxyType(
     {"true": True, "1": True, "false": False, "0": False, "keep": None}
 )
@@ -48,14 +48,14 @@ def to_dict(
 ) -> dict[str, Any]:
     """Return a record as plain JSON data, under the names that the API uses.
 
-    Datetimes are ISO 8601 texts with their offset. Of settings, the result is their fields.
+    Datetimes become ISO 8601 texts with their offset; settings become their fields.
 
     Args:
         record: a handler, a page of handlers, a spec, or settings.
-        secrets: show secrets. By default only the scheme and host of a secret URL is shown.
+        secrets: show secrets. By default, only the scheme and host of secret URLs are shown.
 
     Raises:
-        InvalidRequestError: it is none of these.
+        InvalidRequestError: ``record`` is none of these.
     """
     match record:
         case NotificationHandler():
@@ -97,9 +97,9 @@ def settings_from_dict(handler_type: str, fields: Mapping[str, Any]) -> Settings
     Texts are taken literally, so they may come from a request: ``${NAME}`` stays as it is.
 
     Args:
-        handler_type: such as ``"slack"``. An undocumented one gives ``UnknownSettings``, unless it
-            looks misspelt.
-        fields: wire name → value; a whole number is taken for its digits.
+        handler_type: a type such as ``"slack"``. An undocumented one gives ``UnknownSettings``,
+            unless it looks misspelt.
+        fields: API field → value; a whole number becomes its digits.
 
     Raises:
         InvalidRequestError: a field is missing, unknown or cannot be sent.
@@ -113,13 +113,13 @@ def settings_from_dict(handler_type: str, fields: Mapping[str, Any]) -> Settings
 
 @hides("mapping")
 def spec_from_dict(mapping: Mapping[str, Any]) -> HandlerSpec:
-    """Return a spec from a mapping such as ``to_dict(spec, secrets=True)`` returns.
+    """Return a spec from a mapping, such as one from ``to_dict(spec, secrets=True)``.
 
-    Texts are taken literally; see ``settings_from_dict``. What only the server sets (``id``,
-    ``datetime``, ``last_datetime``) is ignored, so that a handler's mapping can be used too.
+    Texts are taken literally; see ``settings_from_dict``. The server's own keys (``id``,
+    ``datetime``, ``last_datetime``) are ignored, so a handler's mapping works too.
 
     Args:
-        mapping: with the keys ``name``, ``type``, ``settings``, and perhaps ``is_enabled`` and
+        mapping: has the keys ``name``, ``type``, ``settings``, and optionally ``is_enabled`` and
             ``renamed_from``.
 
     Raises:
@@ -142,11 +142,11 @@ def spec_from_dict(mapping: Mapping[str, Any]) -> HandlerSpec:
 def specs_from_rows(rows: Iterable[Mapping[str, Any]]) -> list[HandlerSpec]:
     """Return specs from rows of a table, such as ``DataFrame.to_dict("records")``.
 
-    A row has ``name``, ``type``, perhaps ``is_enabled`` and ``renamed_from``, and one column per
+    A row has ``name``, ``type``, optionally ``is_enabled`` and ``renamed_from``, and one column per
     settings field, as in a CSV spec file. None, NaN and ``""`` mean "not given".
 
     Raises:
-        PlanError: rows that cannot be used. Its ``problems`` name them all; indexes count from 0.
+        PlanError: rows cannot be used; ``problems`` lists them all, with indexes from 0.
         InvalidRequestError: ``rows`` is not iterable.
     """
     hidden = Secret.of(rows)
@@ -227,7 +227,7 @@ def _is_missing(cell: object) -> bool:
 
 
 def _cell(cell: object) -> object:
-    """Return a number as its digits; a table writes whole ones beside gaps as floats."""
+    """Return a number as its digits; tables turn whole numbers into floats if cells are empty."""
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     return _text(cell)

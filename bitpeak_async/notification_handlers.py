@@ -116,7 +116,7 @@ class NotificationHandlers:
     ) -> AsyncGenerator[Page[NotificationHandler], None]:
         """Iterate over all pages in order, and prefetch a few.
 
-        Each handler is in one page only, even if the list changes: it is read again until every
+        Each handler is returned once, even if the list changes: the list is read again until every
         handler that existed the whole time was returned. Close the iterator
         (``contextlib.aclosing``; ``with`` in the synchronous client) to stop fetching immediately.
 
@@ -163,7 +163,7 @@ class NotificationHandlers:
         """Return one handler.
 
         Raises:
-            NotFoundError: there is none with this id.
+            NotFoundError: there is no handler with this id.
             BitPeakError: the request failed.
         """
         return await self._send(self._on("get", "GET", handler_id, READ, NotificationHandler))
@@ -172,7 +172,7 @@ class NotificationHandlers:
         """Return the handler with a name, or None.
 
         It reads pages of the list until one shows exactly this name. If none does, it returns the
-        handler whose name the server may have made of this one, for example by escaping it.
+        handler whose name may be this one as changed by the server, for example by escaping.
 
         Raises:
             InvalidRequestError: no handler can have this name.
@@ -348,10 +348,10 @@ class NotificationHandlers:
 
         Args:
             specs: any iterable, including an asynchronous one.
-            remove_duplicates: delete copies of creates that seemed lost, were sent again and then
-                turned out to be late. Otherwise they are reported.
-            progress: show a progress bar on stderr, in notebooks too: that of rich if it is
-                installed, else lines.
+            remove_duplicates: delete the copies that arise when a create seems lost, is sent again
+                and then turns out to be late. Otherwise they are reported.
+            progress: show progress on stderr, also in notebooks: a bar if rich is installed, else
+                lines.
 
         Raises:
             InvalidRequestError: the specs are not iterable.

@@ -64,7 +64,7 @@ def _repr(settings: object) -> str:
 def _switch(value: bool | None) -> bool | None:  # noqa: FBT001 - a converter
     if value is True or value is False or value is None:
         return value
-    return value if (flag := as_bool(value)) is None else flag  # what is neither is refused later
+    return value if (flag := as_bool(value)) is None else flag  # other values are refused later
 
 
 @frozen

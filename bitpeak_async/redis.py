@@ -24,9 +24,9 @@ except ModuleNotFoundError as _error:
 __all__ = ["RedisPaceStore"]
 
 _CONNECT_TIMEOUT: Final = 0.5  # seconds
-_KEPT: Final = 86_400  # seconds; a record that expired is learnt anew
+_KEPT: Final = 86_400  # seconds until an unused record expires
 
-# Compare and set, with Redis' own time. An empty record to set leaves the one that is kept.
+# Compare and set, and return Redis' own time. An empty new record only reads.
 _SWAP: Final = """
 local time = redis.call('TIME')
 local kept = redis.call('GET', KEYS[1]) or ''
@@ -56,7 +56,7 @@ class RedisPaceStore:
 
     It connects at the first request; all its clients in an event loop share a few connections.
     One store may serve any number of clients, event loops and forked processes. Redis holds one
-    small record for each key, which expires within a day, under a digest of base URL and key.
+    small record per key, named by a digest of base URL and key. A record expires after a day.
 
     A store pickles with its URL, password included.
 
@@ -73,7 +73,7 @@ class RedisPaceStore:
         self._url = Secret.of(url)
         if not _is_usable(self._url):
             raise ConfigurationError(
-                "the URL of a pace store must be such as 'redis://localhost:6379/0', "
+                "the URL of a pace store must be like 'redis://localhost:6379/0', "
                 "'rediss://…' or 'unix://…'"
             )
         self._connections = WeakKeyDictionary[asyncio.AbstractEventLoop, _Connections]()

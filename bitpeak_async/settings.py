@@ -73,7 +73,7 @@ class WireField:
 
 
 def mask(value: object) -> str:
-    """Return a secret for display: scheme and host of a URL, nothing of anything else."""
+    """Mask a secret for display: show only the scheme and host of a URL, and nothing otherwise."""
     try:
         url = urlsplit(str(value))
         if url.scheme in ("http", "https") and url.hostname:
@@ -226,7 +226,7 @@ class SettingsFields(TypedDict, total=False):
 
 
 def wire_fields(cls: type[KnownSettings]) -> dict[str, WireField]:
-    """Return python name → wire field of a settings class, in the order of its fields."""
+    """Return Python name → wire field of a settings class, in the order of its fields."""
     attributes: tuple[Attribute[Any], ...] = fields(cls)
     return {attribute.name: attribute.metadata["wire"] for attribute in attributes}
 
@@ -255,7 +255,7 @@ def settings_fields(settings: Settings) -> dict[str, Any]:
 
 
 def shown_fields(settings: Settings) -> dict[str, str]:
-    """Return wire names and what may be shown of their values, in quotes where that is all."""
+    """Return wire name → value for display: public values in quotes, secrets masked."""
     return {
         name: repr(value) if _is_open(name) else mask(value)
         for name, value in settings_fields(settings).items()
@@ -263,7 +263,7 @@ def shown_fields(settings: Settings) -> dict[str, str]:
 
 
 def masked_fields(settings: Settings) -> dict[str, str]:
-    """Return wire names and values, or what may be shown of those that are secret."""
+    """Return wire name → value, with secrets masked."""
     return {
         name: value if _is_open(name) else mask(value)
         for name, value in settings_fields(settings).items()

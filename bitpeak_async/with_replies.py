@@ -71,7 +71,7 @@ def _replying(
 ) -> Callable[Concatenate[HandlersWithReplies, P], Coroutine[Any, Any, Reply[T]]]:
     def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         given = Secret((args, kwargs))
-        args, kwargs = (), {}  # a traceback with locals would show them
+        args, kwargs = (), {}  # hidden from tracebacks that show locals
         last = _LastReply()
         handlers = NotificationHandlers(self._transport.listened_to(last), self._options)
         return _reply(last, method(handlers, *given.reveal()[0], **given.reveal()[1]))

@@ -1,4 +1,4 @@
-"""Create the limiter of one client, alone or sharing its rate through a store."""
+"""Create the limiter of one client, with or without a store that shares its rate."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LimiterFactory:
 
     Attributes:
         pace: the configured limits.
-        retry: the longest pause, and the time after which to give up.
+        retry: the source of the longest pause and of the time after which to give up.
         account: the base URL and the key; hashed, because the store must not see the key.
         emit: receives an event when the store is lost or reachable again.
         store: shares the rate with other processes, or None.
@@ -48,8 +48,8 @@ class LimiterFactory:
 
         Args:
             clock: the loop's time in seconds.
-            slots: requests in flight at once.
-            link: a link to a store that other limiters use too; by default one to ``store``.
+            slots: the most requests in flight at once.
+            link: a link to a store, shared with other limiters; by default a new one to ``store``.
             limiter: creates the limiter from a lease and slots.
         """
         per_minute = self.pace.requests_per_minute

@@ -1,22 +1,22 @@
 """The law of the rate: learn a server's limit from its replies, and grant permits.
 
-It is one pure function over one small record, so that the record can be anywhere: in memory for
-one process, in a store for many.
+It is one pure function over one small record. The record can live in memory for one process, or in
+a store for many.
 
 1. The rate is unlimited until the server refuses a request (429).
-2. A refusal pauses all tasks: as long as the server asks, or else for a quarter of a second, and
-   twice as long after each refused probe. Then one request goes first as a probe. When the server
-   accepts it, the others follow.
-3. The new rate is what the server let through per second since the last pause. Between two moments
-   at which it opens again, a token bucket and a fixed window both admit exactly their limit. A lone
-   refusal is weak evidence, and lowers the rate by 15 % at most. If most requests in flight beside
-   it were let through, it is no evidence at all.
+2. A refusal pauses all tasks. The pause lasts as long as the server asks, or a quarter of a second
+   by default, and doubles after each refused probe. Then one request goes first as a probe. When
+   the server accepts it, the others follow.
+3. The new rate is the number of requests accepted per second since the last pause. This is the
+   limit, because a token bucket and a fixed window both admit exactly their limit from the end of
+   one pause to the end of the next. A single refusal is weak evidence and lowers the rate by at
+   most 15 %. It is ignored if the server accepted most of the requests in flight at that time.
 4. The rate climbs with time, slowly at first and then ever faster (like CUBIC, RFC 9438). So it
    soon leaves a rate that was measured too low, and rarely exceeds one that was measured well.
    Each refusal makes the climb slower, until it takes a minute, or 700 requests, to double the
    rate.
 
-Requests are spaced evenly, so that the smallest burst that a server admits is enough.
+Requests are spaced evenly, because a server may admit no bursts.
 
 Over 300 lines, because the rules only make sense together.
 """
@@ -30,27 +30,27 @@ from attrs import evolve, frozen
 
 T = TypeVar("T", bound=Any)
 
-LEASE: Final = 0.1  # seconds for which permits are granted at once
-PROBE: Final = 5.0  # seconds after which a probe without a reply is followed by another
-REENTRY: Final = 16  # requests that come back spread out after a pause
-_CATCH_UP: Final = 0.02  # seconds a late timer may be made up for, so that the rate is kept
-_IDLE: Final = 1.0  # idle seconds that say nothing about the limit
+LEASE: Final = 0.1  # seconds of permits in one grant
+PROBE: Final = 5.0  # seconds until a probe without a reply is followed by another
+REENTRY: Final = 16  # requests that are spread out after a pause
+_CATCH_UP: Final = 0.02  # seconds of a timer's delay that requests may catch up
+_IDLE: Final = 1.0  # seconds; a longer gap between replies counts as idle
 
 _FIRST_PAUSE: Final = 0.25  # seconds
 _LONGEST_REENTRY: Final = 1.0  # seconds
 
-_FEW: Final = 16  # requests let through; a burst may be as large
-_SAFE: Final = 0.98  # of a limit that was measured
-_CUT: Final = 0.85  # of the rate at a lone refusal
-_USED: Final = 0.7  # of the rate; with less, requests were too few to measure the limit
-_OVERLOAD: Final = 0.7  # of the rate at a 503
-_MANY: Final = 7  # replies to requests in flight at a refusal that decide whether it is a limit
-_STRAY: Final = 80  # requests let through before a lone refusal, far below the last one
+_FEW: Final = 16  # accepted requests that prove no limit, because a burst may be as large
+_SAFE: Final = 0.98  # the new rate, as a fraction of the measured limit
+_CUT: Final = 0.85  # the lowest rate after a single refusal, as a fraction of the previous one
+_USED: Final = 0.7  # fraction of the rate; below it, requests are too few to measure the limit
+_OVERLOAD: Final = 0.7  # the rate after a 503, as a fraction of the previous one
+_MANY: Final = 7  # requests in flight at a refusal, needed to decide whether it is a limit
+_STRAY: Final = 80  # accepted requests; after more, a single refusal may be a stray one
 
-_SLOWEST: Final = 60.0  # seconds until a rate has doubled, or the time of as many requests
-_SLOWEST_REQUESTS: Final = 700
-_SLOWER: Final = 3  # times, after each refusal
-_TRUSTED: Final = 8  # times as long as a first measurement took
+_SLOWEST: Final = 60.0  # the longest doubling time in seconds,
+_SLOWEST_REQUESTS: Final = 700  # unless this many requests take longer
+_SLOWER: Final = 3  # factor of the doubling time after each refusal
+_TRUSTED: Final = 8  # the first doubling time, as a multiple of the measurement's duration
 
 
 @frozen(kw_only=True)
@@ -58,8 +58,8 @@ class Bounds:
     """The limits that the caller sets.
 
     Attributes:
-        ceiling: requests per second at most.
-        max_pause: seconds; longer pauses are cut to it.
+        ceiling: the most requests per second.
+        max_pause: the longest pause in seconds.
         give_up_after: seconds without an accepted request, after which waiting calls fail.
     """
 
@@ -73,15 +73,14 @@ class Pause:
     """A pause, from the first refusal until the server accepts a probe.
 
     Attributes:
-        until: no request starts before this; then one probe does.
-        wait: its length in seconds, from the last refusal that counted.
-        refused: requests, probes among them.
-        let_through: accepted requests that were in flight when it began.
-        last_refusal: the time of the last refusal.
+        until: the time at which a probe may start; no request starts before.
+        wait: its own length in seconds, without the server's wish; doubles after a refused probe.
+        refused: the number of refused requests, including probes.
+        let_through: the number of accepted requests that were in flight when it began.
+        last_refusal: the time of the refusal that began it, or of the last refused probe.
         is_told: whether the server said how long to wait.
-        is_limit: whether it is a rate limit (429). The length of an overload (503) says nothing
-            about a limit.
-        probe_until: a probe is in flight until then at most.
+        is_limit: whether it is a rate limit (429). An overload (503) measures no limit.
+        probe_until: the time after which a probe in flight counts as lost.
     """
 
     until: float
@@ -99,20 +98,20 @@ class RateState:
     """The state of a limit. All times are seconds of one clock.
 
     Attributes:
-        base: requests per second at the start of the climb; infinite while no limit was met.
-        climbed: seconds since then in which requests were sent.
-        doubling: seconds of climbing after which the rate is twice the base.
+        base: requests per second at the start of the climb; infinite if no limit is known.
+        climbed: seconds of activity since the start of the climb.
+        doubling: seconds of climbing until the rate is twice the base.
         met: requests per second at the last refusal that lowered the rate.
         began: the end of the last pause or idle time.
-        let_through: requests let through since then.
-        latest: the time of the last count.
+        let_through: the number of accepted requests since ``began``.
+        latest: the arrival of the last accepted reply.
         next_at: the earliest start of the next request.
-        reentry: seconds between requests that resume after a pause.
-        reentry_until: the end of that.
+        reentry: seconds between requests just after a pause.
+        reentry_until: the time until which ``reentry`` applies.
         paused_at: the start of the last pause.
         resumed_at: the end of the last pause.
-        pause: None while requests may start.
-        block: seconds that the server kept refusing, when last known.
+        pause: the current pause, or None.
+        block: seconds for which the server recently kept refusing; decays with each pause.
     """
 
     base: float = math.inf
@@ -138,7 +137,7 @@ class RateState:
         return self.base * (1 + (self.climbed / self.doubling) ** 2)
 
     def by_clock(self, ahead: float) -> RateState:
-        """Return the same by a clock that is so many seconds ahead."""
+        """Return the same record in the time of a clock that is ``ahead`` seconds ahead."""
         pause = self.pause and _later(self.pause, ahead, "until", "last_refusal", "probe_until")
         times = ("began", "latest", "next_at", "reentry_until", "paused_at", "resumed_at")
         return evolve(_later(self, ahead, *times), pause=pause)
@@ -149,14 +148,14 @@ class Report:
     """The results of permits since the last report.
 
     Attributes:
-        let_through: replies that are not refusals, except the probe's.
-        beside: the same during a pause, to requests that were in flight when it began.
-        latest: the arrival of the last of them.
+        let_through: replies outside a pause that are not refusals, except the probe's.
+        beside: the same during a pause, for requests that were in flight when it began.
+        latest: the arrival of the last of these replies.
         refused_at: the start of the refused request, or None.
         retry_after: seconds that the server asks to wait, or None.
         is_limit: as in ``Pause``.
         probe: the result of the probe; "lost" if it had no reply.
-        unused: permits given back.
+        unused: the number of permits returned unused.
         is_idle: whether nothing was in flight.
     """
 
@@ -171,7 +170,7 @@ class Report:
     is_idle: bool = False
 
     def by_clock(self, ahead: float) -> Report:
-        """Return the same by a clock that is so many seconds ahead."""
+        """Return the same record in the time of a clock that is ``ahead`` seconds ahead."""
         refused = () if self.refused_at is None else ("refused_at",)
         return _later(self, ahead, "latest", *refused)
 
@@ -184,10 +183,10 @@ class Grant:
         count: the number of requests; may be infinite.
         start: the earliest start of the first request.
         interval: seconds between two requests.
-        until: the time from which it is void and another one may be requested.
-        given: the time of the grant; a later pause makes it void too.
-        is_probe: whether it is for the one request that ends a pause.
-        gave_up: whether the pause has lasted longer than the caller wants to wait.
+        until: the time at which it expires and another one may be requested.
+        given: the time of the grant; a later pause makes it invalid.
+        is_probe: whether it is for the probe that ends a pause.
+        gave_up: whether the pause has lasted longer than ``Bounds.give_up_after``.
     """
 
     count: float = 0
@@ -205,11 +204,11 @@ class Grant:
         return max(0.0, min(self.count, (self.start - now) / self.interval + self.count))
 
     def by_clock(self, ahead: float) -> Grant:
-        """Return the same by a clock that is so many seconds ahead."""
+        """Return the same record in the time of a clock that is ``ahead`` seconds ahead."""
         return _later(self, ahead, "start", "until", "given")
 
     def is_valid(self, state: RateState, now: float) -> bool:
-        """Whether another request may start with it, now or later."""
+        """Return whether another request may start with it, now or later."""
         is_after_pause = self.is_probe or self.given > state.paused_at
         return self.count >= 1 and now < self.until and is_after_pause
 
@@ -226,9 +225,9 @@ def advance(  # noqa: PLR0917 - in the order of the sentence
     wish: int = 0,
     lease: float = LEASE,
 ) -> tuple[RateState, Grant]:
-    """Return the state after a report, and the grant for a wish for permits.
+    """Return the state after a report, and a grant of up to ``wish`` permits.
 
-    Permits are granted for at most ``lease`` seconds, and may start that much later.
+    A grant covers about ``lease`` seconds, and expires ``lease`` seconds after its end.
     """
     state = _count(state, now, report, bounds)
     if report.refused_at is not None:
@@ -244,7 +243,7 @@ def _count(state: RateState, now: float, report: Report, bounds: Bounds) -> Rate
     """Count the accepted requests, and climb."""
     if (pause := state.pause) is not None:
         pause = evolve(pause, let_through=pause.let_through + report.beside)
-        # Other processes start requests until they learn of the pause.
+        # Other processes may start requests until they learn of the pause.
         return evolve(state, let_through=state.let_through + report.let_through, pause=pause)
     rate = min(state.rate, bounds.ceiling)
     if report.unused:
@@ -264,22 +263,22 @@ def _count(state: RateState, now: float, report: Report, bounds: Bounds) -> Rate
 def _refuse(
     state: RateState, now: float, report: Report, started: float, bounds: Bounds
 ) -> RateState:
-    """Begin or prolong the pause. Requests in flight when it began belong to it."""
+    """Begin or prolong the pause. It covers the requests that were in flight when it began."""
     pause, asked = state.pause, report.retry_after
     if pause is None and started < state.resumed_at:
-        return state  # it belongs to a pause that is over
+        return state  # the request belongs to a pause that is over
     if pause is not None and report.probe is None:
         until = pause.until
         if asked is not None:
             until = max(until, now + min(asked, bounds.max_pause))
         return evolve(state, pause=evolve(pause, until=until, refused=pause.refused + 1))
     if pause is None:
-        # A window that was closed for long, and is met again soon, is a window again.
+        # A server that recently refused for long probably has a long window again.
         block = state.block if now - state.began < 10 * state.block else 0.0
         wait = max(_FIRST_PAUSE, 1 / min(state.rate, bounds.ceiling), block / 2)
         state = evolve(state, paused_at=now, block=block)
         pause, seconds = Pause(until=now, wait=wait), wait if asked is None else asked
-    else:  # the probe; one refused after the wait that the server asked for waits longer
+    else:  # a refused probe: the wait was too short, even if the server had asked for it
         wait = 2 * pause.wait
         seconds = wait if asked is None else max(wait, asked)
     pause = evolve(
@@ -296,7 +295,7 @@ def _refuse(
 
 
 def _resume(state: RateState, pause: Pause, now: float, bounds: Bounds) -> RateState:
-    """End the pause, and measure the limit."""
+    """End the pause and measure the limit."""
     before = min(state.rate, bounds.ceiling)
     blocked = now - state.paused_at
     block = pause.last_refusal - state.paused_at
@@ -305,7 +304,7 @@ def _resume(state: RateState, pause: Pause, now: float, bounds: Bounds) -> RateS
     )
     state = _measured(state, pause, now, before) if not is_beside_many else state
     base = max(state.base, 1 / max(bounds.max_pause, 1.0))
-    # A known rate spreads requests anyway; what the server announced may open late.
+    # A known rate spreads requests anyway. After an announced end, the server may open late.
     is_spread = pause.is_told or (base == math.inf and not is_beside_many)
     reentry = min(_LONGEST_REENTRY, blocked / 2) if is_spread else 0.0
     return evolve(
@@ -324,13 +323,13 @@ def _resume(state: RateState, pause: Pause, now: float, bounds: Bounds) -> RateS
 
 
 def _measured(state: RateState, pause: Pause, now: float, before: float) -> RateState:
-    """Return the state at the rate that a pause proves, in place of the one ``before`` it."""
+    """Return the state with the rate that a pause proves; ``before`` is the previous rate."""
     if not pause.is_limit:
         return _slower(state, _OVERLOAD * before, before, seconds=_SLOWEST)
     let_through = state.let_through + pause.let_through
     is_lone = pause.refused == 1
     if is_lone and let_through > _STRAY and before < _SAFE * state.met:
-        return evolve(state, met=(state.met + before) / 2)  # that much was let through before
+        return evolve(state, met=(state.met + before) / 2)  # a stray refusal
     if not let_through or (before == math.inf and is_lone and let_through <= _FEW):
         return state
     seconds = max(_opened(pause, now) - state.began, 1e-3)
@@ -340,14 +339,14 @@ def _measured(state: RateState, pause: Pause, now: float, before: float) -> Rate
         was = before if before < math.inf else used
         weight = pause.refused**3 / (pause.refused + pause.let_through)
         measured = max(measured, was * _CUT**weight)
-    if used < _USED * before < math.inf:  # the average is of what was wanted, not of the limit
+    if used < _USED * before < math.inf:  # the measured rate is the demand, not the limit
         measured = max(measured, _CUT * before)
     seconds = math.inf if pause.is_told and not is_lone else _TRUSTED * seconds
     return _slower(state, measured, before, seconds=seconds)
 
 
 def _opened(pause: Pause, now: float) -> float:
-    """Return when the server began to let requests through again."""
+    """Return when the server began to accept requests again."""
     return pause.until if pause.is_told else (pause.last_refusal + now) / 2
 
 
@@ -355,11 +354,11 @@ def _slower(state: RateState, base: float, before: float, *, seconds: float) -> 
     """Start a new, slower climb.
 
     Args:
-        state: as it was.
-        base: the rate from now on.
-        before: the rate that met the limit.
-        seconds: until a rate measured for the first time doubles; infinite where the server
-            said when it would open, so that the measurement is exact.
+        state: the previous state.
+        base: the new rate.
+        before: the rate at the refusal.
+        seconds: the doubling time of a first measurement. Infinite if the server announced the end
+            of the pause, because the measurement is then exact.
     """
     slowest = max(_SLOWEST, _SLOWEST_REQUESTS / base)
     if seconds == math.inf:
@@ -380,7 +379,7 @@ def _grant(
         if now < pause.probe_until or not wish:
             return state, Grant(until=pause.probe_until)
         if now > max(pause.until, pause.probe_until) + bounds.max_pause:
-            state = evolve(state, paused_at=now)  # no process wanted to continue for this long
+            state = evolve(state, paused_at=now)  # no process has needed a permit for this long
         probe_until = now + PROBE
         state = evolve(state, pause=evolve(pause, probe_until=probe_until))
         return state, Grant(count=1, start=now, until=probe_until, given=now, is_probe=True)
@@ -392,7 +391,7 @@ def _grant(
         interval = max(interval, state.reentry)
     if not interval:
         return state, Grant(count=math.inf, start=start, until=now + lease, given=now)
-    # Half of what is left, so that all processes that want permits get the same in the end.
+    # Half of the rest, so that the shares of all processes converge.
     left = 2 * lease - (max(start, now) - now)
     count = min(wish, max(1, round(left / 2 / interval)))
     end = start + count * interval

@@ -1,4 +1,4 @@
-"""Permits of one client, leased by the law from the state of its key's rate."""
+"""Permits of one client, granted by the law from the state of its key's rate."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Permit:
     """Permission to send one request.
 
     Attributes:
-        at: the time at which it was given.
+        at: the time of admission.
         is_probe: whether its reply may end a pause.
     """
 
@@ -34,9 +34,9 @@ class SharedState:
 
     Attributes:
         value: the record.
-        let_through: replies that are not refusals, still to be reported,
-        beside: and those to requests that were in flight when a pause began.
-        latest: the arrival of the last of them.
+        let_through: replies outside a pause that are not refusals, not yet reported.
+        beside: the same during a pause, for requests that were in flight when it began.
+        latest: the arrival of the last reply that was counted.
     """
 
     def __init__(self) -> None:
@@ -54,28 +54,28 @@ class SharedState:
         self.latest = now
 
     def counted(self) -> Report:
-        """Return a report of what was counted since the last one."""
+        """Return a report of the replies counted since the last report."""
         latest = self.latest if self.let_through or self.beside else -math.inf
         report = Report(let_through=self.let_through, beside=self.beside, latest=latest)
         self.let_through = self.beside = 0
         return report
 
     def advance(self, now: float, report: Report, bounds: Bounds, wish: int = 0) -> Grant:
-        """Apply a report; return the grant for a wish."""
+        """Apply a report; return the grant for ``wish`` requests."""
         self.value, grant = advance(self.value, now, report, bounds, wish)
         return grant
 
     async def close(self) -> None:
-        """Leave the store of the record; here there is none."""
+        """Disconnect from the record's store; this class has none."""
 
 
 class Lease:
     """Permits of one client.
 
     Args:
-        clock: seconds, monotonic.
-        bounds: of this client.
-        state: shared with the other clients of the key.
+        clock: returns monotonic seconds.
+        bounds: the limits of this client.
+        state: the state that all clients of the key share.
     """
 
     def __init__(
@@ -94,12 +94,12 @@ class Lease:
 
     @property
     def under_way(self) -> int:
-        """Requests admitted and not yet released."""
+        """The number of requests admitted and not yet released."""
         return self._under_way
 
     @property
     def paused_until(self) -> float:
-        """The end of the pause on the clock; minus infinity without a pause."""
+        """The time at which the pause ends; minus infinity without a pause."""
         pause = self._state.value.pause
         return -math.inf if pause is None else pause.until
 
@@ -107,11 +107,11 @@ class Lease:
         """Return the seconds until the next request may start; 0 or less means now.
 
         Args:
-            wish: requests that could start.
+            wish: the number of requests that are ready to start.
 
         Raises:
-            RateLimitError: the server has let nothing through for too long.
-            NotSentError: the store of the rate cannot be reached, and never was.
+            RateLimitError: the server has admitted no request for too long.
+            NotSentError: the store of the rate has never been reachable.
         """
         now, grant = self.clock(), self._grant
         if not grant.is_valid(self._state.value, now):
@@ -124,7 +124,7 @@ class Lease:
         return max(min(grant.until - now, poll), 1e-3)
 
     def admit(self) -> Permit:
-        """Give the permit that ``wait()`` allowed."""
+        """Return the permit that ``wait()`` allowed."""
         permit, grant = Permit(self.clock(), self._grant.is_probe), self._grant
         self._under_way += 1
         if grant.interval or permit.is_probe:
@@ -142,12 +142,12 @@ class Lease:
         return False
 
     def refused(self, permit: Permit, retry_after: float | None, *, is_limit: bool = True) -> bool:
-        """Begin or prolong the pause; return whether this refusal counted.
+        """Begin or prolong the pause; return whether the refusal began it or met its probe.
 
         Args:
-            permit: of the request that was refused.
+            permit: the permit of the refused request.
             retry_after: seconds that the server asks to wait, or None.
-            is_limit: whether requests were counted (429).
+            is_limit: whether it is a rate limit (429) and not an overload (503).
         """
         before = self._state.value
         self._advance(
@@ -161,7 +161,7 @@ class Lease:
         return was_probe or (before.pause is None and self._state.value.pause is not None)
 
     def released(self, permit: Permit) -> None:
-        """Forget a permit after its request ended in any way."""
+        """Return a permit after its request ended in any way."""
         self._under_way -= 1
         if permit.is_probe:
             self._advance(self.clock(), probe="lost")
@@ -177,7 +177,7 @@ class Lease:
         return self._grant
 
     async def close(self) -> None:
-        """Give back the unused permits."""
+        """Return the unused permits."""
         self._advance(self.clock())
         await self._state.close()
 
@@ -185,7 +185,7 @@ class Lease:
         refused_for = now - self._state.value.paused_at
         return RateLimitError(
             f"the server has refused every request for {refused_for:.0f} s (429); gave up after "
-            f"Retry(give_up_after={self._bounds.give_up_after:g}), no request was sent",
+            f"Retry(give_up_after={self._bounds.give_up_after:g}); no request was sent",
             status=429,
             title="Too Many Requests",
             retry_after=max(0.0, self.paused_until - now),
@@ -202,7 +202,7 @@ _STATES: Final[
 def state_of(place: str) -> SharedState:
     """Return the state that all clients of a key share in the running loop.
 
-    It lives as long as one of them. A forked child has its own loop, and so its own states.
+    It lives as long as one of them does. A forked child has its own loop and its own states.
     """
     states = _STATES.setdefault(asyncio.get_running_loop(), weakref.WeakValueDictionary())
     state = states.get(place)

@@ -1,4 +1,4 @@
-"""Slots and the queue of tasks that wait for the rate."""
+"""The slots of a client, and the queue of tasks that wait for the rate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bitpeak_async.events import RateSnapshot
 
 
 class Limiter:
-    """Admits requests in their order, as the pacer allows, never more than ``slots`` at once."""
+    """Admits requests in order at the pacer's rate, and at most ``slots`` at once."""
 
     def __init__(self, pacer: Lease, slots: int) -> None:
         self.pacer = pacer
@@ -24,8 +24,8 @@ class Limiter:
         """Return a permit if one is available now; ``leave()`` must follow.
 
         Raises:
-            RateLimitError: the server has let nothing through for too long.
-            NotSentError: the store of the rate cannot be reached, and never was.
+            RateLimitError: the server has admitted no request for too long.
+            NotSentError: the store of the rate has never been reachable.
         """
         if self._waiting or not self._free or self.pacer.wait() > 0:
             return None
@@ -36,8 +36,8 @@ class Limiter:
         """Wait for a slot and for the pace; ``leave()`` must follow.
 
         Raises:
-            RateLimitError: the server has let nothing through for too long.
-            NotSentError: the store of the rate cannot be reached, and never was.
+            RateLimitError: the server has admitted no request for too long.
+            NotSentError: the store of the rate has never been reachable.
         """
         turn: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
@@ -62,18 +62,18 @@ class Limiter:
 
     @property
     def waiting(self) -> int:
-        """Tasks that wait to be admitted."""
+        """The number of tasks that wait to be admitted."""
         return sum(not turn.done() for turn in self._waiting)
 
     def leave(self, permit: Permit) -> None:
-        """Give the slot back."""
+        """Free the slot."""
         self.pacer.released(permit)
         self._free += 1
         if self._waiting:
             self._admit_waiting()
 
     async def close(self) -> None:
-        """Leave the permits to others."""
+        """Return the unused permits to the shared state."""
         await self.pacer.close()
 
     def _admit_waiting(self) -> None:

@@ -9,31 +9,31 @@ from bitpeak_async.errors import ConfigurationError
 
 
 class RateStore(Protocol):
-    """Keeps one small record for each key, and has a clock.
+    """Keeps one small record per key, and has a clock.
 
-    Any exception means that the store is unavailable for now. A store serves any number of
-    clients and event loops, one after the other or at once.
+    Any exception means that the store is unavailable. A store serves any number of clients and
+    event loops, also concurrently.
     """
 
     def connect(self) -> AbstractAsyncContextManager[object]:
-        """Hold connections for the running event loop; entered as often as there are users."""
+        """Hold connections for the running event loop; each user enters it once."""
         ...
 
     async def read(self, place: str) -> tuple[float, bytes]:
-        """Return the store's time in seconds, and the record of a place or ``b""``."""
+        """Return the store's time in seconds, and the record at ``place``, or ``b""``."""
         ...
 
     async def swap(self, place: str, seen: bytes, new: bytes) -> tuple[float, bytes | None]:
-        """Replace a record if it is still the one that was seen; do so atomically.
+        """Replace a record atomically, if it has not changed since it was read.
 
         Args:
-            place: names the record.
-            seen: the record as it was last seen; ``b""`` for none.
-            new: the record to keep from now on; it may be forgotten after a day.
+            place: the name of the record.
+            seen: the record as last read; ``b""`` for none.
+            new: the new record; the store may drop it after a day.
 
         Returns:
-            The store's time in seconds, and None if the record was replaced, else the record
-            that is kept in its place.
+            The store's time in seconds, and None if the record was replaced, else the current
+            record.
         """
         ...
 

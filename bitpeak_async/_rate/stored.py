@@ -1,10 +1,10 @@
 """Share the record of a rate with other processes through a store.
 
-A task applies local results to the record, takes permits, and writes the record back if no other
-process changed it; otherwise it repeats this with the changed record. It does so while there are
-requests. Local results also change a copy immediately, so a pause holds here without delay.
+While there are requests, a task exchanges the record: it applies local results, takes permits, and
+writes the record back if no other process has changed it. Otherwise it repeats this with the new
+record. Local results also change a local copy immediately, so a pause takes effect without delay.
 
-It is over 300 lines because a lost store and its return belong to each exchange.
+Over 300 lines, because losing and recovering the store are part of each exchange.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from bitpeak_async._rate.store import RateStore
 from bitpeak_async.errors import NotSentError
 from bitpeak_async.events import Emitter, PaceStoreLost, PaceStoreRestored, RateChanged
 
-_LONGEST_LEASE: Final = 1.0  # seconds; leases get longer where writes are forestalled
-_LONGER: Final = 1.3  # times, after an exchange that was more than once
-_SHORTER: Final = 0.9  # the same, after any other
-_PER_SECOND: Final = 100  # exchanges of all keys; with Redis, a quarter of a processor
-_AT_ONCE: Final = 16  # exchanges, and so connections
-_NAP: Final = 0.005  # seconds between looks whether permits have come
+_LONGEST_LEASE: Final = 1.0  # seconds; leases get longer when writes conflict
+_LONGER: Final = 1.3  # factor of the lease after an exchange with several conflicts
+_SHORTER: Final = 0.9  # factor of the lease after any other exchange
+_PER_SECOND: Final = 100  # exchanges of all keys; with Redis they take a quarter of a processor
+_AT_ONCE: Final = 16  # concurrent exchanges, and so connections
+_NAP: Final = 0.005  # seconds between checks for new permits
 _PATIENCE: Final = 1.0  # seconds for one exchange
-_TRIES: Final = 50  # writes that other processes may forestall
-_LINGER: Final = 5.0  # seconds without a request until the connection is given up
+_TRIES: Final = 50  # writes in one exchange, if other processes write first
+_LINGER: Final = 5.0  # seconds without a request until the connection is closed
 _FIRST_RETRY: Final = 0.25  # seconds until a lost store is tried again; doubles
-_LAST_RETRY: Final = 2.0
+_LAST_RETRY: Final = 2.0  # seconds; the longest such delay
 _MEASURED: Final = 0.5  # seconds over which the use of permits is measured
-_ALONE: Final = 1 / 3  # of the last rate: what the others do is not known any more
-_FEWEST: Final = 10.0  # requests per second that such a rate is of, where no limit is known
-_DOUBLING: Final = 6.0  # seconds until a rate without the store has doubled
+_ALONE: Final = 1 / 3  # fraction of the last rate, because the rates of the others are unknown
+_FEWEST: Final = 10.0  # requests per second assumed as the last rate if no limit is known
+_DOUBLING: Final = 6.0  # seconds until the rate without the store doubles
 
 _encode: Final = msgspec.msgpack.encode
 _decode: Final = msgspec.msgpack.Decoder(RateState).decode
@@ -53,10 +53,10 @@ class Link:
 
     Attributes:
         store: the shared store.
-        was_reached: whether it ever answered; after that, it makes no request fail.
+        was_reached: whether it ever answered; from then on, losing it fails no request.
         is_lost: whether it no longer answers.
-        active: keys that exchange their record.
-        turns: taken for each exchange.
+        active: the number of keys that exchange their record.
+        turns: limits concurrent exchanges.
     """
 
     store: RateStore
@@ -85,10 +85,10 @@ class StoredState(SharedState):
     """The state of a limit that a client shares with other processes.
 
     Args:
-        link: to the store.
-        place: names the record.
-        bounds: of this client.
-        clock: seconds, monotonic.
+        link: the link to the store.
+        place: the name of the record.
+        bounds: the limits of this client.
+        clock: returns monotonic seconds.
         emit: receives an event when a pause ends, or the store is lost or reachable again.
     """
 
@@ -113,10 +113,10 @@ class StoredState(SharedState):
         self._is_joined = False
         self._problem: str | None = None
         self._busy_at = -math.inf
-        self._known: RateState | None = None  # before the store was lost
+        self._known: RateState | None = None  # the last record before the store was lost
         self._seen = b""
-        self._offset: float | None = None  # seconds that the store's clock is ahead
-        self._reports: list[Report] = []  # for the store
+        self._offset: float | None = None  # seconds by which the store's clock is ahead
+        self._reports: list[Report] = []  # not yet sent to the store
         self._wish = 0
         self._is_idle = False
         self._asked_at = math.inf
@@ -124,13 +124,13 @@ class StoredState(SharedState):
         self._lease = LEASE
         self._lasts_until = -math.inf
         self._told_at = clock()
-        self._used = 0.0  # requests per second let through, lately
+        self._used = 0.0  # recently accepted requests per second
 
     def advance(self, now: float, report: Report, bounds: Bounds, wish: int = 0) -> Grant:
-        """Report to the copy now and to the store soon; return permits from an earlier lease.
+        """Apply a report to the copy now and to the store soon; return permits leased earlier.
 
         Raises:
-            NotSentError: the store cannot be reached, and never was.
+            NotSentError: the store has never been reachable.
         """
         if now - self._busy_at > _LINGER:
             self._problem = None
@@ -165,7 +165,7 @@ class StoredState(SharedState):
             return
         if self._link.is_lost:
             self._go_alone()
-        # Not in the context of the request that happens to be the first.
+        # In an empty context, not in that of the first request.
         loop = asyncio.get_running_loop()
         self._task = loop.create_task(self._exchange_while_wanted(), context=Context())
 
@@ -204,7 +204,7 @@ class StoredState(SharedState):
             if not self._is_wanted():
                 return
             with suppress(TimeoutError):
-                # If requests are rare, the process need not learn of a pause sooner.
+                # At a low rate, the process learns of a pause early enough.
                 interval = max(self._lease, min(1 / self.value.rate, _LONGEST_LEASE))
                 async with asyncio.timeout(_jittered(interval / 2)):
                     await self._news.wait()
@@ -239,7 +239,7 @@ class StoredState(SharedState):
                 lease = min(_LONGEST_LEASE, lease * (_LONGER if number > 1 else _SHORTER))
                 self._lease = max(LEASE, lease, 2 * self._link.active / _PER_SECOND)
                 return
-        raise TimeoutError("other processes always wrote first")
+        raise TimeoutError(f"other processes wrote first {_TRIES} times in a row")
 
     def _collect(self, now: float) -> None:
         """Report the accepted requests, and measure their rate."""
@@ -253,23 +253,23 @@ class StoredState(SharedState):
         self._told_at = now
 
     def _note(self, sent: float, at: float, seen: bytes) -> None:
-        """Keep the store's record; correct the clock offset if it is certainly wrong."""
+        """Keep the store's record; correct the clock's offset if it is certainly wrong."""
         now, self._seen = self._clock(), seen
         offset = at - (sent + now) / 2
         if self._offset is None or abs(offset - self._offset) > (now - sent) / 2:
             self._offset = offset
 
     def _record(self, now: float) -> RateState:
-        """Return the store's record, or else the last one that this process knew."""
+        """Return the store's record, or else the last one known to this process."""
         with suppress(msgspec.DecodeError):
             state = _decode(self._seen)
             ahead = max(state.began, state.latest, state.paused_at) - now
-            return state.by_clock(-ahead) if ahead > 1.0 else state  # its clock was set back
+            return state.by_clock(-ahead) if ahead > 1.0 else state  # the clock was set back
         return (self._known or self.value).by_clock(self._offset or 0.0)
 
     def _take(self, state: RateState, grant: Grant, lease: float) -> None:
         was_paused, self.value = self.value.pause is not None, state
-        for report in self._reports:  # that arrived since
+        for report in self._reports:  # they arrived during the exchange
             self.value, _ = advance(self.value, self._clock(), report, self._bounds)
         self._is_alone, self._is_joined, self._known = False, True, None
         self._asked_at = math.inf
@@ -290,7 +290,7 @@ class StoredState(SharedState):
             self._emit(PaceStoreLost(problem, min(self.value.rate, self._bounds.ceiling)))
 
     def _go_alone(self) -> None:
-        """Go on without the store, at a third of the last rate."""
+        """Continue without the store, at a third of the last rate."""
         if self._is_alone:
             return
         self._is_alone, self._is_joined, self._known = True, True, self.value
@@ -303,7 +303,7 @@ class StoredState(SharedState):
             self.value = evolve(self.value, base=_ALONE * last, climbed=0.0, doubling=_DOUBLING)
 
     async def close(self) -> None:
-        """Report to the store a last time, and leave it."""
+        """Report to the store one last time, then disconnect."""
         self._is_closed = True
         task = self._task
         if task is None or task.get_loop() is not asyncio.get_running_loop():
@@ -316,12 +316,12 @@ class StoredState(SharedState):
 
 
 def _jittered(seconds: float) -> float:
-    """Return a random delay, so that processes do not stay in step."""
+    """Return a random delay of up to ``seconds``, so that processes do not act in step."""
     return seconds * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
 
 def _told(error: Exception) -> str:
-    """Describe an exception of a store in one sentence."""
+    """Describe a store's exception in one sentence."""
     if isinstance(error, TimeoutError) and not str(error):
         return f"no answer within {_PATIENCE:g} s"
     return f"{type(error).__name__}: {error}"

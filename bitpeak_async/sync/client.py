@@ -1,4 +1,4 @@
-"""The synchronous client: every coroutine mirrored for callers without an event loop."""
+"""The synchronous client: it mirrors every coroutine for callers without an event loop."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ __all__ = ["Stream", "SyncBitPeak", "SyncNotificationHandlers", "shutdown"]
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])
 
-# Outcomes finish one by one; passing several at a time halves the switches between threads.
+# Passing several outcomes at a time halves the switches between threads.
 _OUTCOMES_AHEAD: Final = 16
 
 
 def _mirrors(original: Callable[..., object]) -> Callable[[F], F]:
-    """Give a mirror the docstring of its original, and its keywords if they are a group."""
+    """Give a mirror the docstring of its original, and the signature that ``takes`` made."""
 
     def document(mirror: F) -> F:
         mirror.__doc__ = original.__doc__
@@ -129,10 +129,10 @@ class SyncNotificationHandlers:
 class SyncBitPeak:
     """A client of the BitPeak API for callers without an event loop.
 
-    It mirrors ``BitPeak`` name for name, on one background thread that all synchronous clients of
-    the process share. Use it as ``with SyncBitPeak(api_key) as bitpeak:``, or call ``close()`` when
-    done. Any number of threads can share a client. After a fork, the child can keep using it, with
-    its own connections.
+    It mirrors ``BitPeak`` name for name. All synchronous clients of a process share one background
+    thread. Use it as ``with SyncBitPeak(api_key) as bitpeak:``, or call ``close()`` when done. Any
+    number of threads can share a client. After a fork, the child can keep using it, with its own
+    connections.
 
     Ctrl-C cancels the current call, waits until it has cleaned up, and raises KeyboardInterrupt.
 
@@ -252,13 +252,13 @@ class SyncBitPeak:
         self.close()
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_bitpeak"):  # a traceback with locals, as it refuses an argument
+        if not hasattr(self, "_bitpeak"):  # a traceback shows locals after __init__ raised
             return "SyncBitPeak()"
         return f"Sync{self._bitpeak!r}"
 
 
 def sync_client_over(bitpeak: BitPeak) -> SyncBitPeak:
-    """Return a synchronous client that runs the calls of another one, and closes it."""
+    """Return a synchronous client that runs the calls of an asynchronous one and closes it."""
     client = SyncBitPeak.__new__(SyncBitPeak)
     client._owns_runner = True  # noqa: SLF001 - as in SyncBitPeak
     client._use(bitpeak, SyncRunner(bitpeak))  # noqa: SLF001 - the same

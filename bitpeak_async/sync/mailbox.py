@@ -18,7 +18,7 @@ from bitpeak_async.events import notify
 
 T = TypeVar("T")
 
-_POLL: Final = 0.1 if sys.platform == "win32" else None  # there only a timed wait sees Ctrl-C
+_POLL: Final = 0.1 if sys.platform == "win32" else None  # on Windows only a timed wait sees Ctrl-C
 
 
 class End(Enum):
@@ -45,14 +45,14 @@ class CallerMailbox:
     """
 
     def __init__(self) -> None:
-        # By the module's name: gevent replaces the class, even after this module was imported.
+        # Looked up in the module, because gevent may replace the class after this import.
         self._inbox = queue.SimpleQueue[Any]()
         self._has_ended = False
         self._items: Iterable[Any] = ()
         self._iterator: Iterator[Any] | None = None
 
     def send(self, message: object) -> None:
-        """Put a message; from any thread."""
+        """Put a message, from any thread."""
         self._inbox.put(message)
 
     def end(self) -> None:
@@ -61,9 +61,9 @@ class CallerMailbox:
         self.send(END)
 
     def receive(self) -> Any:
-        """Wait for the next message and return it; after the end always return ``END``.
+        """Wait for the next message and return it; after the end, always return ``END``.
 
-        The end is also kept as state: Ctrl-C may lose the message that was just taken.
+        The end is also kept as state, because Ctrl-C may lose the message that was just taken.
         """
         while True:
             try:
@@ -83,7 +83,7 @@ class CallerMailbox:
         return lambda subject: self.send(Callback(partial(notify, listener, subject)))
 
     def pulling(self, items: Iterable[T]) -> AsyncGenerator[T, None]:
-        """Iterate on the loop thread; the caller's thread takes each of ``items``."""
+        """Return an iterator for the loop thread; the caller's thread takes each of ``items``."""
         self._items = items
         return self._pull()
 
@@ -109,7 +109,7 @@ class CallerMailbox:
             taken.get_loop().call_soon_threadsafe(resolve)
 
     def release(self) -> None:
-        """Drop the caller's iterator, so that a generator is closed in its own thread."""
+        """Drop the caller's iterator, so that a generator is closed in the caller's thread."""
         self._items, self._iterator = (), None
 
 

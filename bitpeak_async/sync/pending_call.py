@@ -55,7 +55,7 @@ class PendingCall(Generic[T]):
         if self.task is None:
             self.fail()
         else:
-            # A task cancelled before its first step would not run at all, not even its cleanup.
+            # Later, because a task that is cancelled before its first step skips its cleanup.
             asyncio.get_running_loop().call_soon(self.task.cancel)
 
     def fail(self) -> None:
@@ -90,9 +90,9 @@ class PendingCall(Generic[T]):
     def interrupt(self, interruption: BaseException) -> None:
         """Cancel because of an exception in the caller's thread, and wait for the cleanup.
 
-        The error that the coroutine ended with, if any, becomes the exception's ``__cause__``. If
-        it finished all the same, its result becomes ``report``, where ``partial_report`` finds
-        it. A second Ctrl-C ends the wait.
+        If the coroutine ends with an error, this becomes the exception's ``__cause__``. If it
+        finishes, its result becomes ``report``, where ``partial_report`` finds it. A second Ctrl-C
+        ends the wait.
         """
         self._caller.release()
         if self.portal.is_lost:
@@ -114,7 +114,7 @@ class PendingCall(Generic[T]):
             if type(error) is asyncio.CancelledError and self.portal.is_stopping:
                 failure = self.portal.failure
                 reason = f"failed: {failure!r}" if failure else "was shut down"
-                raise ClosedError(f"the loop thread {reason}, while a call was in flight")
+                raise ClosedError(f"the loop thread {reason} while a call was in flight")
             raise error
         finally:
             del error  # its traceback holds this frame

@@ -1,7 +1,7 @@
 """The loop thread: one event loop per process, for all blocking calls.
 
-It starts with the first call and ends with ``shutdown()`` or at exit. After a fork the child
-starts its own, and the parent's keeps running. A fork is noticed by the process id, because C code
+It starts with the first call and ends with ``shutdown()`` or at exit. After a fork, the child
+starts its own thread and the parent's keeps running. The process id reveals a fork, because C code
 such as uWSGI's forks without running Python's hooks.
 """
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 Close = Callable[[], Coroutine[Any, Any, None]]
 Abandon = Callable[[], None]
 
-_EXIT_PATIENCE: Final = 2.0  # seconds that calls have to clean up while the interpreter exits
+_EXIT_PATIENCE: Final = 2.0  # seconds for calls to clean up while the interpreter exits
 
 
 class Portal:
@@ -33,7 +33,7 @@ class Portal:
 
     def __init__(self) -> None:
         self.is_stopping: bool = False
-        self.failure: BaseException | None = None  # what ended the thread, if not ``stop()``
+        self.failure: BaseException | None = None  # ended the thread, unless ``stop()`` did
         self._pid = os.getpid()
         self._at_exit = False
         self._is_over = False
@@ -54,7 +54,7 @@ class Portal:
     def _serve(self) -> None:
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-                runner.get_loop()  # so that leaving ends its tasks and generators and closes it
+                runner.get_loop()  # without it, leaving would not close the loop
                 self._run_forever()
         except BaseException:  # noqa: BLE001 - callers get it
             for abandon in list(self._clients.values()):
@@ -66,7 +66,7 @@ class Portal:
     def _run_forever(self) -> None:
         try:
             while not self.is_stopping:
-                # They end a loop, also out of a task that a call made; the call gets them too.
+                # Raised in any task, they also end run_forever(); the task's call gets them too.
                 with suppress(SystemExit, KeyboardInterrupt):
                     self._loop.run_forever()
         except BaseException as error:
@@ -75,7 +75,7 @@ class Portal:
 
     @property
     def is_lost(self) -> bool:
-        """Whether it belongs to the process that this one was forked from."""
+        """Whether it belongs to the parent of a forked process."""
         return self._pid != os.getpid()
 
     @property
@@ -89,18 +89,18 @@ class Portal:
             raise ClosedError("this call began before the process forked; call again")
         if threading.get_ident() == self._thread.ident:
             raise ClosedError(
-                "a blocking call on the SDK's own loop thread, as from a hook, would wait for "
-                "itself; make it from another thread"
+                "a blocking call on the SDK's own loop thread, for example in a hook, would wait "
+                "for itself; make it from another thread"
             )
 
     def run(self, begin: Begin[T], caller: CallerMailbox | None = None) -> T:
         """Run a coroutine in the caller's context and return its result.
 
-        An exception that interrupts the wait (Ctrl-C, a signal handler's, one of the caller's own
+        An exception that interrupts the wait (from Ctrl-C, a signal handler or the caller's
         iterator) cancels the coroutine and is raised after its cleanup.
 
         Raises:
-            ClosedError: on the loop thread itself, or when it is shut down.
+            ClosedError: called on the loop thread itself, or the thread is shut down.
         """
         self.check()
         call = PendingCall(self, begin, caller or CallerMailbox())
@@ -132,10 +132,11 @@ class Portal:
     def finish(self, call: PendingCall[Any]) -> None:
         """Wake the caller of a call that has ended.
 
-        At exit only daemon threads still wait. They stay blocked: an error there would be noise.
+        At exit, only daemon threads still wait. They stay blocked, because errors there would be
+        noise.
         """
         if self.failure is not None and not self._is_over:
-            return  # only once the loop is closed can its clients move to another
+            return  # ``_serve`` ends the calls once the loop is closed
         self._calls.discard(call)
         if not self._at_exit:
             call.end()
@@ -180,7 +181,7 @@ class Portal:
         """
         in_use: Mapping[Any, selectors.SelectorKey] | None = self._selector.get_map()
         if in_use is None or self._has_let_go:
-            return  # closed before, so the application may use those numbers by now
+            return  # closed earlier, so the application may have reused the descriptors
         self._has_let_go = True
         shared = [key.fd for key in in_use.values()]
         if isinstance(self._selector, getattr(selectors, "EpollSelector", ())):
@@ -194,7 +195,7 @@ class Portal:
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """A loop that a forked child can abandon: it reports nothing from then on."""
+    """A loop that a forked child can abandon: it reports nothing in the child."""
 
     def __init__(self, selector: selectors.BaseSelector, pid: int) -> None:
         super().__init__(selector)
@@ -209,15 +210,15 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 _portal: Portal | None = None
-# By process id: a thread of the parent may hold the parent's. Reentrant: a signal handler may call
-# in the middle of the first call.
+# By process id, because a thread of the parent may have held the lock during the fork. Reentrant,
+# because a signal handler may make a call during the first call.
 _locks: dict[int, threading.RLock] = {}
 _has_exited = False
 
 
 def ensure_portal() -> Portal:
     """Return the portal of this process; start it if necessary."""
-    global _portal  # noqa: PLW0603 - one for the process is the point
+    global _portal  # noqa: PLW0603 - one per process
     with _lock():
         if _has_exited:
             raise ClosedError("the interpreter is exiting")
@@ -245,8 +246,8 @@ def running_portal() -> Portal | None:
 def shutdown() -> None:
     """Close every synchronous client and end the loop thread; calls in flight raise ClosedError.
 
-    It is only needed if the thread must end before exit, as in tests for leaks: the thread is a
-    daemon. A client made later starts a new one.
+    You need it only if the thread must end before exit, for example in tests for leaks. A client
+    created later starts a new thread.
     """
     if _portal is not None and not _portal.is_lost:
         _portal.stop()
@@ -261,4 +262,4 @@ def _stop_at_exit() -> None:
 
 atexit.register(_stop_at_exit)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=running_portal)  # before the child can collect it
+    os.register_at_fork(after_in_child=running_portal)  # before the child's garbage collector

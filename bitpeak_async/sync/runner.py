@@ -23,8 +23,7 @@ T = TypeVar("T")
 class SyncRunner:
     """Connects one client and its parts to the loop thread.
 
-    The client's parts keep it alive. Once none is left, it closes the connections on the loop
-    thread.
+    When it and all parts of the client are garbage, the connections are closed on the loop thread.
     """
 
     def __init__(self, bitpeak: BitPeak) -> None:

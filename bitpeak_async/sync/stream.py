@@ -21,14 +21,14 @@ T = TypeVar("T")
 class Stream(Iterator[T], Generic[T]):
     """An iterator that is also a context manager.
 
-    Nothing happens before the first ``next()``, and it prefetches at most one page or a few
-    outcomes. Leaving a ``for`` loop early ends the iteration once nothing refers to it; ``with``
-    or ``close()`` ends it at once and waits for the cleanup. Several threads may share it: each
+    Nothing happens before the first ``next()``. It prefetches at most one page or a few outcomes.
+    Leaving a ``for`` loop early ends the iteration once nothing refers to the iterator. ``with`` or
+    ``close()`` ends it immediately and waits for the cleanup. Several threads may share it; each
     item goes to one of them.
 
     Raises:
-        ClosedError: from ``next()``: the process has forked since the first item, the call is
-            made on the SDK's own thread, or it would wait for itself.
+        ClosedError: by ``next()``, if the process has forked since the first item, if the call is
+            made on the SDK's own thread, or if it would wait for itself.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Stream(Iterator[T], Generic[T]):
         for item in self._items:
             return item
         if self._taker == threading.get_ident():
-            raise ClosedError("the iterator waits for code that asks it for the next item")
+            raise ClosedError("next() was called by code that the iterator waits for")
         with self._turn:
             self._taker = threading.get_ident()
             try:
@@ -143,7 +143,7 @@ class _Channel(Generic[S]):
         loop = asyncio.get_running_loop()
         room = asyncio.Event()
         self._wake = partial(loop.call_soon_threadsafe, room.set)
-        if self._is_full():  # checked again, because the caller sees ``_wake`` only from now on
+        if self._is_full():  # checked again, because the caller may have missed ``_wake``
             await room.wait()
 
     def take(self) -> None:

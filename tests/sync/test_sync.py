@@ -493,7 +493,7 @@ def test_an_iterator_that_waits_for_itself_is_refused(sync_bitpeak: SyncBitPeak)
         next(outcomes)
 
     outcomes = sync_bitpeak.notification_handlers.create_many(circular())
-    with pytest.raises(ClosedError, match="waits for code that asks it"):
+    with pytest.raises(ClosedError, match="by code that the iterator waits for"):
         list(outcomes)
 
 
