@@ -120,7 +120,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether every handler now matches its spec."""
+        """Whether nothing failed or is unresolved; ``is_verified``: whether a listing showed it."""
         return not any(outcome.error for outcome in self.outcomes)
 
     @property
