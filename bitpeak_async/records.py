@@ -166,7 +166,7 @@ class Page(Generic[T]):
         return iter(self.data)
 
     def _repr_html_(self) -> str:
-        """Return a table for notebooks, secrets masked."""
+        """Return a table for notebooks, with secrets masked."""
         meta = self.meta
         caption = f"page {meta.page} of {meta.total_pages}: {len(self)} handlers"
         header = ("id", "type", "name", "enabled", "settings")

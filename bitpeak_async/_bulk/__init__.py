@@ -1,4 +1,4 @@
-"""Create and update many handlers: nothing lost, nothing twice, reports that are true.
+"""Create and update many handlers: no handler is lost or duplicated, and reports are true.
 
 specs ─▶ ledger ─▶ next action of each entry ─▶ driver ─▶ replies, listings ─▶ ledger ─▶ outcomes
 """

@@ -90,7 +90,7 @@ class Driver:
     Attributes:
         handlers: the resource.
         ledger: decides what to do next.
-        workers: requests in flight at once.
+        workers: the most requests in flight at once.
         emit: receives an event for each outcome.
         deadline: seconds for the whole run, starting with ``start()``, or None.
         unseen: why the last listing failed, or None.
@@ -122,9 +122,9 @@ class Driver:
     async def create_many(
         self, specs: Iterable[HandlerSpec] | AsyncIterable[HandlerSpec]
     ) -> AsyncGenerator[CreateOutcome, None]:
-        """List existing handlers, create all specs, resolve; yield outcomes as they are known.
+        """List existing handlers, create all specs, resolve lost creates; yield each outcome.
 
-        An exception of ``specs`` itself is raised at the end, after started creates are resolved.
+        An exception of ``specs`` is raised at the end, after all started creates are resolved.
         """
         self.start()
         await self._list_existing()
@@ -215,7 +215,7 @@ class Driver:
                 raise verdicts.not_made(entry, handler_id)
             self.ledger.created(entry, handler_id)
         elif action.task is Task.WRITE:
-            # All fields, because the effect of omitted fields is not documented.
+            # Send all fields, because the effect of omitted ones is not documented.
             is_enabled = spec.is_enabled
             if is_enabled is None:
                 is_enabled = (await self.handlers.get(handler_id)).is_enabled
@@ -285,7 +285,7 @@ class Driver:
     ) -> AsyncGenerator[R, None]:
         """Await ``work(item)`` concurrently, until the run is stopped."""
         going = takewhile(lambda _: not self._stopping.is_set(), items)
-        if len(items) <= 1:  # such as most accounts of a fleet: no task for it
+        if len(items) <= 1:  # as for most accounts of a fleet; saves a task
             return one_by_one(work, going)
         return as_finished(work, going, min(self.workers, len(items)))
 

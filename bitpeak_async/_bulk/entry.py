@@ -42,7 +42,7 @@ class Entry:
         is_begun: whether a request was sent for it.
         made: handlers that this entry created, according to replies.
         lost: creates with an unknown outcome; each may still turn out to have happened.
-        lost_at: when the last of them failed.
+        lost_at: the time at which the last of them failed.
         sent_to: the handler to which the whole spec was last sent, successfully or not.
         copies: handlers to remove: this run created them, and another represents the spec.
         left: copies that could not be removed, or changed since they were created.

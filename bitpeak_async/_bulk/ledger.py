@@ -1,9 +1,9 @@
-"""Decide the next actions so that each spec ends as one handler, and the outcome of each.
+"""Decide the next actions so that each spec ends as one handler, and decide each outcome.
 
-Pure: the driver passes in the results of requests and listings. Resolving lost creates, sending
-them again, finding late copies, verifying, and yielding to an overlapping run are one repeated
-step: ``next_look`` → ``resolve`` → ``Entry.next_action``. Over 300 lines, because these decisions
-share their state.
+Pure: the driver passes in the results of requests and listings. One repeated step covers all cases:
+``next_look`` → ``resolve`` → ``Entry.next_action``. It resolves lost creates, sends them again,
+finds late copies, verifies, and yields to an overlapping run. Over 300 lines, because these
+decisions share their state.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ class Ledger:
     Attributes:
         retry: the delays between listings, and their number.
         is_keyed: whether a name identifies one handler. Otherwise specs may share names, and
-            handlers of others are left alone.
+            handlers of other programs are left alone.
         verifies: whether a listing checks every entry, or only doubtful ones.
-        removes_late: if names are not keys: whether late copies of creates that seemed lost are
-            removed or reported.
+        removes_late: whether to remove late copies of creates that seemed lost, or report them; not
+            used if ``is_keyed``.
         existing: ids that existed before the run.
         entries: the entries that a listing must check.
         undead: ids that were deleted and were still listed when last seen.
@@ -87,7 +87,7 @@ class Ledger:
     # Results of requests
 
     def is_new(self, handler_id: int) -> bool:
-        """Return whether a create may have made this, because a reply may be that of another."""
+        """Return whether a create may have made this handler; a reply may name an older one."""
         return handler_id not in self.existing and handler_id not in self._own
 
     def created(self, entry: Entry, handler_id: int) -> None:
@@ -115,7 +115,7 @@ class Ledger:
         self.skipped(entry, handler_id)
 
     def skipped(self, entry: Entry, handler_id: int) -> None:
-        """Note that a copy is not visible by its id, perhaps not yet."""
+        """Note that a copy does not exist, or is not visible yet."""
         entry.copies = tuple(copy for copy in entry.copies if copy != handler_id)
 
     def failed(self, entry: Entry, action: Action, error: BitPeakError, now: float) -> None:
@@ -157,9 +157,9 @@ class Ledger:
     # Listings
 
     def next_look(self, now: float) -> float | None:
-        """Return the seconds to wait before the next listing, or None if none is needed.
+        """Return the seconds to wait before the next listing, or None to stop.
 
-        After ``retry.attempts`` listings in a row without progress there is none.
+        It stops if no listing is needed, or after ``retry.attempts`` in a row without progress.
         """
         retry, left = self.retry, self.open
         if self._looks:
@@ -220,7 +220,7 @@ class Ledger:
         ]
 
     def give_up(self, cause: BitPeakError | None = None) -> list[Entry]:
-        """Settle all entries with the present knowledge, because no listing will follow."""
+        """Settle all entries with what is known, because no listing will follow."""
         left = self.open
         for entry in left:
             verdict = entry.verdict or entry.failure
@@ -274,7 +274,10 @@ class Ledger:
             self._await(entry, verdicts.missing(entry))
 
     def _await(self, entry: Entry, verdict: BitPeakError) -> None:
-        """Wait for another listing, as replicas lag and other runs clean up; else end like this."""
+        """Wait for another listing, because replicas lag and other runs clean up.
+
+        After the last listing, settle with ``verdict``.
+        """
         entry.verdict = verdict
         if self._is_last:
             self._settle(entry, verdict)
@@ -295,8 +298,8 @@ class Ledger:
         entry.kept_name = keep.name
         strangers = [h for h in others if h.id not in entry.made]
         entry.copies = self._removable(entry, (i for i in entry.made if i != keep.id))
-        # Results of lost creates may be among them. Other runs first remove their own handlers.
-        # What is removed here may be another run's all the same, so the right to it stays.
+        # Results of lost creates may be among the strangers. Other runs remove their own first. A
+        # stranger removed here may still be another run's, so ``entry.lost`` stays as it is.
         if is_explained or 2 * self._fruitless >= self.retry.attempts - 1:
             twins = [h.id for h in strangers if entry.is_as_made(h)]
             entry.copies += self._removable(entry, twins[max(0, len(twins) - entry.lost) :])
@@ -329,7 +332,7 @@ class Ledger:
             else:
                 self._await(entry, verdict)
         elif entry.copies and not self._is_last:
-            pass  # created and not listed, perhaps not yet
+            pass  # created, but not listed yet
         else:
             # If a secret is hidden, the listing cannot show whether a failed write arrived.
             self._settle(entry, entry.failure if found.hidden else None)

@@ -1,4 +1,4 @@
-"""Detect replies that a cache took from its store, although every request asks it to revalidate."""
+"""Detect replies from a cache's store, even though every request asks it to revalidate."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from bitpeak_async._http.protocol import Reply
 
 _STATES: Final = ("X-Cache", "X-Cache-Status", "CF-Cache-Status")
-# A "refresh hit" was revalidated with the origin, so it is as good as a miss.
+# A "refresh hit" was revalidated with the origin, so it counts as a miss.
 _STORED: Final = re.compile(
     r"(?<!refresh)(?<!refresh_)hit\b(?!-)|\b(stale|updating)\b", re.IGNORECASE
 )

@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import BadHttpMessage, BadStatusLine, HttpProcessin
 
 from bitpeak_async._http.failures import ConnectionFailedError, ExchangeError, ExchangeTimeoutError
 
-# RuntimeError and ValueError: a closed session, or contradictory options of the caller's.
+# RuntimeError and ValueError come from a closed session or contradictory options.
 _KNOWN: Final = (aiohttp.ClientError, HttpProcessingError, OSError, RuntimeError, ValueError)
 _KNOWN_MODULES: Final = ("aiohttp", "builtins", "socket", "ssl")
 _NOT_HTTP: Final = (HttpProcessingError, BadHttpMessage, BadStatusLine)
@@ -33,8 +33,8 @@ _REFUSED_BY_PROXY: Final = {
     403: "the proxy refuses this destination",
     407: "the proxy refused the credentials",
 }
-# Of the TLS alerts, those that a server sends instead of completing the handshake. With TLS 1.3
-# they arrive after the request was written, but before the server could have read it.
+# TLS alerts that refuse a handshake. With TLS 1.3 they arrive after the request was written, but
+# before the server could have read it.
 _REFUSED_BY_PEER: Final = re.compile(
     r"ALERT_.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE|PROTOCOL_VERSION|"
     r"INSUFFICIENT_SECURITY|UNRECOGNIZED_NAME|NO_APPLICATION_PROTOCOL)"
@@ -42,7 +42,7 @@ _REFUSED_BY_PEER: Final = re.compile(
 
 
 def is_foreign(cause: BaseException) -> bool:
-    """Whether an exception comes neither from aiohttp nor from Python, but from a connector."""
+    """Return whether an exception comes from a connector, not from aiohttp or Python."""
     module = type(cause).__module__.partition(".")[0]
     return not isinstance(cause, _KNOWN) or module not in _KNOWN_MODULES
 
@@ -50,8 +50,8 @@ def is_foreign(cause: BaseException) -> bool:
 def exchange_error(cause: BaseException) -> ExchangeError:
     """Translate an exception of aiohttp.
 
-    It holds the request's headers, and therefore the key. So the message contains only its class
-    and the operating system's reason, and it is never chained.
+    aiohttp's exception holds the request's headers, and so the key. It is never chained, and the
+    message contains only its class and the operating system's reason.
     """
     reason = reason_of(cause)
     if isinstance(cause, _NEVER_WILL) or _is_refusal(cause):
@@ -64,7 +64,7 @@ def exchange_error(cause: BaseException) -> ExchangeError:
 
 
 def _is_refusal(cause: BaseException) -> bool:
-    """Whether the proxy or the TLS peer refuses, and will the next time."""
+    """Return whether the proxy or the TLS peer refuses permanently."""
     if isinstance(cause, aiohttp.ClientHttpProxyError):
         return cause.status in _REFUSED_BY_PROXY
     problem = _tls_problem(cause)
@@ -87,7 +87,7 @@ def reason_of(cause: BaseException) -> str:
 
 
 def _detail(cause: BaseException) -> object:
-    """Return what happened, in words that cannot contain a secret."""
+    """Return what happened, without any text that may contain a secret."""
     detail: object = None
     if isinstance(cause, aiohttp.ClientConnectorCertificateError):
         detail = _tls_words(cause.certificate_error)

@@ -1,24 +1,23 @@
-"""Prove that pages read one after another show a whole list, even if the list changes.
+"""Prove that pages read one after another show the whole list, even if the list changes.
 
-Every reply shows a stretch of the list at one instant. Two arguments can prove that the stretches
-are complete.
+Every reply shows a stretch of the list at one instant. Two methods can prove that the stretches are
+complete.
 
-Counting: if ids rise or fall along the list, one page shows the newest id and the number of
-handlers that are not newer, at one instant. This is page 1 of a list with the newest first, and
-otherwise the last page. Ids only grow. So once that many handlers that are not newer were seen
-since that instant, none was missed, even if others were created. Without deletions this takes one
-pass.
+Counting: if ids rise or fall along the list, one page shows the newest id and the total at the same
+instant. This is page 1 of a list with the newest first, and otherwise the last page. New handlers
+get higher ids. So once ``total`` handlers up to the newest id were seen since that instant, none
+was missed, even if others were created. Without deletions this takes one pass.
 
-Joining: a deletion moves later handlers forward, some of them from an unread page to a page that
-was already read. A count does not reveal this if a handler was created as well. Pages cannot
-overlap, because all page sizes divide 1,000. So if ids jump, the list is read again, and stretches
-of all passes are joined: where they overlap, where no id fits between them, and where the order of
-the reads rules out a missed handler (see ``_nothing_between``). The list is complete when the
-stretches cover it from end to end. Two passes nearly always suffice; after that, only the few pages
+Joining: a deletion moves later handlers forward, and some may move from an unread page to a page
+that was already read. If a handler was created as well, the count does not reveal this. Pages
+cannot overlap, because all page sizes divide 1,000. So if ids jump, the list is read again, and the
+stretches of all passes are joined: where they overlap, where no id fits between them, and where the
+order of the reads rules out a missed handler (see ``_nothing_between``). The list is complete when
+the stretches cover it from end to end. Two passes nearly always suffice; after that, only the pages
 beside the gaps are read.
 
 A list in another order, such as by name, is complete when a second pass finds nothing new. No list
-is complete while the server promises more handlers than were ever seen.
+is complete while the server promises more handlers than were seen.
 """
 
 from __future__ import annotations
@@ -35,8 +34,8 @@ from bitpeak_async.records import NotificationHandler, Page
 
 HandlerPage: TypeAlias = Page[NotificationHandler]
 
-_SHORT: Final = 2  # passes in a row that find none of the promised handlers
-_RESTLESS: Final = 8  # passes in a row that find nothing new and still leave gaps
+_SHORT: Final = 2  # passes in a row that find nothing new, although more handlers are promised
+_RESTLESS: Final = 8  # passes in a row that find nothing new, although gaps remain
 
 
 @frozen
@@ -112,7 +111,7 @@ class Coverage:
         number, total = self.last, page.meta.total
         if not _rows(page):
             total = self._promised  # the list became shorter, or was never that long
-        elif total is None or total > number * self._size:  # it grew: count what this page shows
+        elif total is None or total > number * self._size:  # the list grew: count up to this page
             total = (number - 1) * self._size + _rows(page)
         self._anchor(page.data[-1:], total)
         shown = self.see(number, page)
@@ -168,8 +167,8 @@ class Coverage:
         return number not in self._read and (self._beside is None or number in self._beside)
 
     def follow(self, page: HandlerPage) -> None:
-        """Extend the pass if the list grew: new handlers push others to later pages."""
-        if not self._end:  # else new handlers are at the end, and this might never finish
+        """Extend the pass if the list grew, because new handlers push others to later pages."""
+        if not self._end:  # else new handlers are at the end, and the pass might never finish
             self.last = max(self.last, self._pages(page))
 
     @property
@@ -269,12 +268,14 @@ class Coverage:
         return gaps
 
     def _nothing_between(self, left: _Stretch, right: _Stretch) -> bool:
-        """Whether no handler can be missing between page n and page n + 1.
+        """Return whether no handler can be missing between page n and page n + 1.
 
-        If handlers only move forward, a handler that had left page n + 1 was on page n or before
-        when page n was read later. Handlers only move forward if ids rise, or if ids fall and
-        nothing is created. If ids fall, a handler's position from the end never grows. So a page
-        n + 1 that was read later misses no more handlers than the total fell by.
+        Rule 1: page n was read later, and handlers only move forward. Then a handler that had left
+        page n + 1 was on page n or before. Handlers only move forward if ids rise, or if ids fall
+        and nothing is created.
+
+        Rule 2: page n + 1 was read later, and ids fall. A handler's position from the end never
+        grows, so at most as many handlers are missing as the total fell by.
         """
         if not left.is_full:
             return False

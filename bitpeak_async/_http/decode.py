@@ -169,7 +169,7 @@ class Decoder:
                 in the reply to a create or update, or ``NoneType`` for nothing or any JSON.
 
         Raises:
-            ShapeError: the body has another shape; the error names path and problem, no value.
+            ShapeError: the body has another shape; the error holds the path and problem, no value.
         """
         if returns is NoneType:
             if body.strip(_BLANK):

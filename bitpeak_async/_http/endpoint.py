@@ -18,7 +18,7 @@ from bitpeak_async.errors import ConfigurationError
 _PROXY_EXAMPLE: Final = "http://proxy.example.com:3128"
 _BASE_URL: Final = "https://bitpeak.ru/api"
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-# Of the key, the connection, the body and the user agent (``app_info``), and of what is parsed.
+# Headers that the SDK sets itself, or that change how a reply must be parsed.
 _OWN_HEADERS: Final = frozenset(
     {
         "accept",
@@ -86,10 +86,10 @@ def _key_problem(api_key: object) -> str | None:
 def checked_headers(
     given: Secret[Any], current: Secret[Mapping[str, str]] | None = None
 ) -> Secret[Mapping[str, str]] | None:
-    """Return headers that may be added to each request; a new one replaces one of its name.
+    """Return headers to add to each request; a new one replaces one with the same name.
 
     Raises:
-        ConfigurationError: they are no mapping of strings, or one is not the caller's to set.
+        ConfigurationError: they do not map strings to strings, or the SDK sets one of them itself.
     """
     if given.reveal() is None:
         return current
@@ -99,8 +99,8 @@ def checked_headers(
         )
     if bad := [header[0] for header in given.reveal().items() if _is_bad_header(header)]:
         raise ConfigurationError(
-            f"headers must not hold {bad[0]!r}: its name or value cannot be sent, or it is one of "
-            f"those that the SDK sets"
+            f"headers must not hold {bad[0]!r}: its name or value cannot be sent, or the SDK sets "
+            f"it itself"
         )
     new = {name.lower() for name in given.reveal()}
     kept = {} if current is None else current.reveal()
@@ -122,8 +122,7 @@ def checked_proxy(
 ) -> Secret[str | None]:
     """Return the URL of the proxy for a base URL; None reads it from the environment.
 
-    Resolved once per client, because reading the environment for each request takes 2.7 times as
-    long as the request itself.
+    It is resolved once per client. Reading the environment takes 2.7 times as long as a request.
 
     Raises:
         ConfigurationError: it is not an absolute http(s) URL.

@@ -1,4 +1,4 @@
-"""Check what is sent: specs become form fields, pages and filters a query."""
+"""Check and encode what is sent: specs as form fields, pages and filters as a query."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ Problem: TypeAlias = tuple[str, str]
 
 Query: TypeAlias = Mapping[str, str | int | bool]
 
-TOO_LARGE: Final = 2**63  # for a column of ids; Python refuses to print the largest numbers
+TOO_LARGE: Final = 2**63  # no column of ids holds it
 
 _PAGE_SIZES: Final = (10, 25, 50, 100, 250, 500, 1000)
 _PART_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-# Matches nearly all URLs, in a twentieth of the time of urlsplit().
+# Accepts nearly all URLs, twenty times as fast as urlsplit().
 _PLAIN_URL: Final = re.compile(r"https?://[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*+(?:/[!-~]*+)?")
-# Printable ASCII, not only spaces: nearly all texts, in a third of the time of a full check.
+# Printable ASCII, not only spaces. Accepts nearly all texts, three times as fast as a full check.
 _PLAIN_TEXT: Final = re.compile(r" *[!-~][ -~]*+")
 _PLAIN_EMAIL: Final = re.compile(r"[!-?A-~]++@[!-?A-~]++")
 _SPACE: Final = re.compile(r"\s")
@@ -84,7 +84,7 @@ _PLAIN: Final = {
     Format.EMAIL: _PLAIN_EMAIL,
     Format.URL: _PLAIN_URL,
 }
-# Settings class → (attribute, what matches its plain values, wire field)
+# Settings class → (attribute, pattern that accepts usual values, wire field)
 _CHECKS: Final = {
     cls: [(python, _PLAIN[wire.format].fullmatch, wire) for python, wire in wires.items()]
     for cls, wires in FIELDS.items()
@@ -130,7 +130,7 @@ def _mapping_problems(changes: Mapping[str, object]) -> Iterator[Problem]:
 
 
 def unknown_field(name: object, classes: Sequence[type[KnownSettings]]) -> str:
-    """Describe a field that none of these types has; it may be the Python name of one."""
+    """Describe a field that none of these types has; suggest one if it is a Python name."""
     meant = [
         repr(wire.name) for cls in classes for python, wire in FIELDS[cls].items() if python == name
     ]
@@ -184,7 +184,7 @@ def refuse(problems: Iterable[Problem]) -> None:
 
 
 def checked_flag(is_enabled: object) -> bool:
-    """Return a switch; raise InvalidRequestError for what is neither True nor False."""
+    """Return a switch; raise InvalidRequestError unless it is True or False."""
     if (flag := as_bool(is_enabled)) is None:
         kind = type(is_enabled).__name__
         problem = f"is_enabled must be True or False, not {kind}"

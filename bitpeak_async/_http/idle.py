@@ -1,10 +1,10 @@
-"""Idle connections: which of them the next request may use.
+"""Choose which idle connections the next request may use.
 
-Servers and proxies drop idle connections without saying so, some after 0.1 s, some after each
-reply. A create that meets one just dropped has an unknown outcome, so it takes one that was used
-within the last moments, or a new one. Other requests are simply sent again.
+Servers and proxies drop idle connections without notice, some after 0.1 s, some after each reply. A
+create on a connection that was just dropped has an unknown outcome. So creates use a connection
+that was used very recently, or a new one. Other requests are simply sent again.
 
-aiohttp has no public way to choose: of a connector without its pool ``_conns``, nothing is checked.
+aiohttp has no public way to choose. If a connector has no pool ``_conns``, nothing is checked.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from time import monotonic
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-# A server that closes after each reply does so sooner than this many seconds after it.
+# Seconds. A server that closes after each reply does so within this time.
 _EVIDENCE: Final = 0.02
-# Longest time that a connection was seen to survive idle: by connector, then by destination.
+# Connector → destination → the longest idle time that a connection survived, in seconds.
 _SURVIVED: Final[WeakKeyDictionary[Any, dict[Hashable, float]]] = WeakKeyDictionary()
 
 _Selector: Final = getattr(selectors, "PollSelector", selectors.SelectSelector)  # Windows has none
@@ -29,7 +29,7 @@ class IdleConnections:
     """The idle connections of a connector.
 
     Args:
-        connector: of aiohttp; clients that share one share what it taught.
+        connector: aiohttp's connector; clients that share it also share what was learnt.
     """
 
     def __init__(self, connector: Any) -> None:
@@ -38,7 +38,7 @@ class IdleConnections:
 
     @property
     def _pool(self) -> dict[Hashable, deque[tuple[Any, float]]]:
-        return getattr(self._connector, "_conns", {})  # it is replaced now and then
+        return getattr(self._connector, "_conns", {})  # not cached, because aiohttp replaces it
 
     def close_unasked(self) -> None:
         """Close idle connections on which an unsolicited reply arrived.
@@ -52,15 +52,16 @@ class IdleConnections:
                     protocol.close()  # the connector skips closed connections
 
     def withhold_old(self) -> None:
-        """Let a request that starts now take none that the server may be about to drop.
+        """Withhold connections that the server may be about to drop from the next request.
 
-        It may take those idle for at most half of the time that others have survived.
+        The request may use those that have been idle for at most half of the longest time that
+        others survived.
         """
         now = monotonic()
         withheld = []
         for key, idle in self._pool.items():
             survived = self._survived.get(key, 0.0)
-            if idle:  # the oldest tells enough; to ask each would cost more than the request
+            if idle:  # only the oldest, because checking all would cost more than the request
                 protocol, since = idle[0]
                 if not protocol.is_connected():
                     survived = 0.0
@@ -80,12 +81,12 @@ class IdleConnections:
                 self._pool[key].appendleft((protocol, since))
 
     def distrust(self) -> None:
-        """Trust none until others have survived: the server dropped one while it was in use."""
+        """Forget what was learnt, because the server dropped a connection in use."""
         self._survived.clear()
 
 
 def _is_quiet(protocol: Any) -> bool:
-    """Whether the operating system knows of no end, which the event loop may not have seen yet."""
+    """Return whether the socket has nothing to read; the event loop may lag behind it."""
     with _Selector() as selector:
         selector.register(protocol.transport.get_extra_info("socket"), selectors.EVENT_READ)
         return not selector.select(0)

@@ -37,7 +37,7 @@ def running_loop() -> asyncio.AbstractEventLoop:
     """Return the running loop.
 
     Raises:
-        ConfigurationError: none of asyncio's is running.
+        ConfigurationError: no event loop of asyncio is running.
     """
     try:
         return asyncio.get_running_loop()
@@ -81,10 +81,10 @@ class Lifecycle:
 
     @property
     def slots(self) -> int:
-        """Requests that may be in flight at once.
+        """The most requests in flight at once.
 
-        Never more than connections, because the timeout of a request that waits for a connection
-        would already be running.
+        Never more than connections, because the timeout of a request also runs while it waits for a
+        connection.
         """
         limit = self._connections.limit
         return self._in_flight if limit is None else min(limit, self._in_flight)
@@ -115,13 +115,13 @@ class Lifecycle:
 
     @property
     def rate(self) -> RateSnapshot:
-        """The current knowledge of the rate; none before the first call."""
+        """The current state of the rate; empty before the first call."""
         if self._loop is None:
             return RateSnapshot(rate=math.inf)
         return self._binding.limiter.snapshot
 
     def abandon(self) -> None:
-        """Forget the connections, because a forked child has lost their loop."""
+        """Forget the connections, because their loop does not run in a forked child."""
         self._connections.abandon()
 
     async def close(self) -> None:

@@ -20,7 +20,7 @@ __all__ = ["SeenIds", "all_pages"]
 
 FetchPage: TypeAlias = Callable[[int], Coroutine[Any, Any, HandlerPage]]
 
-_AHEAD: Final = 8  # pages: takes 0.21 of the sequential time at 20 ms latency; 16 gain little
+_AHEAD: Final = 8  # pages; at 20 ms latency this takes 21 % of the sequential time, 16 little less
 
 
 async def all_pages(fetch: FetchPage) -> AsyncGenerator[HandlerPage, None]:
@@ -85,7 +85,7 @@ async def _in_order(
 
 
 async def _fetched(fetch: FetchPage, number: int) -> HandlerPage:
-    """Return a page; an empty one if the list became too short for it."""
+    """Return a page, or an empty one if the list became too short."""
     try:
         page = await fetch(number)
     except NotFoundError:

@@ -54,8 +54,8 @@ class Request:
     Attributes:
         method: the HTTP verb.
         url: absolute.
-        headers: in addition to the shared ones, or None.
-        body: of a form, or None.
+        headers: sent in addition to the shared ones, or None.
+        body: the encoded form, or None.
         is_repeatable: whether it may be sent again if no reply comes.
     """
 
@@ -125,7 +125,7 @@ class Connections(Protocol):
 
     Attributes:
         can_rebind: whether another loop may use them once the first is closed.
-        limit: requests that they can carry at once, or None for any number.
+        limit: the most requests that they can carry at once, or None for any number.
     """
 
     can_rebind: bool
@@ -176,7 +176,7 @@ class Wire:
             {
                 "Authorization": f"Bearer {self.api_key.reveal()}",
                 "Accept": "application/json",
-                "Cache-Control": "no-cache",  # a stale list would have everything created again
+                "Cache-Control": "no-cache",  # with a stale list, handlers would be created again
                 "User-Agent": self.user_agent,
             }
         )

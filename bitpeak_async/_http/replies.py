@@ -37,11 +37,11 @@ from bitpeak_async.settings import WIRE_FIELDS
 
 T = TypeVar("T")
 
-# Strings that are not keys, even if the text is cut off inside one, and long numbers.
+# Matches long numbers, and JSON strings that are not keys, even if the text is cut inside one.
 _JSON_VALUE: Final = re.compile(
     r'("(?:[^"\\]|\\.)*"\s*:)|"(?:[^"\\]|\\.)*(?:"|\\?$)|-?\d{7,}[\d.eE+-]*'
 )
-_TOLD: Final = 10  # messages of the server in one of ours; ``errors`` has them all
+_TOLD: Final = 10  # messages of the server in one error message; ``errors`` has all of them
 _JSON_START: Final = re.compile(r'[{\[]\s*[{\["]')
 
 
@@ -80,7 +80,7 @@ class ReplyReader:
             return self.decoder.decode(b"", call.returns)
         if not 200 <= reply.status < 300:
             raise self._error(call, reply, key_works=key_works)
-        # Given the reply: error trackers evaluate ``reply.headers`` on a line near one that raised.
+        # Passed as a whole, because error trackers evaluate ``reply.headers`` in nearby lines.
         if call.method == "GET" and (evidence := cache_evidence(reply)):
             raise ReplyError(
                 f"{call.operation}: a cache answered ({self.redact(evidence, call)[:100]}), so the "
@@ -132,14 +132,14 @@ class ReplyReader:
         )
 
     def redact(self, text: str, call: Call[Any]) -> str:
-        """Return text from the server with the secrets masked that it may have echoed."""
+        """Mask the secrets that the server may have echoed in a text."""
         return _without(
             text, [self.api_key.reveal(), *_form_secrets(call.form.reveal() if call.form else {})]
         )
 
 
 def _location(reply: Reply) -> str:
-    """Return where a redirect leads: origin and path, as a query may hold a token."""
+    """Return the target of a redirect without its query, which may hold a token."""
     if not 300 <= reply.status < 400:
         return ""
     try:

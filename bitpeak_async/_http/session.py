@@ -23,10 +23,10 @@ from bitpeak_async.options import Timeout
 
 AIOHTTP_VERSION: Final = aiohttp.__version__
 
-# Common servers drop an idle connection after 5 s at the earliest. A create on a connection that
-# was just dropped has an unknown outcome, so the client drops its connections earlier.
+# Seconds. Common servers drop idle connections after 5 s or more. The client drops them earlier,
+# because a create on a connection that was just dropped has an unknown outcome.
 _KEEPALIVE: Final = 4.0
-# Of the total timeout, so an attempt that fails while it connects was certainly never sent.
+# Fraction of the total timeout, so that an attempt that times out while connecting was never sent.
 _CONNECTING: Final = 0.95
 
 
@@ -49,8 +49,8 @@ def open_session(
     """Return a session for the running loop that keeps no cookies.
 
     Args:
-        limit: connections at once. Never fewer than requests in flight, because the timeout of a
-            request that waits for a connection would already be running.
+        limit: the most connections. At least the number of requests in flight, because the timeout
+            of a request also runs while it waits for a connection.
         headers: the headers of every request; None if each request has its own.
     """
     return aiohttp.ClientSession(
@@ -58,7 +58,7 @@ def open_session(
         connector=aiohttp.TCPConnector(
             limit=limit,
             keepalive_timeout=_KEEPALIVE,
-            # Not aiodns, if it is installed: it keeps a thread for the life of the process.
+            # Never aiodns, because it keeps a thread for the life of the process.
             resolver=aiohttp.ThreadedResolver(),
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -66,9 +66,9 @@ def open_session(
 
 
 def abandon_session(session: aiohttp.ClientSession) -> None:
-    """Mark a session as closed whose loop will not run again, so that it does not warn.
+    """Mark a session as closed if its loop will not run again, so that it does not warn.
 
-    aiohttp sends nothing and closes no connection on a loop that reports that it is closed.
+    aiohttp sends nothing and closes no connections on a closed loop.
     """
     closing = session.close()
     with suppress(StopIteration):
@@ -164,7 +164,7 @@ class SessionExchange:
         return Reply(response.status, response.headers, content, was_resent)
 
     def _choose_connection(self, request: Request) -> None:
-        """See to it that the next request meets no connection that cannot be relied on."""
+        """Keep the next request away from unreliable connections."""
         self._idle.close_unasked()
         if not request.is_repeatable:
             self._idle.withhold_old()
@@ -205,7 +205,7 @@ async def read_body(content: aiohttp.StreamReader, status: int, limit: int) -> b
 
 
 class _Resending:
-    """A middleware that notices when aiohttp sends again, once, after a disconnect."""
+    """A middleware that detects when aiohttp resends a request after a disconnect."""
 
     def __init__(self) -> None:
         self._sent = 0

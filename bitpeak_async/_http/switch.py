@@ -30,7 +30,7 @@ _NUMBER: Final = re.compile(r"[-+]?[0-9]{1,19}(\.[0-9]{1,19})?", re.ASCII)
 
 
 def switch_of(value: object) -> Switch:
-    """Return the meaning of a value of ``is_enabled``; numbers count as in PHP, except 2.
+    """Return the meaning of ``is_enabled``. 2 means pending; other numbers are read as in PHP.
 
     Raises:
         ValueError: it is not a number or a known word.

@@ -1,4 +1,4 @@
-"""Timeouts of many tasks on one timer, because a timer per request would cost a tenth of it."""
+"""Timeouts of many tasks on one timer; a timer per request would take a tenth of its time."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class _Timeout:
 
 @define(eq=False)
 class Timeouts:
-    """All running timeouts of a loop, few enough to check each when the timer fires.
+    """All running timeouts of a loop; they are few, so each is checked when the timer fires.
 
     Attributes:
         running: the timeouts; their context managers add and remove them.
@@ -65,7 +65,7 @@ class Timeouts:
         return _Timeout(self, task, task.cancelling(), self._loop.time() + seconds)
 
     def close(self) -> None:
-        """Stop the timer, unless a timeout still runs, as it may on the caller's session."""
+        """Stop the timer, unless a timeout still runs, as is possible on the caller's session."""
         if not self.running:
             self.ring_at(math.inf)
 

@@ -91,7 +91,7 @@ class _Run:
         self.is_verified = self.driver.ledger.is_verified
 
     def begin(self) -> bool:
-        """Record no-ops; return whether there are other changes. If so, verify all."""
+        """Record no-ops and index the other changes; return False if the plan is empty."""
         with gc_paused():
             self._outcomes = [_untouched(change) for change in self.plan.changes]
         if self.on_outcome is not None or self.driver.emit.has_listeners:

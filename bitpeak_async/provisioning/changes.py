@@ -175,7 +175,7 @@ def digest(of: HandlerSpec | NotificationHandler, salt: str) -> str:
     Each plan has its own salt, so equal secrets in two plans have different digests.
     """
     handler_id = of.id if isinstance(of, NotificationHandler) else 0
-    # Confirmation switches a pending handler on.
+    # Confirming a pending handler enables it, and must not change the digest.
     is_on = of.is_enabled or (isinstance(of, NotificationHandler) and of.is_pending)
     content = [handler_id, of.name, of.settings.type, settings_fields(of.settings), is_on]
     if isinstance(of, HandlerSpec) and of.renamed_from is not None:

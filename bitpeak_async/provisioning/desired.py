@@ -19,7 +19,7 @@ def as_list(specs: Iterable[HandlerSpec]) -> list[HandlerSpec]:
 
 
 def iterable_problem(specs: object) -> str | None:
-    """Return why specs are not worth iterating over: each character would be a complaint."""
+    """Return why ``specs`` is unusable; a string would otherwise give one problem per letter."""
     if isinstance(specs, str | PathLike):
         return f'give specs; for files: read_specs("{specs}")'
     if isinstance(specs, Iterable | AsyncIterable) and not isinstance(specs, Mapping | bytes):

@@ -10,10 +10,10 @@
     - {name: Staging, type: email, settings: {email: hey@example.com}, is_enabled: false}
 
 The suffix determines the format: ``.yaml`` or ``.yml``, ``.toml``, ``.json``, ``.csv``. A file is a
-list of handlers, or a mapping with the one key ``handlers`` that holds it; TOML has
-``[[handlers]]``, CSV one row per handler and one column per API field. ``settings`` has the API's
-field names, ``is_enabled`` is true by default. Any value may contain ``${NAME}`` or
-``${NAME:-default}`` from the environment, or ``${file:PATH}``; ``$$`` is a dollar.
+list of handlers, or a mapping with the key ``handlers`` for that list. TOML has ``[[handlers]]``,
+CSV one row per handler and one column per API field. ``settings`` has the API's field names, and
+``is_enabled`` is true by default. Any value may contain ``${NAME}`` or ``${NAME:-default}`` from
+the environment, or ``${file:PATH}``; ``$$`` is a dollar.
 
 An undocumented type is read as ``UnknownSettings``, so that new types need no release. It is
 refused if it looks misspelt: if it resembles a documented type, or has a field of one. To provision

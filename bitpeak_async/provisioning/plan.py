@@ -94,7 +94,7 @@ class Plan:
         return "\n".join([*lines, *(f"? {each}" for each in warnings), self.summary])
 
     def _repr_html_(self) -> str:
-        """Return a table for notebooks, secrets masked."""
+        """Return a table for notebooks, with secrets masked."""
         listed = [[*describe(change)] for change in self.changes]
         rows = [
             (line[0], line[2:], "; ".join(map(str.strip, more)))
@@ -116,10 +116,10 @@ class Plan:
     def to_markdown(self, *, place: str | None = None) -> str:
         """Return the plan as Markdown without secrets, for a comment on a pull request.
 
-        It has at most 60,000 characters, counts first, conflicts and deletions before the rest.
+        It has at most 60,000 characters: first the counts, then conflicts, deletions and the rest.
 
         Args:
-            place: how to name the server; by default its base URL.
+            place: the server's name in the document; by default its base URL.
         """
         return plan_markdown.render(self.summary, [self.markdown_table(place or self.server or "")])
 
@@ -218,7 +218,7 @@ class _Survey:
         self._leftovers: list[Delete] = []
 
     def add(self, handlers: Iterable[NotificationHandler]) -> None:
-        """Note existing handlers."""
+        """Add existing handlers."""
         prune, names = self._prune, self._names
         for handler in handlers:
             is_reached = prune is not None and fnmatchcase(handler.name, prune)
@@ -233,7 +233,7 @@ class _Survey:
                     self._near.compare(handler.name)
 
     def match(self, spec: HandlerSpec) -> Match:
-        """Return the handlers of the name and of the former one; both existing is a conflict."""
+        """Return the handlers with the name or the former name; if both exist, they conflict."""
         match, name = self._names.of(spec.name), spec.renamed_from
         if name is None or not self._former.has(name):
             return match
@@ -244,7 +244,7 @@ class _Survey:
         return sorted(self._leftovers, key=lambda change: change.handler_id)
 
     def warnings(self) -> tuple[str, ...]:
-        """Return warnings about names that the server changed, and names that are nearly equal."""
+        """Return warnings about names that the server changed, and about nearly equal names."""
         if not self._changed:
             return tuple(self._near.warnings)
         kept = {
@@ -295,7 +295,7 @@ class _Near:
     """Finds names that differ only in case or white space, because that is probably a mistake."""
 
     def __init__(self, names: Names) -> None:
-        # The first of several stays.
+        # Reversed, so that the first of several names stays.
         self._names = {key.casefold(): name for key, name in reversed(names.keyed.items())}
         self.warnings: list[str] = []
         if len(self._names) < len(names.keyed):
@@ -306,7 +306,7 @@ class _Near:
                     )
 
     def compare(self, existing: str) -> None:
-        """Warn if an existing handler that is not desired has nearly a desired name."""
+        """Warn if a handler that is not desired has nearly the name of a desired one."""
         name = self._names.get(text_key(existing).casefold())
         if name is not None:
             self.warnings.append(

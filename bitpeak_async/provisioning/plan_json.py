@@ -64,7 +64,7 @@ def _entry(change: Change, salt: str) -> dict[str, Any]:
 
 
 def _shown(spec: HandlerSpec) -> dict[str, Any]:
-    """Return what a reader is shown of a handler to create."""
+    """Return the JSON that shows a handler to create, with secrets masked."""
     return {
         "type": spec.settings.type,
         "settings": masked_fields(spec.settings),
@@ -101,7 +101,7 @@ def load(text: str | bytes, specs: Iterable[HandlerSpec] | None) -> dict[str, An
 
     Args:
         text: the JSON.
-        specs: what it was made from; None to show the plan only, with what the JSON shows of them.
+        specs: the specs from which it was made, or None only to show the plan.
 
     Raises:
         PlanError: the text is not a plan, or the plan was made from other specs.
@@ -122,9 +122,7 @@ def load(text: str | bytes, specs: Iterable[HandlerSpec] | None) -> dict[str, An
         _refuse_other_specs(desired, digests)
         for name, each in shown.items():
             if each != _shown(by_name[name]):
-                raise PlanError(
-                    f"the plan's JSON shows other settings of {name!r} than the spec has"
-                )
+                raise PlanError(f"the plan's JSON and the spec have different settings of {name!r}")
     deleted = {change.handler_id for change in document.changes if isinstance(change, Delete)}
     if len(desired) + len(deleted) < len(document.changes):
         raise PlanError("the plan's JSON has several changes of one handler")
@@ -138,7 +136,7 @@ def _structure(
     desired: dict[str, str],
     shown: dict[str, dict[str, Any]],
 ) -> _Document:
-    """Return a plan; fill the dicts with the digests of its specs and what it shows of them."""
+    """Return a plan; fill ``desired`` and ``shown`` with the digests and JSON of its specs."""
     converter = strict_converter()
 
     def structure_change(raw: Any, _: object) -> Change:

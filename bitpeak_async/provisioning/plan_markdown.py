@@ -11,7 +11,7 @@ from bitpeak_async.provisioning.changes import Change, Conflict, Create, Delete,
 _MAX: Final = 60_000  # characters; GitHub allows 65,536 in a comment
 _MAX_CELL: Final = 300
 _CUT: Final = "\n…\n\nThis is cut. `bitpeak plan` shows all changes.\n"
-_ORDER: Final = (Conflict, Delete, Update, Create)  # the cut is to hide what matters least
+_ORDER: Final = (Conflict, Delete, Update, Create)  # a cut hides the least important changes
 
 
 def render(summary: str, tables: Iterable[tuple[str, Iterable[Change], Iterable[str]]]) -> str:
@@ -19,7 +19,7 @@ def render(summary: str, tables: Iterable[tuple[str, Iterable[Change], Iterable[
 
     Args:
         summary: one line of counts.
-        tables: of each a title, its changes and its warnings.
+        tables: a title, changes and warnings for each table.
     """
     lines = [f"**{summary}**"]
     for title, changes, warnings in tables:
@@ -32,7 +32,7 @@ def render(summary: str, tables: Iterable[tuple[str, Iterable[Change], Iterable[
 
 
 def code(text: str) -> str:
-    """Return text as it is: no markup, no mention of people, no new line or cell."""
+    """Return text as inline code, so that it makes no markup, mention, line break or cell."""
     shown = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
     if len(shown) > _MAX_CELL:
         shown = shown[:_MAX_CELL] + "…"

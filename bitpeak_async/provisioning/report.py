@@ -63,14 +63,14 @@ class Report:
     warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return f"Report({self.summary})"  # asyncio itself calls it, for each result of a task
+        return f"Report({self.summary})"  # short, because asyncio calls it for each task's result
 
     def __str__(self) -> str:
         lines = [f"! {name!r}: {error}" for _, name, _, error in self._failures()]
         return "\n".join([*lines, *(f"? {each}" for each in self.warnings), self.summary])
 
     def _repr_html_(self) -> str:
-        """Return a table for notebooks of what failed."""
+        """Return a table of failures and warnings for notebooks."""
         warnings = (("warning", "", "", each) for each in self.warnings)
         header = ("result", "handler", "id", "error")
         return table(self.summary, header, [*self._failures(), *warnings])
@@ -133,7 +133,7 @@ class Report:
         return ", ".join(f"{count} {result}" for result, count in counts.items())
 
     def raise_for_failures(self) -> None:
-        """Raise ProvisionError if anything failed or is unresolved; it holds each error."""
+        """Raise ProvisionError if anything failed or is unresolved; ``errors`` holds each error."""
         errors = tuple(outcome.error for outcome in self.outcomes if outcome.error)
         if errors:
             raise ProvisionError(
@@ -145,10 +145,9 @@ class Report:
 def partial_report(error: BaseException | None) -> Report | None:
     """Return the report of a run that an exception ended, or None if there is none.
 
-    The exception or one of its causes carries it: a ``CancelledError``, the ``TimeoutError`` into
-    which ``asyncio.timeout()`` turns it, the ``RequestTimeoutError`` of a deadline, or the
-    ``KeyboardInterrupt`` that ended a call of the synchronous client. The report contains only
-    changes that were started.
+    Works with a ``CancelledError``, the ``TimeoutError`` of ``asyncio.timeout()``, the
+    ``RequestTimeoutError`` of a deadline, and the ``KeyboardInterrupt`` that ended a call of the
+    synchronous client. The report holds only changes that had started.
     """
     return carried_report(error, Report)
 

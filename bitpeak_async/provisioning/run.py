@@ -69,7 +69,7 @@ class Run:
             def tell(outcome: Outcome) -> None:
                 if (
                     id(outcome.change) not in seen
-                ):  # an outcome comes again if a listing shows otherwise
+                ):  # an outcome is reported again if the final listing corrects it
                     seen.add(id(outcome.change))
                     advance()
                 if on_outcome is not None:

@@ -11,7 +11,7 @@ from bitpeak_async.errors import PlanError
 from bitpeak_async.provisioning.changes import Change, Delete, Unchanged, Update
 from bitpeak_async.provisioning.plan import Plan
 
-# Like octoDNS: deleting more than a third of all handlers is probably a mistake.
+# As in octoDNS, deleting about a third of all handlers is probably a mistake.
 _MAX_SHARE: Final = 0.3
 _FEW: Final = 10
 
@@ -46,7 +46,7 @@ def still_valid(plan: Plan, now: Plan, existing: SeenIds) -> Plan:
         existing: the ids of all existing handlers.
 
     Raises:
-        PlanError: the plan is for another server, or handlers that it touches changed since; the
+        PlanError: the plan is for another server, or handlers that it touches have changed; the
             error names each.
     """
     if plan.server != now.server:
@@ -76,7 +76,7 @@ def still_valid(plan: Plan, now: Plan, existing: SeenIds) -> Plan:
 
 
 def _said(change: Change | None) -> str:
-    """Return what a plan would do to a handler, in a word or two."""
+    """Return what a plan would do to a handler, in a few words."""
     match change:
         case Update():
             return f"update {', '.join(change.fields)}"

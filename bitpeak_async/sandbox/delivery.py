@@ -1,4 +1,4 @@
-"""Send a response, or fail to send it, as a fault demands."""
+"""Send a response, or fail to send it, as a fault says."""
 
 import asyncio
 import socket

@@ -22,11 +22,11 @@ class Dialect:
         extra_keys: Add undocumented keys to every JSON object.
         total: The key of the number of handlers in `meta`, or none.
         max_results_per_page: The largest page served; None for 1,000.
-        size_in_meta: The size that `meta` shows and calculates `total_pages` from: the size
-            used, or the size asked for, even if it is more than the largest.
+        size_in_meta: The page size that `meta` shows, and that determines `total_pages`: the size
+            used, or the size requested, even if it is larger than the largest page.
         max_handlers: The plan's limit; creates beyond it get a 401 with a title. None: no limit.
-        unconfirmed_emails: Show `is_enabled` as `2` for an email handler with a new address,
-            whatever updates say, until `Sandbox.confirm`.
+        unconfirmed_emails: Show `is_enabled` as `2` for an email handler with a new address, in
+            spite of updates, until `Sandbox.confirm`.
         secrets: Show secret settings in clear; masked (`abc****`); starred (`***`); shortened
             (`https://hooks.slack.com/services/...`); or not at all.
         settings_update: Merge the settings sent in an update into the stored ones, or replace
@@ -35,7 +35,7 @@ class Dialect:
             where any value switches the handler on.
         omitted_is_enabled: What an update without `is_enabled` does to it.
         cleaning: How names and settings are changed before they are stored.
-        replica_lag: Read from a replica that is so many seconds behind; 0 reads the database.
+        replica_lag: Seconds by which reads lag behind, on a replica; 0 reads the database.
         replica_serves: Whether the replica serves lists only, or single handlers too.
         filters: Support the list's filters: `search`, `search_by`, `type`, `is_enabled`,
             `order_by`, `order_type`, `datetime_field`, `datetime_start`, `datetime_end`.
@@ -86,9 +86,9 @@ class Dialect:
 
     @classmethod
     def platform(cls) -> Self:
-        """Return what servers of this platform are known to do, all at once.
+        """Return a dialect with all known habits of this platform's servers.
 
-        It leaves out what a client cannot overcome or has to report: a check box for
+        It excludes those that a client cannot overcome or has to report: a check box for
         `is_enabled`, unconfirmed addresses, a limit of handlers, hidden secrets, a replica. Add
         them with `attrs.evolve`. Names are cut at the narrowest known width.
         """

@@ -85,7 +85,7 @@ class TokenBucket:
 
 
 def _verdict(announce: Announce, *, limit: int, remaining: int, wait: float) -> Verdict:
-    """Judge by the requests that remain after this one; headers round `wait` up to seconds."""
+    """Return the verdict and headers; `remaining` is negative if the request is refused."""
     headers = {}
     if announce in ("x_ratelimit", "both"):
         headers["X-RateLimit-Limit"] = str(limit)

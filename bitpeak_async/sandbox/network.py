@@ -40,7 +40,7 @@ async def serving(
     Args:
         endpoint: Answers the requests.
         listening: A socket from `bind`.
-        keep_alive: Close idle connections after so many seconds.
+        keep_alive: Seconds until idle connections are closed.
     """
     server = _Server(endpoint, access_log=None, keepalive_timeout=keep_alive)
     loop = asyncio.get_running_loop()

@@ -13,10 +13,10 @@ _SETTINGS = '{"email":"second.writer@example.com"}'
 
 @define(kw_only=True, eq=False)
 class SecondWriter:
-    """Insert, edit and delete handlers of the first key, at a rate, driven by a seed.
+    """Insert, edit and delete handlers of the first key, at a rate; a seed decides the actions.
 
-    It acts right before a request is executed, as often as the time since the last one demands;
-    the same requests at the same times of the sandbox's clock meet the same handlers.
+    It acts right before a request is executed, and makes all actions that are due since the last
+    one. The same requests at the same times of the sandbox's clock meet the same handlers.
 
     Attributes:
         rate: Actions per second; may be changed at any time, 0 stops it.

@@ -59,7 +59,7 @@ class Sandbox:
         seed: Seeds the probabilities of faults; by default a random one.
         second_writer: Changes handlers while the client works; None for no such writer.
         clock: The clock of rate limits, replica and second writer, in seconds.
-        keep_alive: Close idle connections after so many seconds.
+        keep_alive: Seconds until idle connections are closed.
         keep_requests: How many of the latest requests to keep.
 
     Attributes:
@@ -121,7 +121,7 @@ class Sandbox:
         return self._given_clock() + self._skipped
 
     def skip(self, seconds: float) -> None:
-        """Let so many seconds pass at once on the clock of rate limits, replica and writer."""
+        """Advance the clock of rate limits, replica and second writer by `seconds`."""
         self._skipped += seconds
 
     async def start(self) -> None:

@@ -611,5 +611,5 @@ async def test_json_shows_what_is_created_masked_and_holds_the_plan_to_it():
     [change] = json.loads(text)["changes"]
     assert {"slack": "https://hooks.example.com/***"} == change["settings"]
     forged = text.replace("hooks.example.com", "hooks.example.org")
-    with pytest.raises(PlanError, match="shows other settings of 'chat'"):
+    with pytest.raises(PlanError, match="and the spec have different settings of 'chat'"):
         Plan.from_json(forged, [spec])
