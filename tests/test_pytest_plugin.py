@@ -129,7 +129,7 @@ def test_blocking(sync_bitpeak, bitpeak_sandbox):
     sync_bitpeak.notification_handlers.create("a", MAIL)
     assert ["a"] == [handler["name"] for handler in bitpeak_sandbox.handlers]
 
-def test_a_loop_of_ones_own(bitpeak):
+def test_a_loop_that_the_test_itself_runs(bitpeak):
     async def own_code():
         return await bitpeak.notification_handlers.create("a", MAIL)
     assert 1 == asyncio.run(own_code())

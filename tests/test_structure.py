@@ -40,7 +40,7 @@ def test_what_fits_is_taken_as_it_is():
     assert Line("a", (Point(1, None, 2), Point(2))) == CONVERTER.structure(raw, Line)
 
 
-def test_all_that_does_not_fit_is_told_with_its_path_and_without_values():
+def test_all_problems_are_reported_with_their_paths_and_without_values():
     raw = {
         "nam": "canary",
         "points": [{"x": "canary"}, {"x": True, "label": 1, "weight": "canary"}, [1], {"x": 1.5}],

@@ -227,7 +227,7 @@ class Driver:
             await self._remove(entry, handler_id)
 
     async def _remove(self, entry: Entry, handler_id: int) -> None:
-        """Delete a copy if it still is as this run created it."""
+        """Delete a copy if it is unchanged since this run created it."""
         try:
             if not entry.is_as_made(await self.handlers.get(handler_id)):
                 self.ledger.left(entry, handler_id)

@@ -110,7 +110,7 @@ class Entry:
         return not compare(self.spec.settings, handler.settings).differing
 
     def is_as_made(self, handler: NotificationHandler) -> bool:
-        """Whether a handler still is as this run created it from the spec.
+        """Whether a handler is unchanged since this run created it from the spec.
 
         If no reply of this run named the handler, all of its fields must be visible.
         """

@@ -74,7 +74,7 @@ class Pause:
 
     Attributes:
         until: the time at which a probe may start; no request starts before.
-        wait: its own length in seconds, without the server's wish; doubles after a refused probe.
+        wait: its length in seconds if the server does not say; doubles after a refused probe.
         refused: the number of refused requests, including probes.
         let_through: the number of accepted requests that were in flight when it began.
         last_refusal: the time of the refusal that began it, or of the last refused probe.

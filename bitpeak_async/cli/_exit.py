@@ -115,7 +115,7 @@ def _report(error: BitPeakError | UsageError) -> Exit:
 
 
 def is_refused(error: BitPeakError) -> bool:
-    """Return whether the server refused the key; a 402 refuses only another handler."""
+    """Return whether the server refused the key. A 401 may also refuse only another handler."""
     if isinstance(error, PermissionDeniedError):
         return error.status == 403
     return isinstance(error, AuthenticationError)

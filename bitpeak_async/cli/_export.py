@@ -144,7 +144,7 @@ def _refuse_paths(output: Path | None, env_file: Path | None, *, yes: bool) -> N
 
 
 def _replace(path: Path, text: str, *, is_private: bool = False) -> None:
-    """Write a file atomically. At no time can anyone but its owner read a private one."""
+    """Write a file atomically. Only its owner can read a private one, even during the write."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:

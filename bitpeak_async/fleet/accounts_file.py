@@ -1,4 +1,4 @@
-"""Read a file of accounts; each refers to its key.
+"""Read the accounts of a fleet from a file, with references to their keys.
 
 ::
 

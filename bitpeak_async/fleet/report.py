@@ -40,7 +40,7 @@ class AccountReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every handler of the account is now as it should be."""
+        """Whether every handler of the account now matches its spec."""
         return self.error is None and (self.report is None or self.report.ok)
 
     @property
@@ -77,7 +77,7 @@ class FleetReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every handler of every account is now as it should be."""
+        """Whether every handler of every account now matches its spec."""
         return all(account.ok for account in self)
 
     @property

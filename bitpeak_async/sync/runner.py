@@ -85,15 +85,15 @@ def blocking(
 ) -> Callable[Concatenate[Any, P], T]:
     """Return a blocking mirror of a coroutine method, with its signature and docstring.
 
-    It is for classes that have the object of the method as ``_handlers`` and a ``_runner``.
+    Its class must have ``_handlers``, the object with the method, and ``_runner``.
     """
     name = method.__name__
 
     def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         given = Secret((args, kwargs))
-        args, kwargs = (), {}  # a traceback with locals would show them
+        args, kwargs = (), {}  # hidden from tracebacks that show locals
         mirrored = getattr(self._handlers, name)
         return self._runner.run(lambda: mirrored(*given.reveal()[0], **given.reveal()[1]))
 
-    # Without the attributes of the method: one of them marks a coroutine function.
+    # Do not copy the method's attributes, because one of them marks a coroutine function.
     return update_wrapper(call, method, updated=())

@@ -169,7 +169,7 @@ Run.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadl
 TestRun = Run.TestCase
 
 
-def test_who_removed_the_copy_of_another_run_still_removes_its_own():
+def test_a_run_that_removed_a_copy_of_another_still_removes_its_own():
     """Of two copies that look the same, it cannot know which its lost create has made."""
     ledger = Ledger(Retry(unknown_outcome_delay=0, base_delay=0), verifies=True)
     spec = HandlerSpec("n", EmailSettings("a@example.com"))

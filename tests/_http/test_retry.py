@@ -92,7 +92,7 @@ def test_what_an_error_says(error, not_executed, temporary, slow_down):
 
 @pytest.mark.parametrize("repeat", RetrySafety)
 @pytest.mark.parametrize(("error", "not_executed", "temporary", "_slow_down"), FACTS, ids=label)
-def test_a_create_is_repeated_only_where_it_was_surely_not_executed(
+def test_a_create_is_repeated_only_if_it_was_certainly_not_executed(
     error, not_executed, temporary, _slow_down, repeat
 ):
     expected = temporary and (not_executed or repeat is not CREATE)

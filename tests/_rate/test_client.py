@@ -40,7 +40,9 @@ async def test_a_server_that_refuses_everything_is_given_up(connect: Callable[..
     }
 
 
-async def test_a_snapshot_tells_the_rate_the_pause_and_who_waits(connect: Callable[..., BitPeak]):
+async def test_a_snapshot_has_rate_pause_and_waiting_requests(
+    connect: Callable[..., BitPeak],
+):
     limit = FixedWindow(3, 3600.0, announce="retry_after")
     pace = Pace(in_flight=2, requests_per_minute=60_000)
     async with Sandbox(limit=limit) as sandbox, connect(sandbox, pace=pace) as bitpeak:

@@ -530,7 +530,7 @@ def test_a_wait_that_is_closed_leaks_no_slot():
     assert virtual_time.run(main()) is not None
 
 
-def test_who_waits_is_not_overtaken():
+def test_waiting_requests_are_admitted_in_order():
     async def main():
         gate_ = gate(slots=1)
         permit = await gate_.enter()

@@ -129,7 +129,7 @@ def test_a_process_with_little_to_do_waits_little(simulate):
         assert wait[len(wait) // 2] <= 0.25
 
 
-def test_who_comes_gets_a_part_and_who_leaves_gives_it_back(simulate):
+def test_a_new_process_gets_a_share_and_a_leaving_one_releases_it(simulate):
     async def late(member):
         await asyncio.sleep(4)
         await work_for(3, member)
@@ -224,7 +224,7 @@ def test_a_store_that_hangs_is_lost_too_and_holds_no_request(simulate):
 
 
 @pytest.mark.parametrize("record", [b"", b"of another program"])
-def test_a_store_that_forgot_everything_is_told_the_rate_again(simulate, record):
+def test_a_store_that_lost_its_record_gets_the_rate_again(simulate, record):
     """As a Redis that was restarted between two exchanges."""
 
     async def scene():

@@ -201,7 +201,7 @@ def test_a_missing_file_says_so(tmp_path: Path):
     assert f"{tmp_path / 'accounts.yaml'}: cannot be read: No such file or directory" == problem
 
 
-async def test_a_missing_variable_is_told_with_its_place(tmp_path: Path, sandbox: Sandbox):
+async def test_a_missing_variable_is_reported_with_its_place(tmp_path: Path, sandbox: Sandbox):
     write(tmp_path, "acme.yaml")
     file = write(tmp_path, "accounts.yaml", "\n- {name: acme, api_key: '${NO_SUCH_KEY}'}")
     async with Fleet(read_accounts(file), base_url=sandbox.base_url) as fleet:

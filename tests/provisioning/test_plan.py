@@ -157,7 +157,7 @@ async def test_a_name_cannot_forge_lines_of_the_diff():
     assert "\x1b" not in str(made)
 
 
-async def test_all_that_is_wrong_with_the_specs_is_told_at_once():
+async def test_all_problems_of_the_specs_are_reported_at_once():
     specs = [
         HandlerSpec("a", MAIL),
         HandlerSpec("", MAIL),
@@ -439,7 +439,7 @@ THERE = [
 ]
 
 
-async def test_json_tells_the_whole_plan_without_a_secret_and_comes_back_equal():
+async def test_json_holds_the_whole_plan_without_a_secret_and_reads_back_equal():
     made = await plan(SPECS, *THERE, prune="left*")
     text = made.to_json()
     assert "canary" not in text

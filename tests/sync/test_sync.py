@@ -656,9 +656,7 @@ def test_use_after_close_is_a_clear_error(connect_sync: Connect, threaded_sandbo
             client.__enter__()
 
 
-def test_a_client_that_nobody_has_any_more_is_closed(
-    connect_sync: Connect, threaded_sandbox: Sandbox
-):
+def test_a_client_without_references_is_closed(connect_sync: Connect, threaded_sandbox: Sandbox):
     threaded_sandbox.seed_handlers(20)
     handlers = connect_sync(threaded_sandbox).with_options(deadline=5).notification_handlers
     handlers.list()

@@ -16,7 +16,7 @@ from distributed import Scheduler, SchedulerPlugin, Worker
 
 from bitpeak_async._http.failures import ConnectionFailedError
 
-_MAX_LEASE: Final = 5.0  # seconds; short, as a broken connection ends a worker's tasks at once
+_MAX_LEASE: Final = 5.0  # seconds; short, because a worker loses its tasks if its connection breaks
 _MIN_TTL: Final = 5.0  # seconds; schedulers wait for ten heartbeats even if the ttl is shorter
 _POLL: Final = 0.2  # seconds between two requests while waiting for the next heartbeat
 _PATIENCE: Final = 30.0  # seconds to wait for a lease from the scheduler
@@ -43,7 +43,7 @@ class LeasePlugin(SchedulerPlugin):
 
 
 class TaskLease:
-    """A worker's right to write, while the scheduler is certain to leave it its tasks."""
+    """A worker's right to write while it is certain to keep its tasks."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker: Any = worker

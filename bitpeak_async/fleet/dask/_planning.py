@@ -96,7 +96,7 @@ async def _group_by_key(
 
 
 def _batches(groups: Iterable[Sequence[T]]) -> Iterator[list[T]]:
-    """Join groups to batches of about ``_BATCH``, without splitting a group."""
+    """Join groups into batches of about ``_BATCH``, without splitting a group."""
     batch: list[T] = []
     for group in groups:
         batch += group

@@ -86,7 +86,7 @@ class DaskFleet:
         refuse_unknown("DaskFleet", options, PortableOptions)
         config = ClientConfig(**options)
         if scheduler is not None and workers is not None:
-            raise ConfigurationError("workers needs a local cluster; leave it out with scheduler")
+            raise ConfigurationError("workers is for a local cluster; omit it with scheduler")
         check_number("DaskFleet(in_flight=)", in_flight, 1, integer=True)
         for option, number in {"workers": workers, "shard_size": shard_size}.items():
             if number is not None:

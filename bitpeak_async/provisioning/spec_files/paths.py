@@ -64,7 +64,7 @@ def _below(directory: Path, document: Document) -> Iterator[Path]:
 
 
 def find_specs(folder: Path, name: str) -> list[Path]:
-    """Return the folder and the spec files in ``folder`` that have a name."""
+    """Return the subfolder and the spec files called ``name`` in a folder, if they exist."""
     candidates = [folder / name, *(folder / f"{name}{suffix}" for suffix in _READERS)]
     folders, files = candidates[:1], candidates[1:]
     return [*filter(Path.is_dir, folders), *filter(Path.is_file, files)]

@@ -34,7 +34,7 @@ def test_references_are_expanded(text: str, expanded: str):
     assert expanded == expand(text, {"A": "1", "EMPTY": ""})
 
 
-def test_everything_wrong_with_a_text_is_told_at_once_and_once():
+def test_all_problems_of_a_text_are_reported_at_once_without_repetition():
     with pytest.raises(ValueError, match=r"A is not set.*; .*B is not set.*; holds a") as caught:
         expand("${A} ${B} ${A} $C ${V}", {"V": "canary-4711"})
     assert 2 == str(caught.value).count("is not set")

@@ -132,7 +132,7 @@ def test_an_x_account_needs_all_four(file: Path):
     assert XSettings(*(name[2:] for name in names)) == spec.settings
 
 
-def test_everything_wrong_is_told_at_once_in_the_order_of_lines(file: Path):
+def test_all_problems_are_reported_at_once_in_the_order_of_lines(file: Path):
     content = """
 - name: a
   type: slak

@@ -175,7 +175,7 @@ def test_a_masked_secret_is_a_variable_too():
     assert {"CHAT_SLACK": "****"} == environ
 
 
-def test_everything_that_cannot_be_held_is_told_at_once_without_values():
+def test_all_specs_that_a_file_cannot_hold_are_reported_at_once_without_values():
     specs = [
         HandlerSpec("a", SlackSettings(CANARY)),
         HandlerSpec("a", MAIL),
