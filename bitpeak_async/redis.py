@@ -16,6 +16,7 @@ try:
     from redis.asyncio import ConnectionPool, Redis
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
+    from redis.exceptions import AskError, ClusterError, ResponseError
 except ModuleNotFoundError as _error:
     raise ConfigurationError(
         "a pace store on Redis needs redis: install bitpeak_async[redis]"
@@ -24,6 +25,7 @@ except ModuleNotFoundError as _error:
 __all__ = ["RedisPaceStore"]
 
 _CONNECT_TIMEOUT: Final = 0.5  # seconds
+_ONE: Final = "(a pace store needs one primary at one address)"
 _KEPT: Final = 86_400  # seconds until an unused record expires
 
 # Compare and set, and return Redis' own time. An empty new record only reads.
@@ -62,7 +64,8 @@ class RedisPaceStore:
 
     Args:
         url: ``redis://``, ``rediss://`` (TLS) or ``unix://``; it may hold user and password:
-            ``redis://user:password@redis.example:6379/0``.
+            ``redis://user:password@redis.example:6379/0``. The address must be that of a
+            primary: nodes of a Redis Cluster and Sentinels are refused.
 
     Raises:
         ConfigurationError: the URL is invalid.
@@ -102,7 +105,14 @@ class RedisPaceStore:
     async def swap(self, place: str, seen: bytes, new: bytes) -> tuple[float, bytes | None]:
         """Replace a record if it is still the one that was seen."""
         swap = self._connections[asyncio.get_running_loop()].swap
-        reply: Any = await swap([f"bitpeak:{place}"], [seen, new, _KEPT])
+        try:
+            reply: Any = await swap([f"bitpeak:{place}"], [seen, new, _KEPT])
+        except ResponseError as error:
+            if isinstance(error, AskError | ClusterError):  # an AskError is MOVED, too
+                raise ConfigurationError(f"it is a node of a Redis Cluster {_ONE}") from None
+            if "unknown command" in str(error):
+                raise ConfigurationError(f"it runs no scripts, like a Sentinel {_ONE}") from None
+            raise
         seconds, micros, *kept = reply
         return int(seconds) + int(micros) / 1e6, kept[0] if kept else None
 

@@ -116,9 +116,13 @@ class RedisServer:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        options = {"bind": "127.0.0.1", "port": self.port, "save": "", "dir": self._folder}
-        command = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    def start(self, **more: str) -> None:
+        options = {"bind": "127.0.0.1", "port": self.port, "save": "", "dir": self._folder, **more}
+        command = [
+            word
+            for name, value in options.items()
+            for word in (f"--{name}", *str(value).split(" "))
+        ]
         self._process = process = subprocess.Popen(
             ["redis-server", *command], stdout=subprocess.PIPE
         )

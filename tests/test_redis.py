@@ -45,6 +45,26 @@ async def test_an_unreachable_redis_is_an_error_before_any_request(redis_server)
         assert (await bitpeak.provision(specs)).ok
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"cluster-enabled": "yes"}, "a node of a Redis Cluster"),
+        ({"rename-command": "EVALSHA nothing"}, "runs no scripts, like a Sentinel"),
+    ],
+)
+async def test_a_redis_that_cannot_keep_the_record_is_refused(redis_server, options, told):
+    redis_server.kill()
+    redis_server.start(**options)
+    store = RedisPaceStore(redis_server.url)
+    async with (
+        Sandbox() as sandbox,
+        BitPeak(sandbox.api_key, base_url=sandbox.base_url, pace_store=store) as bitpeak,
+    ):
+        with pytest.raises(NotSentError, match=f"{told}.* needs one primary at one address"):
+            await bitpeak.notification_handlers.list()
+        assert not sandbox.requests
+
+
 async def test_a_redis_password_that_is_missing_is_an_error(redis_server):
     redis_server.ask("config", "set", "requirepass", CANARY)
     with_password = redis_server.url.replace("//", f"//:{CANARY}@")

@@ -24,7 +24,7 @@ from attrs import define, evolve, field
 from bitpeak_async._rate.law import LEASE, Bounds, Grant, RateState, Report, advance
 from bitpeak_async._rate.lease import SharedState
 from bitpeak_async._rate.store import RateStore
-from bitpeak_async.errors import NotSentError
+from bitpeak_async.errors import BitPeakError, NotSentError
 from bitpeak_async.events import Emitter, PaceStoreLost, PaceStoreRestored, RateChanged
 
 _LONGEST_LEASE: Final = 1.0  # seconds; leases get longer when writes conflict
@@ -324,4 +324,4 @@ def _told(error: Exception) -> str:
     """Describe a store's exception in one sentence."""
     if isinstance(error, TimeoutError) and not str(error):
         return f"no answer within {_PATIENCE:g} s"
-    return f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, BitPeakError) else f"{type(error).__name__}: {error}"
