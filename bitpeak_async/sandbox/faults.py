@@ -23,7 +23,7 @@ class Fault:
         delay: Seconds to wait before anything else.
         commits: Execute the request. By default true if the API's own response is sent, and
             false if `status` or `body` replace it or the connection is closed or stalled.
-        commit_delay: Respond with `status` and `body` first, and execute the request so many
+        commit_delay: Respond with `status` and `body` first, and execute the request this many
             seconds later.
         stores: Columns that a create or update stores wrongly, such as `{"type": None}`.
         edits: Changes the JSON of a successful response; takes and returns the parsed JSON.
