@@ -5,14 +5,14 @@ from __future__ import annotations
 import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import suppress
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from bitpeak_async._secret import Secret
 from bitpeak_async.client import BitPeak
 from bitpeak_async.errors import ClosedError
 from bitpeak_async.sync.mailbox import CallerMailbox
-from bitpeak_async.sync.portal import Portal, ensure_portal, running_portal
+from bitpeak_async.sync.portal import Close, Portal, ensure_portal, running_portal
 from bitpeak_async.sync.stream import Stream
 
 P = ParamSpec("P")
@@ -67,17 +67,20 @@ class SyncRunner:
         portal = running_portal()
         if portal is not None and portal.has_adopted(self._close):
             portal.check()
-            with suppress(ClosedError):  # a concurrent shutdown closes it too
-                portal.run(self._close)
-            portal.disown(self._close)
+            with suppress(ClosedError):  # a concurrent shutdown closes it, as it is not disowned
+                portal.run(partial(_close_and_disown, portal, self._close))
         self._is_closed = True
 
 
-def _close_unattended(close: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def _close_unattended(close: Close) -> None:
     portal = running_portal()
     if portal is not None and portal.has_adopted(close):
-        portal.disown(close)
-        portal.run_detached(close)
+        portal.run_detached(partial(_close_and_disown, portal, close))
+
+
+async def _close_and_disown(portal: Portal, close: Close) -> None:
+    await close()
+    portal.disown(close)
 
 
 def blocking(

@@ -37,6 +37,7 @@ from bitpeak_async import (
 from bitpeak_async.events import Event
 from bitpeak_async.sandbox import Fault, Sandbox
 from bitpeak_async.sync import portal, shutdown
+from bitpeak_async.sync.client import sync_client_over
 from bitpeak_async.sync.mailbox import END, CallerMailbox
 from bitpeak_async.sync.pending_call import PendingCall
 
@@ -725,6 +726,37 @@ def test_calls_that_race_with_a_shutdown_end(connect_sync: Connect, threaded_san
         over.set()
         for each in running:
             each.result(10)
+
+
+def test_a_client_that_closes_when_a_shutdown_begins_is_closed(
+    threaded_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    """The shutdown still waits for a call, and closes the clients after that."""
+    bitpeak = BitPeak(threaded_sandbox.api_key, base_url=threaded_sandbox.base_url)
+    client, thread = sync_client_over(bitpeak), portal.ensure_portal()
+    is_cancelled, may_end = threading.Event(), threading.Event()
+    run, pool = thread.run, ThreadPoolExecutor(1)
+
+    async def end_slowly() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            is_cancelled.set()
+            await asyncio.to_thread(may_end.wait)
+
+    def run_late(*args: Any) -> Any:
+        pool.submit(shutdown)
+        assert is_cancelled.wait(10)
+        return run(*args)
+
+    client.notification_handlers.list()
+    thread.run_detached(end_slowly)
+    with pool:
+        monkeypatch.setattr(thread, "run", run_late)
+        client.close()
+        may_end.set()
+    with pytest.raises(ClosedError, match="the client is closed"):
+        asyncio.run(bitpeak.notification_handlers.list())
 
 
 def test_a_thread_that_cannot_start_is_an_error_and_leaves_nothing_open(
