@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import aclosing, contextmanager
-from html import escape
 from importlib.util import find_spec
 from itertools import islice
 from typing import Any, Final, TypeVar
@@ -23,11 +22,17 @@ def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[object]])
     more = sum(1 for _ in left)
     note = f"<p>… and {more} more</p>" if more else ""
     body = "".join([_row("th", header), *shown]) if shown else ""
-    return f"<table><caption>{escape(caption)}</caption>{body}</table>{note}"
+    return f"<table><caption>{_escaped(caption)}</caption>{body}</table>{note}"
 
 
 def _row(tag: str, cells: Sequence[object]) -> str:
-    return f"<tr>{''.join(f'<{tag}>{escape(str(cell))}</{tag}>' for cell in cells)}</tr>"
+    return f"<tr>{''.join(f'<{tag}>{_escaped(str(cell))}</{tag}>' for cell in cells)}</tr>"
+
+
+def _escaped(text: str) -> str:
+    from html import escape  # noqa: PLC0415 - slow to import
+
+    return escape(text)
 
 
 @contextmanager

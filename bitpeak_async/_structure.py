@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from functools import reduce
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, get_args, get_origin
@@ -62,6 +61,8 @@ def did_you_mean(word: str, known: Iterable[str], aliases: Mapping[str, str] = _
         known: the known words.
         aliases: maps other words to known ones.
     """
+    from difflib import get_close_matches  # noqa: PLC0415 - slow to import
+
     choices = list(known)
     close = get_close_matches(word, choices, n=1)
     if meant := aliases.get(word) or (close[0] if close else None):

@@ -27,14 +27,14 @@ from bitpeak_async.keywords import (
 )
 from bitpeak_async.notification_handlers import NotificationHandlers
 from bitpeak_async.options import Retry, Timeout, as_timeout
-from bitpeak_async.provisioning.plan import Plan
-from bitpeak_async.provisioning.report import Outcome, Report
-from bitpeak_async.provisioning.run import Run
 from bitpeak_async.records import HandlerSpec
 
 if TYPE_CHECKING:
     import aiohttp
 
+    from bitpeak_async.provisioning.plan import Plan
+    from bitpeak_async.provisioning.report import Outcome, Report
+    from bitpeak_async.provisioning.run import Run
     from bitpeak_async.with_replies import HandlersWithReplies, WithReplies
 
 __all__ = ["BitPeak"]
@@ -189,6 +189,8 @@ class BitPeak:
                 cancelled task and the KeyboardInterrupt in the synchronous client.
         """
         refuse_unknown("BitPeak.apply", options, ApplyOptions)
+        from bitpeak_async.provisioning.plan import Plan  # noqa: PLC0415 - slow to import
+
         config = ProvisionConfig(**options)
         check_type("plan", plan, Plan)
         check_listener("on_outcome", on_outcome)
@@ -223,6 +225,8 @@ class BitPeak:
         return await run.provision(specs, on_outcome, shows_progress=progress)
 
     def _run(self, config: ProvisionConfig) -> Run:
+        from bitpeak_async.provisioning.run import Run  # noqa: PLC0415 - slow to import
+
         return Run(self._transport, self._options, self.notification_handlers, config)
 
     @property

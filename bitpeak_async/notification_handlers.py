@@ -10,14 +10,11 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable, Mapping
 from contextlib import aclosing
 from types import NoneType
-from typing import Any, Final, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 from urllib.parse import urlencode
 
 from attrs import evolve
 
-from bitpeak_async._bulk.driver import CreateOutcome, Driver
-from bitpeak_async._bulk.identity import Names, kept_as_one_of
-from bitpeak_async._bulk.ledger import Ledger
 from bitpeak_async._checks import as_int, check_flag, shown
 from bitpeak_async._display import with_progress
 from bitpeak_async._http.form import (
@@ -31,7 +28,6 @@ from bitpeak_async._http.form import (
     refuse,
     update_form,
 )
-from bitpeak_async._http.pagination import all_pages
 from bitpeak_async._http.protocol import Call, RetrySafety
 from bitpeak_async._http.transport import CallOptions, Transport
 from bitpeak_async._secret import Secret, hides
@@ -43,10 +39,11 @@ from bitpeak_async.errors import (
     ReplyError,
 )
 from bitpeak_async.keywords import ListFilters, ProvisionConfig, refuse_unknown, takes
-from bitpeak_async.provisioning.desired import iterable_problem
-from bitpeak_async.provisioning.run import Run
 from bitpeak_async.records import HandlerSpec, NotificationHandler, Page, UnreadableHandler
 from bitpeak_async.settings import Settings, SettingsFields
+
+if TYPE_CHECKING:
+    from bitpeak_async._bulk.driver import CreateOutcome
 
 __all__ = ["NotificationHandlers"]
 
@@ -130,6 +127,8 @@ class NotificationHandlers:
             ReplyError: the server sends other pages, or never shows all that it promises.
             BitPeakError: a request failed.
         """
+        from bitpeak_async._http.pagination import all_pages  # noqa: PLC0415 - slow to import
+
         refuse_unknown("NotificationHandlers.pages", filters, ListFilters)
         _, size = checked_page(1, results_per_page)
         query = checked_query(extra_query, filters)
@@ -180,6 +179,8 @@ class NotificationHandlers:
             ReplyError: a handler that cannot be read may be the one.
             BitPeakError: a request failed.
         """
+        from bitpeak_async._bulk.identity import Names, kept_as_one_of  # noqa: PLC0415 - as above
+
         refuse(name_problems(name))
         names, unreadable = Names([name]), list[UnreadableHandler]()
         async with aclosing(self.pages()) as pages:
@@ -265,6 +266,8 @@ class NotificationHandlers:
             DuplicateError: it exists more than once.
             BitPeakError: a request failed.
         """
+        from bitpeak_async.provisioning.run import Run  # noqa: PLC0415 - as above
+
         run = Run(self._transport, self._options, self, ProvisionConfig())
         [outcome] = (await run.provision([spec])).outcomes
         if outcome.error is not None:
@@ -358,6 +361,10 @@ class NotificationHandlers:
             ConfigurationError: ``remove_duplicates`` is neither True nor False.
             BitPeakError: the list could not be read; nothing was created.
         """
+        from bitpeak_async._bulk.driver import Driver  # noqa: PLC0415 - as above
+        from bitpeak_async._bulk.ledger import Ledger  # noqa: PLC0415 - as above
+        from bitpeak_async.provisioning.desired import iterable_problem  # noqa: PLC0415 - as above
+
         check_flag("remove_duplicates", remove_duplicates)
         check_flag("progress", progress)
         if problem := iterable_problem(specs):

@@ -67,6 +67,10 @@ def test_the_package_imports_its_names_when_they_are_asked_for():
         bitpeak_async.EmailSettings("a@example.com"), bitpeak_async.HandlerSpec
         assert bitpeak_async.errors.BitPeakError is bitpeak_async.BitPeakError
         assert "aiohttp" not in sys.modules
+        bitpeak_async.BitPeak("key")
+        for later in "_bulk", "provisioning", "_http.pagination", "_rate.stored":
+            assert f"bitpeak_async.{later}" not in sys.modules
+        assert not {"html", "difflib", "cattrs"} & {*sys.modules}
         assert bitpeak_async.sync.Stream is bitpeak_async.Stream
         from bitpeak_async import *
         assert "aiohttp" in sys.modules

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -12,10 +13,12 @@ from bitpeak_async._rate.law import Bounds
 from bitpeak_async._rate.lease import Lease, state_of
 from bitpeak_async._rate.limiter import Limiter
 from bitpeak_async._rate.store import RateStore
-from bitpeak_async._rate.stored import Link, StoredState
 from bitpeak_async._secret import Secret
 from bitpeak_async.events import Emitter
 from bitpeak_async.options import Pace, Retry
+
+if TYPE_CHECKING:
+    from bitpeak_async._rate.stored import Link
 
 
 @frozen
@@ -59,10 +62,13 @@ class LimiterFactory:
             give_up_after=self.retry.give_up_after,
         )
         place = hashlib.sha256(self.account.reveal().encode()).hexdigest()
-        if link is None and self.store is not None:
-            link = Link(self.store)
-        if link is None:
+        store = link or self.store
+        if store is None:
             state = state_of(place)
         else:
+            # Imported here, because most clients have no store.
+            from bitpeak_async._rate.stored import Link, StoredState  # noqa: PLC0415
+
+            link = store if isinstance(store, Link) else Link(store)
             state = StoredState(link, place, bounds, clock, self.emit)
         return limiter(Lease(clock, bounds, state), slots)

@@ -15,6 +15,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import pytest
 from builders import specs
 
+import bitpeak_async
 from bitpeak_async import (
     BitPeak,
     ClosedError,
@@ -42,6 +43,8 @@ from bitpeak_async.sync.mailbox import END, CallerMailbox
 from bitpeak_async.sync.pending_call import PendingCall
 
 Connect = Callable[..., SyncBitPeak]
+# The client imports the classes of its annotations only when they are used.
+EXPORTED = {name: getattr(bitpeak_async, name) for name in bitpeak_async.__all__}
 MIRRORS = {BitPeak: SyncBitPeak, NotificationHandlers: SyncNotificationHandlers}
 METHODS = [
     pytest.param(original, name, id=f"{original.__name__}.{name}")
@@ -63,10 +66,10 @@ def test_a_mirror_has_the_signature_and_docstring_of_its_original(original: type
 
 @pytest.mark.parametrize(("original", "name"), METHODS)
 def test_a_mirror_returns_what_awaiting_its_original_does(original: type, name: str):
-    returned = get_type_hints(getattr(original, name))["return"]
+    returned = get_type_hints(getattr(original, name), localns=EXPORTED)["return"]
     if get_origin(returned) is AsyncGenerator:
         returned = Stream[get_args(returned)[0]]
-    assert returned == get_type_hints(getattr(MIRRORS[original], name))["return"]
+    assert returned == get_type_hints(getattr(MIRRORS[original], name), localns=EXPORTED)["return"]
 
 
 @pytest.mark.parametrize(("original", "name"), METHODS)
@@ -103,7 +106,7 @@ def test_each_argument_arrives(original: type, name: str, monkeypatch: pytest.Mo
         seen.update(signature.bind(self, *args, **kwargs).arguments)
         if inspect.iscoroutinefunction(inspect.unwrap(method)):
             return asyncio.sleep(0)
-        if get_origin(get_type_hints(method)["return"]) is AsyncGenerator:
+        if get_origin(get_type_hints(method, localns=EXPORTED)["return"]) is AsyncGenerator:
             return nothing()
         return self
 
