@@ -257,16 +257,22 @@ class BitPeak:
 
 @hides("api_key", "proxy", "headers")
 def client_over(
-    network: Network, api_key: str | None = None, **options: Unpack[ClientOptions]
+    network: Network,
+    api_key: str | None = None,
+    *,
+    is_direct: bool = False,
+    **options: Unpack[ClientOptions],
 ) -> BitPeak:
     """Return a client whose requests go over the caller's network.
 
     Args:
         network: carries the requests instead of the client's own aiohttp session.
         api_key: as for ``BitPeak``.
+        is_direct: whether to ignore the environment's proxy.
         **options: see ``ClientOptions``.
     """
     config = ClientConfig(**options)
     client = BitPeak.__new__(BitPeak)
-    client._begin(new_transport(network, Secret.of(api_key), config), config)  # noqa: SLF001 - as in BitPeak
+    transport = new_transport(network, Secret.of(api_key), config, is_direct=is_direct)
+    client._begin(transport, config)  # noqa: SLF001 - as in BitPeak
     return client

@@ -6,9 +6,9 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Unpack
+from typing import Any, Unpack
 
-from attrs import asdict, evolve
+from attrs import asdict
 
 from bitpeak_async._http.protocol import Fence
 from bitpeak_async.client import BitPeak, client_over
@@ -35,7 +35,8 @@ class ClientPool:
     def __init__(self, in_flight: int, config: ClientConfig, fence: Fence | None = None) -> None:
         self.resolver = Resolver(config)
         self._network = FleetNetwork(in_flight, config.pace_store, fence)
-        self._config = evolve(config, pace_store=None)  # the network has it
+        self._options: dict[str, Any] = asdict(config, recurse=False)
+        self._options["pace_store"] = None  # the network has it
         self._clients = dict[Credentials, BitPeak]()
         self._users = Counter[Credentials]()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -90,10 +91,12 @@ class ClientPool:
                 await client.close()
 
     def _new_client(self, resolved: ResolvedAccount) -> BitPeak:
-        credentials, pace = resolved.credentials, resolved.account.pace or self._config.pace
-        config = evolve(self._config, base_url=credentials.base_url, pace=pace)
-        options = asdict(config, recurse=False)
-        return client_over(self._network, credentials.api_key.reveal(), **options)
+        base_url, api_key = resolved.credentials.base_url, resolved.credentials.api_key
+        options = self._options | {"base_url": base_url, "proxy": self.resolver.proxy_for(base_url)}
+        if resolved.account.pace is not None:
+            options["pace"] = resolved.account.pace
+        # Direct, because reading the environment's proxy takes longer than a request.
+        return client_over(self._network, api_key.reveal(), is_direct=True, **options)
 
     async def provision(
         self,

@@ -67,6 +67,7 @@ class Resolver:
 
     def __init__(self, config: ClientConfig) -> None:
         self._config = config
+        self._proxies = dict[str, Secret[str | None]]()
         self.base_url = self._checked_url(config.base_url)
 
     def credentials(self, account: Account) -> Credentials:
@@ -106,8 +107,19 @@ class Resolver:
     def _checked_url(self, base_url: str | None) -> str:
         base_url = checked_base_url(base_url, allow_insecure=self._config.allow_insecure)
         # Otherwise an unusable proxy would fail only at the first request.
-        checked_proxy(self._config.proxy, base_url, ignore_environment=False)
+        self.proxy_for(base_url)
         return base_url
+
+    def proxy_for(self, base_url: str) -> Secret[str | None]:
+        """Return the proxy for a base URL, resolved once for all its accounts.
+
+        Raises:
+            ConfigurationError: the proxy's URL is unusable.
+        """
+        if base_url not in self._proxies:
+            proxy = checked_proxy(self._config.proxy, base_url, ignore_environment=False)
+            self._proxies[base_url] = proxy
+        return self._proxies[base_url]
 
 
 def checked_accounts(accounts: Iterable[Account]) -> tuple[Account, ...]:

@@ -3,6 +3,7 @@
 import asyncio
 import pickle
 from collections.abc import Callable
+from unittest.mock import Mock
 
 import pytest
 from builders import AT_ONCE, specs
@@ -13,6 +14,7 @@ from bitpeak_async import (
     ConfigurationError,
     EmailSettings,
     HandlerSpec,
+    NotFoundError,
     Outcome,
     Pace,
     PlanError,
@@ -24,6 +26,7 @@ from bitpeak_async import (
     Timeout,
     WebhookSettings,
 )
+from bitpeak_async._http import endpoint
 from bitpeak_async.fleet import (
     Account,
     AccountReport,
@@ -159,6 +162,19 @@ async def test_a_worker_can_provision_a_part_of_any_account(server: Sandbox):
         assert ["n0", "n1", "n2", "n3"] == names(server, KEYS[0])
         with pytest.raises(AuthenticationError):
             await fleet.provision_account(Account("x", "no-such-key", specs(1)))
+
+
+async def test_all_accounts_use_the_proxy_of_the_environment_which_is_read_once(
+    server: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    """The sandbox plays the proxy: it is asked for a host that does not exist."""
+    proxies = Mock(return_value={"http": server.base_url.removesuffix("/api")})
+    monkeypatch.setattr(endpoint, "getproxies", proxies)
+    options = {"base_url": "http://bitpeak.invalid/api", "allow_insecure": True}
+    async with Fleet(accounts(3), retry=AT_ONCE, **options) as fleet:
+        report = await fleet.provision()
+    assert [NotFoundError] * 3 == [type(each.error) for each in report.accounts.values()]
+    proxies.assert_called_once()
 
 
 # Keys that accounts share
