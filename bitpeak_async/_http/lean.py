@@ -4,8 +4,9 @@ The connector resolves, connects, encrypts, pools and limits. The response proto
 chunked and compressed. The SDK needs nothing else of ``ClientSession.request``: no cookies,
 redirects, authentication, middlewares, form encoding or response object.
 
-All undocumented names of aiohttp that the SDK uses are in this file. The tests run it on the lowest
-and the newest supported aiohttp.
+Most of the undocumented names of aiohttp that the SDK uses are in this file. ``idle``, ``causes``
+and ``session`` have the others. ``tests/_http/test_aiohttp_names.py`` checks all of them, on the
+lowest and the newest supported aiohttp.
 """
 
 from __future__ import annotations

@@ -1,17 +1,12 @@
 """The exchange by aiohttp's connector and protocol, over a server that answers byte for byte."""
 
 import asyncio
-import inspect
 import os
 import subprocess
 import sys
 
 import aiohttp
 import pytest
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.client_reqrep import ClientRequest
-from aiohttp.connector import Connection
-from aiohttp.helpers import TimerNoop
 from raw_server import reply, serving
 
 from bitpeak_async import BitPeak, EmailSettings
@@ -95,21 +90,6 @@ def test_a_forked_child_that_exits_has_no_session_to_warn_of(threaded_sandbox: S
         text=True,
     )
     assert (0, "") == (ended.returncode, ended.stderr)
-
-
-async def test_the_undocumented_names_of_aiohttp_are_there():
-    """Run on the lowest and the newest supported aiohttp: a name that goes fails here."""
-    assert inspect.iscoroutinefunction(aiohttp.ClientSession._request)
-    assert isinstance(ClientRequest.connection_key, property)
-    assert "Accept-Encoding" in ClientRequest.DEFAULT_HEADERS
-    connect = inspect.signature(aiohttp.TCPConnector.connect)
-    assert ["self", "req", "traces", "timeout"] == list(connect.parameters)
-    params = inspect.signature(ResponseHandler.set_response_params).parameters
-    assert {"timer", "read_until_eof", "read_bufsize"} <= set(params)
-    assert isinstance(ResponseHandler.should_close, property)
-    assert inspect.iscoroutinefunction(ResponseHandler.read)
-    assert {"protocol", "release", "close"} <= set(dir(Connection))
-    assert TimerNoop() is not None
 
 
 async def test_own_sessions_use_it(sandbox: Sandbox):
