@@ -79,7 +79,7 @@ class LeanExchange(SessionExchange):
             protocol.set_response_params(
                 timer=_NO_TIMER, read_until_eof=True, read_bufsize=_READ_BUFFER
             )
-            if self.fence is not None and request.method == "POST":
+            if self.fence is not None and request.method != "GET":
                 await self.fence()  # only now, because connecting takes time
             protocol.transport.write(self._encode(request))
             message, content = await protocol.read()

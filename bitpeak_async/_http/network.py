@@ -46,7 +46,7 @@ class SharedSession:
     Args:
         limit: requests in flight at once, of all clients together; the ``new_limiter`` of a
             subclass must enforce it.
-        fence: awaited right before each create and update, or None.
+        fence: awaited right before each write, or None.
     """
 
     def __init__(self, limit: int, fence: Fence | None = None) -> None:
@@ -79,7 +79,7 @@ class SessionConnections:
         options: the options of every request.
         lender: returns a session that others close; None lets the client open its own.
         runs_middlewares: whether the session's own middlewares must run.
-        fence: awaited right before each create and update, or None.
+        fence: awaited right before each write, or None.
     """
 
     def __init__(

@@ -87,7 +87,7 @@ class SessionExchange:
             not notice if aiohttp sends a DELETE again.
 
     Attributes:
-        fence: awaited right before each create and update, or None.
+        fence: awaited right before each write, or None.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class SessionExchange:
         if request.method == "DELETE" and not self._runs_middlewares:
             resending = _Resending()
         options = self._options
-        if self.fence is not None and request.method == "POST":
+        if self.fence is not None and request.method != "GET":
             await self.fence()
         self._choose_connection(request)
         body: Any = request.body and request.body.reveal()

@@ -26,7 +26,7 @@ class ClientPool:
     Args:
         in_flight: the most requests in flight at once, over all clients.
         config: the options of all clients; an account may override base URL and pace.
-        fence: awaited right before each create and update, or None.
+        fence: awaited right before each write, or None.
 
     Attributes:
         resolver: resolves accounts.

@@ -83,7 +83,7 @@ class FleetNetwork(SharedSession):
     Args:
         limit: the most requests in flight at once, and so the most connections.
         store: shares each key's rate with other processes, or None.
-        fence: awaited right before each create and update, or None.
+        fence: awaited right before each write, or None.
     """
 
     def __init__(

@@ -9,8 +9,11 @@ import aiohttp
 import pytest
 from raw_server import reply, serving
 
-from bitpeak_async import BitPeak, EmailSettings
+from bitpeak_async import BitPeak, EmailSettings, NotSentError
+from bitpeak_async._http.failures import ConnectionFailedError
 from bitpeak_async._http.lean import LeanExchange
+from bitpeak_async.client import client_over
+from bitpeak_async.fleet._network import FleetNetwork
 from bitpeak_async.sandbox import Sandbox
 
 
@@ -98,3 +101,32 @@ async def test_own_sessions_use_it(sandbox: Sandbox):
     async with aiohttp.ClientSession() as session:
         given = BitPeak(sandbox.api_key, base_url=sandbox.base_url, session=session)
         assert type(given._transport.lifecycle.open().exchange) is not LeanExchange
+
+
+@pytest.mark.parametrize("way", ["lean", "session"])
+async def test_nothing_is_written_past_a_fence(way: str, sandbox: Sandbox, monkeypatch):
+    async def fence() -> None:
+        raise ConnectionFailedError("fenced", temporary=False)
+
+    async def patched(session, *args, **kwargs):
+        return await request(session, *args, **kwargs)
+
+    request = aiohttp.ClientSession._request
+    if way == "session":
+        monkeypatch.setattr(aiohttp.ClientSession, "_request", patched)
+    sandbox.seed_handlers(1)
+    network = FleetNetwork(1, fence=fence)
+    async with client_over(network, sandbox.api_key, base_url=sandbox.base_url) as bitpeak:
+        handlers = bitpeak.notification_handlers
+        [handler] = (await handlers.list()).data
+        settings = EmailSettings("a@example.com")
+        for write in (
+            handlers.create("a", settings),
+            handlers.update(handler.id, name="b"),
+            handlers.delete(handler.id),
+        ):
+            with pytest.raises(NotSentError, match="fenced"):
+                await write
+        assert 1 == (await handlers.list()).meta.total
+    await network.close()
+    assert {"GET"} == {method for method, _ in sandbox.counts}
