@@ -25,13 +25,13 @@ Measured on MACHINE.
 ## Against other clients
 
 Requests per CPU second of `bitpeak_async`, divided by those of the other client: above 1,
-`bitpeak_async` is ahead. It does more for each request: it makes a record of the reply, keeps to the
-rate limit, and retries what is safe to retry.
+`bitpeak_async` is ahead. It does more for each request: it makes a record of the reply, keeps to
+the rate limit, and retries what is safe to retry.
 """
 
 _CLIENTS = """
-Every client keeps one session for all calls; `requests` keeps one per thread. Each is used as its own
-documentation recommends, and decodes JSON as it does by default. `aiohttp` is
+Every client keeps one session for all calls; `requests` keeps one per thread. Each is used as its
+own documentation recommends, and decodes JSON as it does by default. `aiohttp` is
 `ClientSession.request` with msgspec. Its creates send `FormData`, or bytes joined by hand in
 advance. httpr's forms can only hold files, so it also sends bytes joined by hand. OpenAPI
 Generator's client sends an urlencoded form. httpx2 is the fork of httpx that Pydantic maintains.
@@ -43,8 +43,8 @@ _LOOPS = """
 Requests per CPU second of `bitpeak_async`, divided by those on asyncio's own event loop. The extra
 `bitpeak_async[speed]` installs uvloop and aiofastnet. Your application chooses its loop itself:
 `asyncio.run(main(), loop_factory=aiofastnet.loop_factory(uvloop.new_event_loop))`, or
-`asyncio.Runner(loop_factory=...)` before Python 3.12. Over TLS, aiofastnet on uvloop is the fastest;
-over plain http, neither gains much.
+`asyncio.Runner(loop_factory=...)` before Python 3.12. Over TLS, aiofastnet on uvloop is the
+fastest; over plain http, neither gains much.
 """
 
 _REST = """

@@ -91,6 +91,11 @@ class Stage:
             raise peer
         return peer
 
+    async def iterate(self) -> None:
+        """Iterate over all handlers of the server, and keep none."""
+        async for _ in self.handlers.iterate():
+            pass
+
     async def everything(self) -> list[NotificationHandler]:
         """Return all handlers of the server."""
         return [each async for each in self.handlers.iterate()]
