@@ -18,6 +18,7 @@ from attrs import asdict, define, evolve, field, frozen
 from bitpeak_async import (
     BitPeak,
     BitPeakError,
+    CreateOutcome,
     Delete,
     DuplicateError,
     EmailSettings,
@@ -35,7 +36,6 @@ from bitpeak_async import (
 )
 from bitpeak_async._bulk.identity import text_key
 from bitpeak_async.client import client_over
-from bitpeak_async.notification_handlers import CreateOutcome
 from simulation.model import CALM, Dialect, Kept, ModelExchange, ModelServer, State, Weather
 
 TOTAL: Final = 30.0  # the default timeout
