@@ -44,7 +44,7 @@ def costs_rows(costs: Costs) -> Rows:
     yield "a running account", "", size(costs.open_bytes)
     yield "a handler desired", "", size(costs.spec_bytes)
     yield "a handler created", milliseconds(costs.create), ""
-    yield "a handler there already", milliseconds(costs.unchanged), ""
+    yield "a handler already in place", milliseconds(costs.unchanged), ""
 
 
 def real_rows(costs: Costs) -> Rows:
@@ -101,7 +101,7 @@ def sizing_rows(costs: Costs) -> Rows:
 
 def cap_rows(costs: Costs) -> Rows:
     """What more requests at once bring one process."""
-    yield "in_flight", "wall time", "of it the processor"
+    yield "in_flight", "wall time", "processor"
     for cap in CAPS:
         done = simulate([Account(HANDLERS)] * 10_000, Process(in_flight=cap), costs)
         yield f"{cap}", duration(done.seconds), f"{done.processor / done.seconds:.0%}"
@@ -113,8 +113,8 @@ def shape_rows(costs: Costs) -> Rows:
     even = [Account(HANDLERS)] * 10_000
     shapes = {
         "100 handlers each": even,
-        "1 % with 8,020, begun first": [Account(LARGE)] * 100 + [Account(20)] * 9_900,
-        "1 % with 8,020, begun last": [Account(20)] * 9_900 + [Account(LARGE)] * 100,
+        "1 % with 8,020, started first": [Account(LARGE)] * 100 + [Account(20)] * 9_900,
+        "1 % with 8,020, started last": [Account(20)] * 9_900 + [Account(LARGE)] * 100,
     }
     for name, accounts in shapes.items():
         for workers in (1, 4):
@@ -168,14 +168,13 @@ def figures() -> str:
             "Wall time, and memory of one worker, in simulation: "
             f"{HANDLERS} handlers an account, replies after {usual.latency * 1000:.0f} ms, "
             f"a core and `in_flight={usual.in_flight}` for each worker. Limits are those of each "
-            "key; *all in place* is a run that has nothing to write; *memory* is where accounts "
-            "share their spec files, *own specs* where each has "
-            "others."
+            "key; *all in place* is a run that has nothing to write; *memory* is for accounts "
+            "that share their spec files, *own specs* for accounts with specs of their own."
         ),
         table(sizing_rows(costs)),
         "One process, 10,000 accounts, no limit:",
         table(cap_rows(costs)),
-        "As many handlers in accounts of unlike sizes:",
+        "The same number of handlers in accounts of different sizes:",
         table(shape_rows(costs)),
     ]
     took = time.perf_counter() - began
