@@ -125,8 +125,8 @@ async def test_processes_keep_to_one_limit_and_use_it(redis_server, processes, c
     refused = sum(request.status == 429 for request in requests) / len(requests)
     used = (len(requests) * (1 - refused) - BURST) / seconds / LIMIT
     print(f"{used:.1%} of {LIMIT}/s used, {refused:.2%} answered 429")  # noqa: T201
-    assert used >= (0.9 if FULL else 0.7)
-    assert refused <= (0.02 if FULL else {3: 0.1, 10: 0.2}[processes])  # mostly at the start
+    assert used >= (0.85 if FULL else 0.7)
+    assert refused <= (0.03 if FULL else {3: 0.1, 10: 0.2}[processes])  # mostly at the start
     assert sandbox.api_key not in redis_server.ask("--scan", "--pattern", "*")
     assert redis_server.ask("--scan", "--pattern", "bitpeak:*")
 
@@ -151,5 +151,5 @@ async def test_a_redis_that_goes_away_and_comes_back_loses_nothing(redis_server)
         [restored] = events["PaceStoreRestored"]
         assert slower < 0.7 * restored
     print(f"{used:.1%} of {LIMIT}/s used, {refused:.2%} answered 429")  # noqa: T201
-    assert used >= (0.85 if FULL else 0.6)
-    assert refused <= (0.02 if FULL else 0.1)
+    assert used >= (0.8 if FULL else 0.6)
+    assert refused <= (0.03 if FULL else 0.1)
