@@ -26,6 +26,7 @@ __all__ = ["RedisPaceStore"]
 
 _CONNECT_TIMEOUT: Final = 0.5  # seconds
 _ONE: Final = "(a pace store needs one primary at one address)"
+_OF_A_CLUSTER: Final = "MOVED", "ASK", "CLUSTERDOWN"
 _KEPT: Final = 86_400  # seconds until an unused record expires
 
 # Compare and set, and return Redis' own time. An empty new record only reads.
@@ -108,7 +109,8 @@ class RedisPaceStore:
         try:
             reply: Any = await swap([f"bitpeak:{place}"], [seen, new, _KEPT])
         except ResponseError as error:
-            if isinstance(error, AskError | ClusterError):  # an AskError is MOVED, too
+            # An AskError is MOVED, too. Older releases of redis leave the server's word in the text.
+            if isinstance(error, AskError | ClusterError) or str(error).startswith(_OF_A_CLUSTER):
                 raise ConfigurationError(f"it is a node of a Redis Cluster {_ONE}") from None
             if "unknown command" in str(error):
                 raise ConfigurationError(f"it runs no scripts, like a Sentinel {_ONE}") from None
