@@ -109,7 +109,7 @@ class RedisPaceStore:
         try:
             reply: Any = await swap([f"bitpeak:{place}"], [seen, new, _KEPT])
         except ResponseError as error:
-            # An AskError is MOVED, too. Older releases of redis leave the server's word in the text.
+            # An AskError is MOVED, too; redis before 6 leaves the word of the server in the text.
             if isinstance(error, AskError | ClusterError) or str(error).startswith(_OF_A_CLUSTER):
                 raise ConfigurationError(f"it is a node of a Redis Cluster {_ONE}") from None
             if "unknown command" in str(error):
