@@ -1,7 +1,6 @@
 """What is published: sdist and wheel are built, and the wheel works where it is installed."""
 
 import os
-import subprocess
 import sys
 import tarfile
 import venv
@@ -9,19 +8,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from installed import run
 
 ROOT = Path(__file__).parent.parent
-
-
-def run(*command: str | Path, cwd: Path) -> str:
-    # Else coverage would be measured there too, and the sources be found before the wheel.
-    unwanted = ("COV", "PYTHONPATH")
-    env = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
-    done = subprocess.run(
-        list(map(str, command)), cwd=cwd, env=env, check=False, capture_output=True, text=True
-    )
-    assert 0 == done.returncode, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
