@@ -132,7 +132,7 @@ async def test_processes_keep_to_one_limit_and_use_it(redis_server, processes, c
 
 
 async def test_a_redis_that_goes_away_and_comes_back_loses_nothing(redis_server):
-    count, before, down = (2000, 5.0, 8.0) if FULL else (250, 1.5, 1.0)
+    count, before, down = (2000, 5.0, 8.0) if FULL else (450, 1.5, 1.0)
     async with Sandbox(limit=TokenBucket(LIMIT, burst=BURST)) as sandbox:
         workers = await start_workers(sandbox, redis_server.url, count)
         work = [asyncio.create_task(worker.finish()) for worker in workers]
