@@ -86,7 +86,7 @@ def _client(sandbox: Sandbox, *hooks: Hook) -> BitPeak:
     class JumpingLimiter(Limiter):
         def _look_later(self, loop: asyncio.AbstractEventLoop, delay: float) -> asyncio.TimerHandle:
             nonlocal skipped
-            if self.pacer.under_way:  # its reply may change everything
+            if self.lease.under_way:  # its reply may change everything
                 return super()._look_later(loop, delay)
             skipped += delay
             sandbox.skip(delay)

@@ -89,7 +89,7 @@ class Server:
         wait = verdict.headers.get("Retry-After")
         return verdict.admitted, float(wait) if wait else None
 
-    def let_through(self, begin=0.0, end=float("inf"), member=None) -> int:
+    def accepted(self, begin=0.0, end=float("inf"), member=None) -> int:
         return sum(
             admitted and begin <= at < end and member in (None, who)
             for at, who, admitted in self.answers
@@ -141,9 +141,9 @@ class Member:
         try:
             admitted, wait = await self.server.ask(self.number)
             if admitted:
-                gate.pacer.let_through(permit)
+                gate.lease.accepted(permit)
             else:
-                gate.pacer.refused(permit, wait)
+                gate.lease.refused(permit, wait)
         finally:
             self.permits.discard(permit)
             gate.leave(permit)

@@ -164,7 +164,7 @@ async def test_a_mistake_gets_one_message(bitpeak: BitPeak):
         await bitpeak.provision([{}, {}, {}])  # type: ignore[list-item]
 
 
-async def test_calls_tell_what_came_back_beside_the_value(bitpeak: BitPeak, sandbox: Sandbox):
+async def test_calls_return_status_and_headers_with_the_value(bitpeak: BitPeak, sandbox: Sandbox):
     handlers = bitpeak.with_replies().notification_handlers
     created = await handlers.create("Ops", MAIL)
     sandbox.inject(Fault.gateway_error(502), times=2)

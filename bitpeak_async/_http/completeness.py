@@ -14,7 +14,7 @@ cannot overlap, because all page sizes divide 1,000. So if ids jump, the list is
 stretches of all passes are joined: where they overlap, where no id fits between them, and where the
 order of the reads rules out a missed handler (see ``_nothing_between``). The list is complete when
 the stretches cover it from end to end. Two passes nearly always suffice; after that, only the pages
-beside the gaps are read.
+next to the gaps are read.
 
 A list in another order, such as by name, is complete when a second pass finds nothing new. No list
 is complete while the server promises more handlers than were seen.
@@ -79,7 +79,7 @@ class Coverage:
         self._highest = 0  # id, of the first pass
         self._stretches: defaultdict[int, list[_Stretch]] = defaultdict(list)
         self._fruitless = 0
-        self._beside: set[int] | None = None  # pages beside the gaps; None for all
+        self._nearby: set[int] | None = None  # pages next to the gaps; None for all
         self._read: set[int] = set()
 
     @property
@@ -164,7 +164,7 @@ class Coverage:
 
     def needs(self, number: int) -> bool:
         """Whether this pass must still read a page."""
-        return number not in self._read and (self._beside is None or number in self._beside)
+        return number not in self._read and (self._nearby is None or number in self._nearby)
 
     def follow(self, page: HandlerPage) -> None:
         """Extend the pass if the list grew, because new handlers push others to later pages."""
@@ -191,7 +191,7 @@ class Coverage:
         """
         self._fruitless = 0 if self._found_old or self.passes == 1 else self._fruitless + 1
         is_partial = self._order == -1 and self.passes % 6 > 1  # after two passes
-        self._beside = (is_partial and self._beside_gaps()) or None
+        self._nearby = (is_partial and self._next_to_gaps()) or None
         shown, promised = self._seen_count + self._unnamed, self._promised
         if promised is not None and shown < promised and self._fruitless >= _SHORT:
             problem = f"{promised} promised, {shown} shown"
@@ -235,7 +235,7 @@ class Coverage:
         stretch = _Stretch(first, last, self._moment, is_full, total, self._newest)
         self._stretches[number].append(stretch)
 
-    def _beside_gaps(self) -> set[int]:
+    def _next_to_gaps(self) -> set[int]:
         gaps = self._gaps()
         befores, afters = {first for first, _ in gaps}, {last for _, last in gaps}
         return {

@@ -184,28 +184,28 @@ class Transport:
             if throttles(error):
                 self._throttled(binding, call, permit, error)
             else:
-                self._let_through(binding, permit)
+                self._accepted(binding, permit)
             raise
         else:
-            self._let_through(binding, permit)
+            self._accepted(binding, permit)
         finally:
             limiter.leave(permit)
         self._budget.give_back()
         self._key_works = True
         return result
 
-    def _let_through(self, binding: Binding, permit: Permit) -> None:
-        controller = binding.limiter.pacer
-        if controller.let_through(permit):
-            self.emit(RateChanged(controller.rate))
+    def _accepted(self, binding: Binding, permit: Permit) -> None:
+        lease = binding.limiter.lease
+        if lease.accepted(permit):
+            self.emit(RateChanged(lease.rate))
 
     def _throttled(
         self, binding: Binding, call: Call[Any], permit: Permit, error: APIError
     ) -> None:
-        controller = binding.limiter.pacer
+        lease = binding.limiter.lease
         is_limit = isinstance(error, RateLimitError)
-        if controller.refused(permit, error.retry_after, is_limit=is_limit):
-            self.emit(Paused(call.operation, controller.paused_until - binding.clock()))
+        if lease.refused(permit, error.retry_after, is_limit=is_limit):
+            self.emit(Paused(call.operation, lease.paused_until - binding.clock()))
 
     async def _exchange(
         self, binding: Binding, call: Call[Any], request: Request, timeout: Timeout

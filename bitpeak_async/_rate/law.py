@@ -76,7 +76,7 @@ class Pause:
         until: the time at which a probe may start; no request starts before.
         wait: its length in seconds if the server does not say; doubles after a refused probe.
         refused: the number of refused requests, including probes.
-        let_through: the number of accepted requests that were in flight when it began.
+        accepted: the number of accepted requests that were in flight when it began.
         last_refusal: the time of the refusal that began it, or of the last refused probe.
         is_told: whether the server said how long to wait.
         is_limit: whether it is a rate limit (429). An overload (503) measures no limit.
@@ -86,7 +86,7 @@ class Pause:
     until: float
     wait: float
     refused: int = 0
-    let_through: int = 0
+    accepted: int = 0
     last_refusal: float = -math.inf
     is_told: bool = False
     is_limit: bool = True
@@ -103,7 +103,7 @@ class RateState:
         doubling: seconds of climbing until the rate is twice the base.
         met: requests per second at the last refusal that lowered the rate.
         began: the end of the last pause or idle time.
-        let_through: the number of accepted requests since ``began``.
+        accepted: the number of accepted requests since ``began``.
         latest: the arrival of the last accepted reply.
         next_at: the earliest start of the next request.
         reentry: seconds between requests just after a pause.
@@ -119,7 +119,7 @@ class RateState:
     doubling: float = math.inf
     met: float = 0.0
     began: float = -math.inf
-    let_through: int = 0
+    accepted: int = 0
     latest: float = -math.inf
     next_at: float = -math.inf
     reentry: float = 0.0
@@ -148,8 +148,8 @@ class Report:
     """The results of permits since the last report.
 
     Attributes:
-        let_through: replies outside a pause that are not refusals, except the probe's.
-        beside: the same during a pause, for requests that were in flight when it began.
+        accepted: replies outside a pause that are not refusals, except the probe's.
+        accepted_in_pause: the same during a pause, for requests that were in flight when it began.
         latest: the arrival of the last of these replies.
         refused_at: the start of the refused request, or None.
         retry_after: seconds that the server asks to wait, or None.
@@ -159,8 +159,8 @@ class Report:
         is_idle: whether nothing was in flight.
     """
 
-    let_through: int = 0
-    beside: int = 0
+    accepted: int = 0
+    accepted_in_pause: int = 0
     latest: float = -math.inf
     refused_at: float | None = None
     retry_after: float | None = None
@@ -242,21 +242,21 @@ def advance(  # noqa: PLR0917 - in the order of the sentence
 def _count(state: RateState, now: float, report: Report, bounds: Bounds) -> RateState:
     """Count the accepted requests, and climb."""
     if (pause := state.pause) is not None:
-        pause = evolve(pause, let_through=pause.let_through + report.beside)
+        pause = evolve(pause, accepted=pause.accepted + report.accepted_in_pause)
         # Other processes may start requests until they learn of the pause.
-        return evolve(state, let_through=state.let_through + report.let_through, pause=pause)
+        return evolve(state, accepted=state.accepted + report.accepted, pause=pause)
     rate = min(state.rate, bounds.ceiling)
     if report.unused:
         next_at = max(state.next_at - report.unused / rate, min(state.next_at, now))
         state = evolve(state, next_at=next_at)
-    if count := report.let_through + report.beside:
+    if count := report.accepted + report.accepted_in_pause:
         climbed, latest = state.climbed, max(state.latest, report.latest)
         if state.rate < bounds.ceiling:
             climbed += min(latest - state.latest, _IDLE + 2 / rate)
-        let_through = state.let_through + count
-        state = evolve(state, climbed=climbed, let_through=let_through, latest=latest)
+        accepted = state.accepted + count
+        state = evolve(state, climbed=climbed, accepted=accepted, latest=latest)
     if report.is_idle and now - state.latest > max(_IDLE, 2 / rate):
-        state = evolve(state, began=now, let_through=0)
+        state = evolve(state, began=now, accepted=0)
     return state
 
 
@@ -299,20 +299,18 @@ def _resume(state: RateState, pause: Pause, now: float, bounds: Bounds) -> RateS
     before = min(state.rate, bounds.ceiling)
     blocked = now - state.paused_at
     block = pause.last_refusal - state.paused_at
-    is_beside_many = (
-        pause.refused + pause.let_through >= _MANY and pause.let_through >= 4 * pause.refused
-    )
-    state = _measured(state, pause, now, before) if not is_beside_many else state
+    is_outweighed = pause.refused + pause.accepted >= _MANY and pause.accepted >= 4 * pause.refused
+    state = _measured(state, pause, now, before) if not is_outweighed else state
     base = max(state.base, 1 / max(bounds.max_pause, 1.0))
     # A known rate spreads requests anyway. After an announced end, the server may open late.
-    is_spread = pause.is_told or (base == math.inf and not is_beside_many)
+    is_spread = pause.is_told or (base == math.inf and not is_outweighed)
     reentry = min(_LONGEST_REENTRY, blocked / 2) if is_spread else 0.0
     return evolve(
         state,
         base=base,
         began=now,
         resumed_at=now,
-        let_through=1,
+        accepted=1,
         latest=now,
         next_at=now + max(1 / min(base, bounds.ceiling), reentry / REENTRY),
         reentry=reentry / REENTRY,
@@ -326,18 +324,18 @@ def _measured(state: RateState, pause: Pause, now: float, before: float) -> Rate
     """Return the state with the rate that a pause proves; ``before`` is the previous rate."""
     if not pause.is_limit:
         return _slower(state, _OVERLOAD * before, before, seconds=_SLOWEST)
-    let_through = state.let_through + pause.let_through
+    accepted = state.accepted + pause.accepted
     is_lone = pause.refused == 1
-    if is_lone and let_through > _STRAY and before < _SAFE * state.met:
+    if is_lone and accepted > _STRAY and before < _SAFE * state.met:
         return evolve(state, met=(state.met + before) / 2)  # a stray refusal
-    if not let_through or (before == math.inf and is_lone and let_through <= _FEW):
+    if not accepted or (before == math.inf and is_lone and accepted <= _FEW):
         return state
     seconds = max(_opened(pause, now) - state.began, 1e-3)
-    measured = _SAFE * let_through / seconds
-    used = state.let_through / max(state.paused_at - state.began, 1e-3)
+    measured = _SAFE * accepted / seconds
+    used = state.accepted / max(state.paused_at - state.began, 1e-3)
     if before < math.inf or is_lone:
         was = before if before < math.inf else used
-        weight = pause.refused**3 / (pause.refused + pause.let_through)
+        weight = pause.refused**3 / (pause.refused + pause.accepted)
         measured = max(measured, was * _CUT**weight)
     if used < _USED * before < math.inf:  # the measured rate is the demand, not the limit
         measured = max(measured, _CUT * before)

@@ -34,30 +34,32 @@ class SharedState:
 
     Attributes:
         value: the record.
-        let_through: replies outside a pause that are not refusals, not yet reported.
-        beside: the same during a pause, for requests that were in flight when it began.
+        accepted: replies outside a pause that are not refusals, not yet reported.
+        accepted_in_pause: the same during a pause, for requests that were in flight when it began.
         latest: the arrival of the last reply that was counted.
     """
 
     def __init__(self) -> None:
         self.value: RateState = RateState()
-        self.let_through: int = 0
-        self.beside: int = 0
+        self.accepted: int = 0
+        self.accepted_in_pause: int = 0
         self.latest: float = -math.inf
 
     def count(self, now: float) -> None:
         """Count a reply that is not a refusal."""
         if self.value.pause is None:
-            self.let_through += 1
+            self.accepted += 1
         else:
-            self.beside += 1
+            self.accepted_in_pause += 1
         self.latest = now
 
     def counted(self) -> Report:
         """Return a report of the replies counted since the last report."""
-        latest = self.latest if self.let_through or self.beside else -math.inf
-        report = Report(let_through=self.let_through, beside=self.beside, latest=latest)
-        self.let_through = self.beside = 0
+        latest = self.latest if self.accepted or self.accepted_in_pause else -math.inf
+        report = Report(
+            accepted=self.accepted, accepted_in_pause=self.accepted_in_pause, latest=latest
+        )
+        self.accepted = self.accepted_in_pause = 0
         return report
 
     def advance(self, now: float, report: Report, bounds: Bounds, wish: int = 0) -> Grant:
@@ -132,7 +134,7 @@ class Lease:
             self._grant = evolve(grant, count=grant.count - 1, start=start)
         return permit
 
-    def let_through(self, permit: Permit) -> bool:
+    def accepted(self, permit: Permit) -> bool:
         """Count a reply that is not a refusal; return whether it ended a pause."""
         if permit.is_probe and self._state.value.pause is not None:
             permit.is_probe = False

@@ -12,10 +12,10 @@ from bitpeak_async.events import RateSnapshot
 
 
 class Limiter:
-    """Admits requests in order at the pacer's rate, and at most ``slots`` at once."""
+    """Admits requests in order at the rate of its lease, and at most ``slots`` at once."""
 
-    def __init__(self, pacer: Lease, slots: int) -> None:
-        self.pacer = pacer
+    def __init__(self, lease: Lease, slots: int) -> None:
+        self.lease = lease
         self._free = self._most = slots
         self._waiting: deque[asyncio.Future[Permit]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -27,10 +27,10 @@ class Limiter:
             RateLimitError: the server has admitted no request for too long.
             NotSentError: the store of the rate has never been reachable.
         """
-        if self._waiting or not self._free or self.pacer.wait() > 0:
+        if self._waiting or not self._free or self.lease.wait() > 0:
             return None
         self._free -= 1
-        return self.pacer.admit()
+        return self.lease.admit()
 
     async def enter(self) -> Permit:
         """Wait for a slot and for the pace; ``leave()`` must follow.
@@ -52,11 +52,11 @@ class Limiter:
     @property
     def snapshot(self) -> RateSnapshot:
         """The current state of the rate."""
-        pacer = self.pacer
+        lease = self.lease
         return RateSnapshot(
-            rate=pacer.rate,
-            paused_for=max(0.0, pacer.paused_until - pacer.clock()),
-            in_flight=pacer.under_way,
+            rate=lease.rate,
+            paused_for=max(0.0, lease.paused_until - lease.clock()),
+            in_flight=lease.under_way,
             waiting=self.waiting,
         )
 
@@ -67,14 +67,14 @@ class Limiter:
 
     def leave(self, permit: Permit) -> None:
         """Free the slot."""
-        self.pacer.released(permit)
+        self.lease.released(permit)
         self._free += 1
         if self._waiting:
             self._admit_waiting()
 
     async def close(self) -> None:
         """Return the unused permits to the shared state."""
-        await self.pacer.close()
+        await self.lease.close()
 
     def _admit_waiting(self) -> None:
         if self._timer is not None:
@@ -84,7 +84,7 @@ class Limiter:
             turn = self._waiting[0]
             if not turn.done():
                 try:
-                    delay = self.pacer.wait(min(len(self._waiting), self._most))
+                    delay = self.lease.wait(min(len(self._waiting), self._most))
                 except BitPeakError as error:
                     self._fail_waiting(error)
                     return
@@ -94,7 +94,7 @@ class Limiter:
             self._waiting.popleft()
             if not turn.done():
                 self._free -= 1
-                turn.set_result(self.pacer.admit())
+                turn.set_result(self.lease.admit())
 
     def _look_later(self, loop: asyncio.AbstractEventLoop, delay: float) -> asyncio.TimerHandle:
         return loop.call_later(delay, self._admit_waiting)

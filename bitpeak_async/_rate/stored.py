@@ -211,7 +211,7 @@ class StoredState(SharedState):
 
     def _has_news(self) -> bool:
         holds_permits = self._clock() < self._lasts_until
-        has_counted = self.let_through or self.beside or self._reports
+        has_counted = self.accepted or self.accepted_in_pause or self._reports
         return bool(holds_permits or has_counted or self._wish)
 
     async def _exchange(self, *, is_first: bool) -> None:
@@ -243,12 +243,12 @@ class StoredState(SharedState):
 
     def _collect(self, now: float) -> None:
         """Report the accepted requests, and measure their rate."""
-        if self.let_through or self.beside:
+        if self.accepted or self.accepted_in_pause:
             self._reports.append(self.counted())
             self.value, _ = advance(self.value, now, self._reports[-1], self._bounds)
         if self.value.pause is None:
             seconds = max(now - self._told_at, 1e-3)
-            used = sum(report.let_through for report in self._reports) / seconds
+            used = sum(report.accepted for report in self._reports) / seconds
             self._used += (used - self._used) * min(1.0, seconds / _MEASURED)
         self._told_at = now
 

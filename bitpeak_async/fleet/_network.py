@@ -56,12 +56,12 @@ class QuotaLimiter(Limiter):
         try:
             async with self._turn:
                 while True:
-                    while (delay := self.pacer.wait(self._entering)) > 0:  # noqa: ASYNC110 - by time
+                    while (delay := self.lease.wait(self._entering)) > 0:  # noqa: ASYNC110 - by time
                         await asyncio.sleep(delay)
                     await self._shared.acquire(self._quota)
                     try:
-                        if self.pacer.wait() <= 0:
-                            return self.pacer.admit()
+                        if self.lease.wait() <= 0:
+                            return self.lease.admit()
                     except BaseException:
                         self._shared.release(self._quota)
                         raise
@@ -72,9 +72,9 @@ class QuotaLimiter(Limiter):
 
     def leave(self, permit: Permit) -> None:
         """Free both slots."""
-        self.pacer.released(permit)
+        self.lease.released(permit)
         self._slots.release()
-        self._shared.release(self._quota, self.pacer.clock() - permit.at)
+        self._shared.release(self._quota, self.lease.clock() - permit.at)
 
 
 class FleetNetwork(SharedSession):

@@ -99,7 +99,7 @@ class Played:
         """The share of requests that were answered 429."""
         return sum(not admitted for _, admitted in self.answers) / len(self.answers)
 
-    def let_through(self, begin: float, end: float) -> int:
+    def accepted(self, begin: float, end: float) -> int:
         return sum(admitted for at, admitted in self.answers if begin <= at < end)
 
 
@@ -135,12 +135,12 @@ async def _play(
         played.answers.append((loop.time(), verdict.admitted))
         await asyncio.sleep(way())
         if verdict.admitted:
-            limiter.pacer.let_through(permit)
+            limiter.lease.accepted(permit)
         else:
             wait = verdict.headers.get("Retry-After")
-            limiter.pacer.refused(permit, None if wait is None else float(wait))
+            limiter.lease.refused(permit, None if wait is None else float(wait))
         limiter.leave(permit)
-        played.rates.append((loop.time(), limiter.pacer.rate))
+        played.rates.append((loop.time(), limiter.lease.rate))
         return verdict.admitted
 
     async def work(limiter: Limiter) -> None:
@@ -342,7 +342,7 @@ def _panel(  # noqa: PLR0917 - one for each column of the list
     step: float,
 ) -> str:
     played = play(limit(), 10**9, seconds=seconds)
-    rates = [played.let_through(at, at + step) / step for at in _range(0, seconds, step)]
+    rates = [played.accepted(at, at + step) / step for at in _range(0, seconds, step)]
     highest = max(rates) if known is None else 3 * known
     left = LEFT + number * (WIDTH + LEFT)
     bottom = TOP + HEIGHT

@@ -29,15 +29,15 @@ class Drive:
     def __init__(self, *, max_pause=60.0, requests_per_minute=math.inf, **bounds):
         self.clock = Clock()
         ceiling = requests_per_minute / 60
-        self.pacer = Lease(self.clock, Bounds(ceiling=ceiling, max_pause=max_pause, **bounds))
+        self.lease = Lease(self.clock, Bounds(ceiling=ceiling, max_pause=max_pause, **bounds))
 
     def permit(self):
-        """Wait as long as the pacer says; return the next permit."""
-        while (delay := self.pacer.wait()) > 0:
+        """Wait as long as the lease requires; return the next permit."""
+        while (delay := self.lease.wait()) > 0:
             self.clock.now += delay
-        return self.pacer.admit()
+        return self.lease.admit()
 
-    def let_through(self, count, seconds=0.0):
+    def accepted(self, count, seconds=0.0):
         """Let that many requests through, evenly over some time at least."""
         start = self.clock.now
         for number in range(1, count + 1):
@@ -46,15 +46,15 @@ class Drive:
             self.answer(permit)
 
     def answer(self, permit):
-        ended = self.pacer.let_through(permit)
-        self.pacer.released(permit)
+        ended = self.lease.accepted(permit)
+        self.lease.released(permit)
         return ended
 
     def refuse(self, permit=None, retry_after=None):
         permit = permit or self.permit()
         self.clock.now += 1e-9  # a refusal comes after its request
-        begins = self.pacer.refused(permit, retry_after)
-        self.pacer.released(permit)
+        begins = self.lease.refused(permit, retry_after)
+        self.lease.released(permit)
         return begins
 
     def refuse_for(self, pause):
@@ -66,9 +66,9 @@ class Drive:
 def test_there_is_no_limit_until_one_is_met():
     drive = Drive()
     for _ in range(1000):
-        assert drive.pacer.wait() <= 0
-        drive.pacer.admit()
-    assert math.inf == drive.pacer.rate
+        assert drive.lease.wait() <= 0
+        drive.lease.admit()
+    assert math.inf == drive.lease.rate
 
 
 def test_a_fixed_pace_spaces_requests():
@@ -84,8 +84,8 @@ def test_late_timers_do_not_lower_a_fixed_pace():
     drive = Drive(requests_per_minute=6000)
     start = drive.clock.now
     for _ in range(1000):
-        drive.clock.now += max(0.0, drive.pacer.wait()) + 0.005
-        drive.pacer.admit()
+        drive.clock.now += max(0.0, drive.lease.wait()) + 0.005
+        drive.lease.admit()
     assert 10.0 == pytest.approx(drive.clock.now - start, rel=0.01)
 
 
@@ -95,13 +95,13 @@ def test_idle_time_is_not_made_up_for():
     drive.permit()
     drive.clock.now += 100
     drive.permit()
-    assert 0.97 < drive.pacer.wait() <= 1.0
+    assert 0.97 < drive.lease.wait() <= 1.0
 
 
 def test_a_429_holds_everyone():
     drive = Drive()
     drive.refuse()
-    assert 0.25 == pytest.approx(drive.pacer.wait())
+    assert 0.25 == pytest.approx(drive.lease.wait())
 
 
 @pytest.mark.parametrize(
@@ -110,16 +110,16 @@ def test_a_429_holds_everyone():
 def test_a_pause_is_as_long_as_asked_up_to_the_maximum(asked, waited):
     drive = Drive(max_pause=60.0)
     drive.refuse(retry_after=asked)
-    assert waited == pytest.approx(drive.pacer.wait(), abs=1e-6)
+    assert waited == pytest.approx(drive.lease.wait(), abs=1e-6)
 
 
 def test_pauses_double_while_probes_are_refused():
     drive = Drive(max_pause=10.0)
-    drive.let_through(20)
+    drive.accepted(20)
     waits = []
     for _ in range(8):
         assert drive.refuse()
-        waits.append(drive.pacer.wait())
+        waits.append(drive.lease.wait())
     assert [0.25, 0.5, 1, 2, 4, 8, 10, 10] == pytest.approx(waits)
 
 
@@ -129,7 +129,7 @@ def test_a_probe_refused_after_the_wait_asked_for_waits_longer():
     waits = []
     for _ in range(5):
         drive.refuse(retry_after=0.0)
-        waits.append(drive.pacer.wait())
+        waits.append(drive.lease.wait())
     assert [0, 0.5, 1, 2, 4] == pytest.approx(waits, abs=1e-6)
 
 
@@ -138,9 +138,9 @@ def test_late_429s_of_a_pause_do_not_lengthen_it():
     drive = Drive()
     permits = [drive.permit() for _ in range(16)]
     assert [True] + [False] * 15 == [drive.refuse(permit) for permit in permits]
-    assert 0.25 == pytest.approx(drive.pacer.wait(), abs=1e-6)
+    assert 0.25 == pytest.approx(drive.lease.wait(), abs=1e-6)
     drive.refuse()
-    assert 0.5 == pytest.approx(drive.pacer.wait(), abs=1e-6)
+    assert 0.5 == pytest.approx(drive.lease.wait(), abs=1e-6)
 
 
 def test_a_late_429_that_says_how_long_is_heeded():
@@ -149,7 +149,7 @@ def test_a_late_429_that_says_how_long_is_heeded():
     waits = []
     for permit, asked in zip(permits, [1.0, 5.0, 2.0, 3600.0], strict=True):
         drive.refuse(permit, retry_after=asked)
-        waits.append(drive.pacer.wait())
+        waits.append(drive.lease.wait())
     assert [1, 5, 5, 60] == pytest.approx(waits, abs=1e-6)
 
 
@@ -158,7 +158,7 @@ def test_a_429_to_a_request_from_before_the_last_pause_begins_no_new_one():
     slow = drive.permit()
     drive.refuse_for(1.0)
     assert not drive.refuse(slow)
-    assert drive.pacer.wait() <= 1.0
+    assert drive.lease.wait() <= 1.0
 
 
 def test_after_a_pause_one_request_goes_first():
@@ -166,20 +166,20 @@ def test_after_a_pause_one_request_goes_first():
     drive.refuse(retry_after=5.0)
     probe = drive.permit()
     drive.clock.now += 3  # a slow answer
-    assert drive.pacer.wait() > 0
+    assert drive.lease.wait() > 0
     assert drive.answer(probe)
     drive.clock.now += 1
-    assert drive.pacer.wait() <= 0
+    assert drive.lease.wait() <= 0
 
 
 def test_a_probe_without_an_answer_makes_room_for_the_next():
     """Its connection broke, or its task was cancelled."""
     drive = Drive()
     drive.refuse()
-    drive.pacer.released(drive.permit())
-    assert drive.pacer.wait() <= 0
-    second = drive.pacer.admit()
-    assert drive.pacer.wait() > 0
+    drive.lease.released(drive.permit())
+    assert drive.lease.wait() <= 0
+    second = drive.lease.admit()
+    assert drive.lease.wait() > 0
     assert drive.answer(second)
 
 
@@ -207,216 +207,216 @@ def test_after_a_short_pause_they_come_back_sooner():
 def test_the_first_after_a_pause_keeps_to_the_rate():
     """A drained bucket has nothing for it yet."""
     drive = Drive()
-    drive.let_through(20, seconds=1.0)
+    drive.accepted(20, seconds=1.0)
     drive.refuse(retry_after=7.0)
     drive.refuse(retry_after=2.0)
     probe = drive.permit()
     drive.answer(probe)
     drive.permit()
-    assert 1 / drive.pacer.rate == pytest.approx(drive.clock.now - probe.at)
-    assert 1.9 == pytest.approx(drive.pacer.rate, rel=0.05)
+    assert 1 / drive.lease.rate == pytest.approx(drive.clock.now - probe.at)
+    assert 1.9 == pytest.approx(drive.lease.rate, rel=0.05)
 
 
 def test_a_limit_is_measured_over_a_whole_cycle():
     """60 a minute, the first 60 within 6 s: 54 s of block belong to it."""
     drive = Drive()
-    drive.let_through(60, seconds=6.0)
+    drive.accepted(60, seconds=6.0)
     drive.refuse(retry_after=50.0)
     drive.refuse_for(4.0)
-    assert 0.98 * 60 / 60 == pytest.approx(drive.pacer.rate, rel=0.001)
+    assert 0.98 * 60 / 60 == pytest.approx(drive.lease.rate, rel=0.001)
 
 
 def test_the_end_of_a_block_lies_halfway_between_its_last_refusal_and_the_first_success():
     drive = Drive()
-    drive.let_through(60, seconds=6.0)
+    drive.accepted(60, seconds=6.0)
     for _ in range(4):
         drive.refuse()  # at 6, 6.25, 6.75 and 7.75 s
     drive.answer(drive.permit())  # at 9.75 s
-    assert 0.98 * 60 / 8.75 == pytest.approx(drive.pacer.rate)
+    assert 0.98 * 60 / 8.75 == pytest.approx(drive.lease.rate)
 
 
 def test_a_stray_429_only_cuts_the_rate():
     """Its pause is long against what went before, so it would measure itself."""
     drive = Drive()
-    drive.let_through(100, seconds=0.1)
+    drive.accepted(100, seconds=0.1)
     drive.refuse()
     drive.answer(drive.permit())
-    assert 0.85 * 1000 == pytest.approx(drive.pacer.rate)
+    assert 0.85 * 1000 == pytest.approx(drive.lease.rate)
 
 
 @pytest.mark.parametrize("before", [0, 1, SLOTS])
 def test_a_stray_429_after_next_to_nothing_measures_nothing(before):
     drive = Drive()
-    drive.let_through(before, seconds=0.01)
+    drive.accepted(before, seconds=0.01)
     drive.refuse()
     drive.answer(drive.permit())
-    assert math.inf == drive.pacer.rate
+    assert math.inf == drive.lease.rate
 
 
 def test_a_limit_that_says_when_it_ends_is_no_stray_429():
     """Even if it lets through few requests: two are refused, and none beside them is not."""
     drive = Drive()
-    drive.let_through(8, seconds=0.1)
+    drive.accepted(8, seconds=0.1)
     permits = [drive.permit() for _ in range(2)]
     for permit in permits:
         drive.refuse(permit, retry_after=0.7)
     drive.answer(drive.permit())
-    assert 0.98 * 10 == pytest.approx(drive.pacer.rate)
+    assert 0.98 * 10 == pytest.approx(drive.lease.rate)
 
 
 @pytest.mark.parametrize("seconds", [0.1, 300.0])
 def test_an_overload_is_not_taken_for_a_limit(seconds):
     """A 503 says when to come back, but nothing of how many."""
     drive = Drive(requests_per_minute=6000)
-    drive.let_through(1000, seconds)
+    drive.accepted(1000, seconds)
     permit = drive.permit()
     drive.clock.now += 1
-    drive.pacer.refused(permit, 30.0, is_limit=False)
-    drive.pacer.released(permit)
+    drive.lease.refused(permit, 30.0, is_limit=False)
+    drive.lease.released(permit)
     drive.answer(drive.permit())
-    assert 0.7 * 100 == drive.pacer.rate
+    assert 0.7 * 100 == drive.lease.rate
 
 
 def test_a_second_block_with_nothing_between_cuts_the_rate():
     drive = Drive(requests_per_minute=600)
-    drive.let_through(1)
+    drive.accepted(1)
     drive.refuse()
     drive.answer(drive.permit())
-    assert 0.85 * 10 == pytest.approx(drive.pacer.rate)
+    assert 0.85 * 10 == pytest.approx(drive.lease.rate)
 
 
 def test_idleness_is_not_taken_for_a_limit():
     """A service that was quiet for an hour met one 429 in a burst."""
     drive = Drive()
-    drive.let_through(100, seconds=100.0)
+    drive.accepted(100, seconds=100.0)
     drive.clock.now += 3600
-    drive.let_through(100, seconds=0.1)
+    drive.accepted(100, seconds=0.1)
     drive.refuse()
     drive.answer(drive.permit())
-    assert 850 == pytest.approx(drive.pacer.rate, rel=0.02)
+    assert 850 == pytest.approx(drive.lease.rate, rel=0.02)
 
 
 def test_waiting_for_a_slow_answer_is_not_idleness():
     drive = Drive()
-    drive.let_through(30, seconds=3.0)
+    drive.accepted(30, seconds=3.0)
     slow = drive.permit()
     drive.clock.now += 27
-    drive.let_through(29)
+    drive.accepted(29)
     drive.answer(slow)
     drive.refuse(retry_after=29.0)
     drive.refuse_for(1.0)
-    assert 0.98 == pytest.approx(drive.pacer.rate, rel=0.001)
+    assert 0.98 == pytest.approx(drive.lease.rate, rel=0.001)
 
 
 def measured(**options):
     """A drive that has measured a limit of 10 a second."""
     drive = Drive(**options)
-    drive.let_through(100, seconds=6.0)
+    drive.accepted(100, seconds=6.0)
     drive.refuse()
     for _ in range(3):
         drive.refuse()  # at 6, 6.25, 6.75 and 7.75 s
     drive.clock.now += 2.0
     drive.answer(drive.permit())
-    assert 0.98 * 100 / 8.75 == pytest.approx(drive.pacer.rate, rel=0.05)
+    assert 0.98 * 100 / 8.75 == pytest.approx(drive.lease.rate, rel=0.05)
     return drive
 
 
 def test_a_rate_climbs_slowly_at_first_and_then_ever_faster():
     """It has doubled after the time of 700 requests, and after a minute at the earliest."""
     drive = measured()
-    start, base = drive.clock.now, drive.pacer.rate
+    start, base = drive.clock.now, drive.lease.rate
     doubling = 700 / base
     rates = []
     for part in (0.25, 0.5, 1.0, 1.5):
         while drive.clock.now < start + part * doubling:
-            drive.let_through(1)
-        rates.append(drive.pacer.rate / base)
+            drive.accepted(1)
+        rates.append(drive.lease.rate / base)
     assert [1 + 1 / 16, 1.25, 2.0, 3.25] == pytest.approx(rates, rel=0.02)
 
 
 def test_idle_time_teaches_nothing():
     """An hour without requests does not make the limit higher."""
     drive = measured()
-    before = drive.pacer.rate
+    before = drive.lease.rate
     drive.clock.now += 3600
-    drive.let_through(2)
-    assert before == pytest.approx(drive.pacer.rate, rel=0.01)
+    drive.accepted(2)
+    assert before == pytest.approx(drive.lease.rate, rel=0.01)
 
 
 def test_one_of_many_refused_is_no_limit():
     """As a proxy in front of the server may refuse any."""
     drive = Drive()
-    drive.let_through(100, seconds=0.1)
+    drive.accepted(100, seconds=0.1)
     permits = [drive.permit() for _ in range(16)]
     drive.refuse(permits.pop())
     for permit in permits:
         drive.answer(permit)
     drive.answer(drive.permit())
-    assert math.inf == drive.pacer.rate
+    assert math.inf == drive.lease.rate
 
 
 def test_all_of_many_refused_are_a_limit():
     drive = Drive()
-    drive.let_through(100, seconds=1.0)
+    drive.accepted(100, seconds=1.0)
     permits = [drive.permit() for _ in range(16)]
     for permit in permits:
         drive.refuse(permit)
     drive.answer(drive.permit())
-    assert 0.98 * 100 / 1.125 == pytest.approx(drive.pacer.rate)
+    assert 0.98 * 100 / 1.125 == pytest.approx(drive.lease.rate)
 
 
 def test_a_window_once_found_closed_for_long_is_not_probed_so_often_again():
     drive = measured()
-    drive.let_through(20)
+    drive.accepted(20)
     drive.refuse()
-    assert 1.75 / 2 == pytest.approx(drive.pacer.wait())
+    assert 1.75 / 2 == pytest.approx(drive.lease.wait())
 
 
 def test_a_server_that_refuses_for_too_long_is_given_up():
     """Then each call fails at once while there is a pause, and one may probe after it."""
     drive = Drive(max_pause=10.0, give_up_after=60.0)
-    drive.let_through(5)
+    drive.accepted(5)
     with pytest.raises(RateLimitError, match="refused every request for 6") as caught:
         while True:
             drive.refuse()
     assert 10 == pytest.approx(caught.value.retry_after)
     with pytest.raises(RateLimitError):
-        drive.pacer.wait()
+        drive.lease.wait()
     drive.clock.now += 10
-    assert drive.pacer.wait() <= 0
-    assert drive.answer(drive.pacer.admit())
+    assert drive.lease.wait() <= 0
+    assert drive.answer(drive.lease.admit())
 
 
 def test_a_rate_climbs_to_the_fixed_pace_and_no_further():
     drive = measured(requests_per_minute=1200)
-    drive.let_through(3000)
-    assert 20.0 == drive.pacer.rate
+    drive.accepted(3000)
+    assert 20.0 == drive.lease.rate
 
 
 def test_a_pause_never_raises_the_rate_above_the_fixed_pace():
     drive = Drive(requests_per_minute=600)
-    drive.let_through(100)
+    drive.accepted(100)
     drive.refuse(retry_after=0.0)
     drive.answer(drive.permit())
-    assert drive.pacer.rate <= 10.0
+    assert drive.lease.rate <= 10.0
 
 
 def test_the_rate_never_falls_below_one_request_in_the_longest_pause():
     drive = Drive(max_pause=20.0)
-    drive.let_through(20, seconds=2000.0)
+    drive.accepted(20, seconds=2000.0)
     drive.refuse()
     drive.refuse_for(20.0)
     for _ in range(5):
-        drive.let_through(1, seconds=100.0)
+        drive.accepted(1, seconds=100.0)
         drive.refuse()
         drive.refuse_for(20.0)
-    assert 1 / 20 == drive.pacer.rate
+    assert 1 / 20 == drive.lease.rate
 
 
 def test_a_pause_is_no_shorter_than_the_time_between_two_requests():
     drive = Drive(requests_per_minute=12)
     drive.refuse()
-    assert 5.0 == pytest.approx(drive.pacer.wait(), abs=1e-6)
+    assert 5.0 == pytest.approx(drive.lease.wait(), abs=1e-6)
 
 
 def test_a_clock_that_stands_still_does_no_harm():
@@ -426,10 +426,10 @@ def test_a_clock_that_stands_still_does_no_harm():
     late = drive.permit()
     for permit in permits:
         drive.answer(permit)
-    assert drive.pacer.refused(late, 0.0)
-    drive.pacer.released(late)
+    assert drive.lease.refused(late, 0.0)
+    drive.lease.released(late)
     drive.answer(drive.permit())
-    assert 0 < drive.pacer.rate < math.inf
+    assert 0 < drive.lease.rate < math.inf
 
 
 # The gate, and both together, in virtual time.
@@ -477,12 +477,12 @@ def test_a_pause_holds_every_task_until_the_probe_is_answered():
             permit = await gate_.enter()
             starts.append(loop.time())
             await asyncio.sleep(2)
-            gate_.pacer.let_through(permit)
+            gate_.lease.accepted(permit)
             gate_.leave(permit)
 
         permit = await gate_.enter()
         await asyncio.sleep(0.1)
-        gate_.pacer.refused(permit, 10.0)
+        gate_.lease.refused(permit, 10.0)
         gate_.leave(permit)
         await asyncio.gather(*(work() for _ in range(SLOTS)))
         return starts
@@ -550,7 +550,7 @@ def test_a_cancelled_probe_makes_room_for_the_next():
         gate_ = gate()
         permit = await gate_.enter()
         await asyncio.sleep(0.1)
-        gate_.pacer.refused(permit, None)
+        gate_.lease.refused(permit, None)
         gate_.leave(permit)
         probe = asyncio.create_task(hold(gate_, 1000))
         await asyncio.sleep(1)
@@ -567,7 +567,7 @@ def test_giving_up_fails_every_waiting_task_by_an_error_of_its_own():
 
         async def work():
             permit = await gate_.enter()
-            gate_.pacer.refused(permit, 3.0)
+            gate_.lease.refused(permit, 3.0)
             gate_.leave(permit)
             await work()
 
@@ -588,7 +588,7 @@ def test_clients_of_one_key_share_a_pause():
         second.leave(second.try_enter())
         permit = first.try_enter()
         await asyncio.sleep(0.01)
-        first.pacer.refused(permit, 10.0)
+        first.lease.refused(permit, 10.0)
         first.leave(permit)
         assert second.try_enter() is None
         await hold(second, 0)

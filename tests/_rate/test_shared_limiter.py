@@ -58,10 +58,10 @@ def test_processes_keep_to_one_limit_and_use_it(simulate, processes, limiter):
         await work_for(8, *(Member(n, store, server, gate=limiter) for n in range(processes)))
 
     simulate(scene())
-    assert server.let_through(3, 8) / 5 >= 0.85 * LIMIT
+    assert server.accepted(3, 8) / 5 >= 0.85 * LIMIT
     later = [admitted for at, _, admitted in server.answers if at >= 3]
     assert later.count(False) <= 0.02 * len(later)
-    done = [server.let_through(member=number) for number in range(processes)]
+    done = [server.accepted(member=number) for number in range(processes)]
     assert min(done) >= (0.7 if processes <= 3 else 0.3) * max(done)
 
 
@@ -72,7 +72,7 @@ def test_each_process_has_the_same_with_its_clock_wrong(simulate):
         server, store = bucket(), Store()
         team = [Member(n, store, server, ahead=(n - 1) * 5000.0) for n in range(3)]
         await work_for(6, *team)
-        return [server.let_through(2, 6, number) for number in range(3)]
+        return [server.accepted(2, 6, number) for number in range(3)]
 
     assert min(done := simulate(scene())) >= 0.4 * max(done)
     assert sum(done) >= 0.85 * 4 * LIMIT
@@ -84,7 +84,7 @@ def test_a_clock_of_the_store_that_jumps_stops_nobody(simulate, jump):
         server, store = bucket(), Store()
         change = at(3, lambda: setattr(store, "ahead", store.ahead + jump))
         await asyncio.gather(change, work_for(6, *(Member(n, store, server) for n in range(2))))
-        return server.let_through(3.5, 6) / 2.5
+        return server.accepted(3.5, 6) / 2.5
 
     assert simulate(scene()) >= 0.8 * LIMIT
 
@@ -94,7 +94,7 @@ def test_keys_keep_apart(simulate):
         server, other, store = bucket(20.0, 5), endless(), Store()
         team = Member(0, store, server, place="a"), Member(0, store, other, place="b")
         await work_for(3, *team)
-        return [member.gate.pacer.rate for member in team]
+        return [member.gate.lease.rate for member in team]
 
     limited, free = simulate(scene())
     assert limited < 50
@@ -121,10 +121,10 @@ def test_a_process_with_little_to_do_waits_little(simulate):
         busy = [Member(number, store, server) for number in range(2)]
         idle = [Member(number, store, server) for number in range(2, 5)]
         await asyncio.gather(work_for(8, *busy), *(member.trickle(5, 7) for member in idle))
-        return server.let_through(3, 8), [sorted(member.waits) for member in idle]
+        return server.accepted(3, 8), [sorted(member.waits) for member in idle]
 
-    let_through, waits = simulate(scene())
-    assert let_through / 5 >= 0.85 * LIMIT
+    accepted, waits = simulate(scene())
+    assert accepted / 5 >= 0.85 * LIMIT
     for wait in waits:
         assert wait[len(wait) // 2] <= 0.25
 
@@ -141,7 +141,7 @@ def test_a_new_process_gets_a_share_and_a_leaving_one_releases_it(simulate):
         return server
 
     server = simulate(scene())
-    alone, together, again = (server.let_through(a, a + 2, 0) / 2 for a in (1.5, 4.5, 7.5))
+    alone, together, again = (server.accepted(a, a + 2, 0) / 2 for a in (1.5, 4.5, 7.5))
     assert min(alone, again) >= 0.8 * LIMIT
     assert 0.25 * LIMIT <= together <= 0.75 * LIMIT
 
@@ -168,7 +168,7 @@ def test_a_process_killed_with_permits_does_not_hold_the_others(simulate, is_pro
     server, killed_at, other = simulate(scene())
     went_on = min(at for at, _, admitted in server.answers if at > killed_at + 0.1 and admitted)
     assert went_on - killed_at <= (5.5 if is_probing else 0.5)
-    assert server.let_through(killed_at + 6, 9, other) >= 0.6 * 100 * (3 - killed_at)
+    assert server.accepted(killed_at + 6, 9, other) >= 0.6 * 100 * (3 - killed_at)
 
 
 def test_a_process_that_hangs_for_a_minute_starts_nothing_with_its_old_permits(simulate):
@@ -178,7 +178,7 @@ def test_a_process_that_hangs_for_a_minute_starts_nothing_with_its_old_permits(s
         await asyncio.sleep(0.025)
         loop = asyncio.get_running_loop()
         assert isinstance(loop, virtual_time.VirtualTimeLoop)
-        held = member.gate.pacer._grant.count
+        held = member.gate.lease._grant.count
         loop._jumping.now += 60
         await asyncio.gather(*tasks)
         await member.gate.close()
@@ -204,8 +204,8 @@ def test_a_store_lost_slows_each_process_down_and_back_again_it_is_shared(simula
         assert 0.8 * LIMIT / 9 <= lost.requests_per_second <= 2 * LIMIT / 9
         [restored] = [event for event in told if isinstance(event, PaceStoreRestored)]
         assert 0.5 * LIMIT <= restored.requests_per_second <= 1.7 * LIMIT, "not a third"
-    assert 0.25 * LIMIT <= server.let_through(4.2, 8) / 3.8 <= 0.6 * LIMIT
-    assert server.let_through(11, 14) / 3 >= 0.8 * LIMIT
+    assert 0.25 * LIMIT <= server.accepted(4.2, 8) / 3.8 <= 0.6 * LIMIT
+    assert server.accepted(11, 14) / 3 >= 0.8 * LIMIT
     assert server.share_of_429s <= 0.06
 
 
@@ -239,9 +239,9 @@ def test_a_store_that_lost_its_record_gets_the_rate_again(simulate, record):
         return server
 
     server = simulate(scene())
-    assert server.let_through(4, 8) / 4 >= 0.8 * LIMIT
+    assert server.accepted(4, 8) / 4 >= 0.8 * LIMIT
     refused = [at for at, _, admitted in server.answers if at >= 4 and not admitted]
-    assert len(refused) <= 0.03 * server.let_through(4)
+    assert len(refused) <= 0.03 * server.accepted(4)
 
 
 def test_while_no_limit_is_met_a_lost_store_slows_down_to_a_third_of_what_was_used(simulate):
@@ -310,7 +310,7 @@ def test_a_fixed_pace_is_one_for_all_processes(simulate):
         await work_for(8, *(Member(n, store, server, requests_per_minute=3600) for n in range(3)))
         return server
 
-    assert 0.9 * 60 <= simulate(scene()).let_through(2, 8) / 6 <= 61
+    assert 0.9 * 60 <= simulate(scene()).accepted(2, 8) / 6 <= 61
 
 
 @pytest.mark.parametrize("limit", [20.0, 2000.0])
@@ -367,11 +367,11 @@ def test_the_rate_is_unlimited_until_one_is_refused(simulate):
         server, store = endless(), Store()
         team = [Member(number, store, server) for number in range(3)]
         await work_for(1, *team)
-        return [member.gate.pacer.rate for member in team], server.let_through()
+        return [member.gate.lease.rate for member in team], server.accepted()
 
-    rates, let_through = simulate(scene())
+    rates, accepted = simulate(scene())
     assert [math.inf] * 3 == rates
-    assert let_through >= 0.9 * 3 * 16 / 0.05
+    assert accepted >= 0.9 * 3 * 16 / 0.05
 
 
 def test_many_keys_of_a_process_ask_the_store_seldom(simulate):

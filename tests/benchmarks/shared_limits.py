@@ -37,7 +37,7 @@ def main() -> None:
             for shared in (True, False):
                 server = virtual_time.run(scene(limit(), members, seconds, shared=shared))
                 begin = seconds / 3
-                used = server.let_through(begin) / (seconds - begin) / rate
+                used = server.accepted(begin) / (seconds - begin) / rate
                 later = [admitted for at, _, admitted in server.answers if at >= begin]
                 refused = later.count(False) / len(later)
                 way = "shared" if shared else "alone"

@@ -119,7 +119,7 @@ def test_a_key_in_a_pause_holds_no_slot():
         shared = FairLimiter(1)
         paused, other = new_key(shared), new_key(shared)
         permit = await paused.enter()
-        paused.pacer.refused(permit, 10.0)
+        paused.lease.refused(permit, 10.0)
         paused.leave(permit)
         waiting = asyncio.create_task(request(paused, 1.0))
         await request(other, 1.0)
@@ -138,7 +138,7 @@ def test_a_pause_that_starts_while_a_task_waits_for_a_slot_delays_it():
         held = await other.enter()
         waiting = asyncio.create_task(request(key, 1.0))
         await asyncio.sleep(1.0)
-        key.pacer.refused(permit, 10.0)
+        key.lease.refused(permit, 10.0)
         key.leave(permit)
         await request(other, 1.0)
         other.leave(held)
@@ -171,7 +171,7 @@ def test_a_key_that_is_given_up_while_it_waits_for_a_slot_holds_none():
         await asyncio.sleep(1.0)
         waiting = asyncio.create_task(request(key, 1.0))
         await asyncio.sleep(0.5)
-        key.pacer.refused(Permit(0.5), 10.0)
+        key.lease.refused(Permit(0.5), 10.0)
         await busy_slot
         with pytest.raises(RateLimitError):
             await waiting

@@ -55,7 +55,7 @@ async def really(accounts: list[int], process: Any, cost: float) -> tuple[float,
             async with processor:
                 await asyncio.sleep(cost)
             await asyncio.sleep(process.latency)
-            key.pacer.let_through(permit)
+            key.lease.accepted(permit)
         finally:
             key.leave(permit)
 

@@ -1,4 +1,4 @@
-"""A second writer beside the client, on a clock that only the test moves."""
+"""A second writer next to the client, on a clock that only the test moves."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def clock():
 
 
 @pytest.fixture
-def beside(serve, clock):
+def with_writer(serve, clock):
     """Start a sandbox with three handlers and a second writer."""
 
     async def start(**options):
@@ -32,8 +32,8 @@ def beside(serve, clock):
     return start
 
 
-async def test_it_acts_before_each_request_at_its_rate(beside, clock):
-    caller, writer = await beside(rate=4.0, actions=["insert"])
+async def test_it_acts_before_each_request_at_its_rate(with_writer, clock):
+    caller, writer = await with_writer(rate=4.0, actions=["insert"])
 
     seen = []
     for seconds in (10.0, 0.125, 0.125, 0.5, 0.0):
@@ -46,8 +46,8 @@ async def test_it_acts_before_each_request_at_its_rate(beside, clock):
     assert 43 == len(writer.inserted)
 
 
-async def test_it_records_what_it_did_to_the_first_key_s_handlers(beside, clock):
-    caller, writer = await beside(rate=1.0, seed=7)
+async def test_it_records_what_it_did_to_the_first_key_s_handlers(with_writer, clock):
+    caller, writer = await with_writer(rate=1.0, seed=7)
     before = {handler["id"]: handler["name"] for handler in caller.sandbox.handlers}
     await caller.send("GET")
 
@@ -63,8 +63,8 @@ async def test_it_records_what_it_did_to_the_first_key_s_handlers(beside, clock)
     assert ["x"] == [handler["name"] for handler in caller.sandbox.handlers_of("other")]
 
 
-async def test_with_only_own_it_changes_nothing_else(beside, clock):
-    caller, writer = await beside(rate=1.0, only_own=True, seed=7)
+async def test_with_only_own_it_changes_nothing_else(with_writer, clock):
+    caller, writer = await with_writer(rate=1.0, only_own=True, seed=7)
     before = caller.sandbox.handlers
     await caller.send("GET")
 
@@ -76,8 +76,8 @@ async def test_with_only_own_it_changes_nothing_else(beside, clock):
     assert writer.edited
 
 
-async def test_it_has_nothing_to_delete_in_an_empty_account(beside, clock):
-    caller, writer = await beside(rate=1.0, actions=["delete"])
+async def test_it_has_nothing_to_delete_in_an_empty_account(with_writer, clock):
+    caller, writer = await with_writer(rate=1.0, actions=["delete"])
     await caller.send("GET")
 
     clock.now += 5
@@ -89,9 +89,9 @@ async def test_it_has_nothing_to_delete_in_an_empty_account(beside, clock):
     )
 
 
-async def test_the_same_seed_repeats_a_run(beside, clock):
+async def test_the_same_seed_repeats_a_run(with_writer, clock):
     async def run(seed):
-        caller, _ = await beside(rate=1.0, seed=seed)
+        caller, _ = await with_writer(rate=1.0, seed=seed)
         await caller.send("GET")
         clock.now += 50
         await caller.send("GET")
