@@ -19,6 +19,9 @@ from weakref import WeakKeyDictionary
 
 # Seconds. A server that closes after each reply does so within this time.
 _EVIDENCE: Final = 0.02
+# Ask the operating system again only once a connection survived this many times as long, because
+# asking costs a system call.
+_GROWTH: Final = 1.5
 # Connector → destination → the longest idle time that a connection survived, in seconds.
 _SURVIVED: Final[WeakKeyDictionary[Any, dict[Hashable, float]]] = WeakKeyDictionary()
 
@@ -55,7 +58,7 @@ class IdleConnections:
         """Withhold connections that the server may be about to drop from the next request.
 
         The request may use those that have been idle for at most half of the longest time that
-        others survived.
+        others survived. Of those withheld, no more are kept than the connector can use at once.
         """
         now = monotonic()
         withheld = []
@@ -65,20 +68,31 @@ class IdleConnections:
                 protocol, since = idle[0]
                 if not protocol.is_connected():
                     survived = 0.0
-                elif now - since > max(survived, _EVIDENCE) and _is_quiet(protocol):
+                elif now - since > max(_GROWTH * survived, _EVIDENCE) and _is_quiet(protocol):
                     survived = now - since
             self._survived[key] = survived
+            old = []
             while idle and now - idle[0][1] > survived / 2:
-                withheld.append((key, *idle.popleft()))
+                old.append(idle.popleft())
+            if old:
+                withheld.append((key, old))
         if withheld:
             asyncio.get_running_loop().call_soon(self._put_back, withheld)
 
-    def _put_back(self, withheld: list[tuple[Hashable, Any, float]]) -> None:
-        for key, protocol, since in reversed(withheld):
-            if self._connector.closed:
+    def _put_back(self, withheld: list[tuple[Hashable, list[tuple[Any, float]]]]) -> None:
+        """Return connections to the pool, the oldest first, because they show what survives.
+
+        Each create would have to pass the surplus by: thousands of creates open hundreds of
+        connections until the first has survived long enough.
+        """
+        limit = self._connector.limit
+        for key, old in withheld:
+            idle = None if self._connector.closed else self._pool[key]
+            room = 0 if idle is None else max(0, limit - len(idle)) if limit else len(old)
+            for protocol, _ in old[room:]:
                 protocol.close()
-            else:
-                self._pool[key].appendleft((protocol, since))
+            if idle is not None:
+                idle.extendleft(reversed(old[:room]))
 
     def distrust(self) -> None:
         """Forget what was learnt, because the server dropped a connection in use."""

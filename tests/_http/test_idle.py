@@ -64,3 +64,29 @@ async def test_an_end_that_the_loop_has_not_seen_yet_is_no_survival(session, mon
         assert idle._is_quiet(protocol)
         server.connections[0].write(b"unasked")  # a local socket has it at once
         assert not idle._is_quiet(protocol)
+
+
+async def test_a_burst_of_creates_keeps_no_more_connections_than_can_be_used(session, monkeypatch):
+    """The oldest is among them, because it is the first that shows how long others survive."""
+    monkeypatch.setattr(idle, "_EVIDENCE", 60)
+    async with serving(reply, session=session) as (server, bitpeak):
+        handlers = bitpeak.notification_handlers
+        await handlers.create("a", EMAIL)
+        connector = bitpeak._transport.lifecycle.open().exchange._session.connector
+        [[(oldest, _)]] = connector._conns.values()
+        for _ in range(connector.limit + 10):
+            await handlers.create("a", EMAIL)
+        assert connector.limit + 11 == len(server.connections)
+        [pool] = connector._conns.values()
+        assert connector.limit + 1 == len(pool)  # one more came back after the last check
+        assert pool[0][0] is oldest
+
+
+async def test_the_operating_system_is_not_asked_before_each_create(session, monkeypatch):
+    monkeypatch.setattr(idle, "_EVIDENCE", 0)
+    asked = []
+    monkeypatch.setattr(idle, "_is_quiet", lambda protocol: not asked.append(protocol))
+    async with serving(reply, session=session) as (_, bitpeak):
+        for _ in range(200):
+            await bitpeak.notification_handlers.create("a", EMAIL)
+    assert 0 < len(asked) < 60
