@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -74,7 +75,8 @@ class Terminal:
         return self.end()
 
     def _read(self, patience: float) -> None:
-        while select.select([self.fd], [], [], patience)[0]:
+        until = time.monotonic() + patience
+        while select.select([self.fd], [], [], max(0.0, until - time.monotonic()))[0]:
             try:
                 self.screen += os.read(self.fd, 65536).decode()
             except OSError:  # Linux's way to tell the end of a terminal
