@@ -92,12 +92,14 @@ class NotificationHandlers:
     def _page(
         self, page: int, size: int, filters: Mapping[str, str | int]
     ) -> Coroutine[Any, Any, Page[NotificationHandler]]:
-        query = {"page": page, "results_per_page": size, **filters}
+        query = f"page={page}&results_per_page={size}"
+        if filters:
+            query += f"&{urlencode(filters)}"
         return self._send(
             Call(
                 f"list notification handlers, page {page}",
                 "GET",
-                f"{_COLLECTION}/?{urlencode(query)}",
+                f"{_COLLECTION}/?{query}",
                 READ,
                 Page[NotificationHandler],
             )

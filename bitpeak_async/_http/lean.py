@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Final
 
 import aiohttp
@@ -31,7 +32,10 @@ _READ_BUFFER: Final = 2**16
 class _Destination(aiohttp.ClientRequest):
     """The server to connect to: shared by all requests, so that its key is computed once."""
 
-    connection_key: Any = None
+    @cached_property
+    def connection_key(self) -> Any:
+        """The key of the connector's pool."""
+        return super().connection_key
 
 
 class LeanExchange(SessionExchange):
@@ -55,10 +59,9 @@ class LeanExchange(SessionExchange):
         super().__init__(session, options, headers, runs_middlewares=False)
         url = URL(options.base_url)
         # Without the session, because a forked child would leave it unclosed.
-        parts: Any = {"loop": asyncio.get_running_loop(), "ssl": options.ssl}
+        loop: Any = asyncio.get_running_loop()
         self._connector: Any = session.connector
-        self._destination = _Destination("GET", url, **parts)
-        self._destination.connection_key = aiohttp.ClientRequest("GET", url, **parts).connection_key
+        self._destination: Any = _Destination("GET", url, loop=loop, ssl=options.ssl)
         self._origin = len(str(url.origin()))
         encodings = aiohttp.ClientRequest.DEFAULT_HEADERS[hdrs.ACCEPT_ENCODING]
         lines = {

@@ -48,6 +48,8 @@ async def _one_pass(fetch: FetchPage, coverage: Coverage) -> AsyncGenerator[Hand
         # Page 1 was read before the end of the list, so it is read once more.
         end = coverage.last
         at_end = coverage.begin_at_end(await _fetched(fetch, end))
+    if coverage.last == 1:
+        return
     async with aclosing(_in_order(fetch, coverage)) as pages:
         async for number, page in pages:
             if at_end is not None and number > end:
