@@ -33,7 +33,7 @@ class _Destination(aiohttp.ClientRequest):
     """The server to connect to: shared by all requests, so that its key is computed once."""
 
     @cached_property
-    def connection_key(self) -> Any:
+    def connection_key(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The key of the connector's pool."""
         return super().connection_key
 
