@@ -25,6 +25,7 @@ class Server:
     def __init__(self, answer: Callable[[int], bytes], *, closes: bool = False) -> None:
         self.answer = answer
         self.closes = closes
+        self.port: int | None = None
         self.requests: list[bytes] = []
         self.connections: list[asyncio.StreamWriter] = []
         self._arrived = asyncio.Condition()
@@ -58,7 +59,7 @@ async def serving(
     """Yield a server and a client of it; the server may close after each reply, unannounced."""
     raw = Server(answer, closes=closes)
     server = await asyncio.start_server(raw.serve, "127.0.0.1")
-    port = server.sockets[0].getsockname()[1]
-    base_url = f"http://127.0.0.1:{port}/api"
+    raw.port = server.sockets[0].getsockname()[1]
+    base_url = f"http://127.0.0.1:{raw.port}/api"
     async with server, BitPeak("key", base_url=base_url, retry=ONCE, **options) as own:
         yield raw, own

@@ -43,6 +43,11 @@ class IdleConnections:
     def _pool(self) -> dict[Hashable, deque[tuple[Any, float]]]:
         return getattr(self._connector, "_conns", {})  # not cached, because aiohttp replaces it
 
+    def _has_room(self, key: Hashable) -> bool:
+        """Return whether a request can get a connection at once."""
+        available = getattr(self._connector, "_available_connections", None)
+        return available is None or available(key) > 0
+
     def close_unasked(self) -> None:
         """Close idle connections on which an unsolicited reply arrived.
 
@@ -71,9 +76,13 @@ class IdleConnections:
                 elif now - since > max(_GROWTH * survived, _EVIDENCE) and _is_quiet(protocol):
                     survived = now - since
             self._survived[key] = survived
-            old = []
+            old: list[tuple[Any, float]] = []
             while idle and now - idle[0][1] > survived / 2:
-                old.append(idle.popleft())
+                protocol, since = idle.popleft()
+                if self._has_room(key):
+                    old.append((protocol, since))
+                else:
+                    protocol.close()  # it would be back when the request has waited for a slot
             if old:
                 withheld.append((key, old))
         if withheld:

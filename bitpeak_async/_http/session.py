@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -83,8 +83,7 @@ class SessionExchange:
         session: a session of the running loop.
         options: the options of every request.
         headers: the headers of every request, or None if the session has them.
-        runs_middlewares: whether the session's own middlewares must run. Then the exchange does
-            not notice if aiohttp sends a DELETE again.
+        runs_middlewares: whether the session's own middlewares must run.
 
     Attributes:
         fence: awaited right before each write, or None.
@@ -125,13 +124,11 @@ class SessionExchange:
         raise error  # outside of the handler, so that no aiohttp error is chained
 
     async def _send(self, request: Request, timeout: aiohttp.ClientTimeout) -> Reply:
-        resending = None
-        if request.method == "DELETE" and not self._runs_middlewares:
-            resending = _Resending()
         options = self._options
         if self.fence is not None and request.method != "GET":
             await self.fence()
-        self._choose_connection(request)
+        own = getattr(self._session, "_middlewares", ())
+        last_step = _LastStep(self._idle, is_repeatable=request.is_repeatable)
         body: Any = request.body and request.body.reveal()
         if body is not None and self._runs_middlewares and not is_patched():
             body = _Body(body)
@@ -146,13 +143,12 @@ class SessionExchange:
                 raise_for_status=False,
                 proxy=options.proxy.reveal(),
                 ssl=options.ssl,
-                middlewares=(resending,) if resending else None,
+                middlewares=(*own, last_step),
             )
         except Exception as cause:
             if getattr(body, "is_under_way", True) or not is_foreign(cause):
                 raise
-            # A middleware may have sent another body.
-            if getattr(self._session, "_middlewares", ()):
+            if own:  # a middleware may have sent another body
                 raise
             raise ConnectionFailedError(reason_of(cause)) from None
         try:
@@ -160,14 +156,8 @@ class SessionExchange:
         except BaseException:
             response.release()
             raise
-        was_resent = resending is not None and resending.happened
+        was_resent = last_step.count > 1
         return Reply(response.status, response.headers, content, was_resent)
-
-    def _choose_connection(self, request: Request) -> None:
-        """Keep the next request away from unreliable connections."""
-        self._idle.close_unasked()
-        if not request.is_repeatable:
-            self._idle.withhold_old()
 
     def close(self) -> None:
         """Stop the timer."""
@@ -204,21 +194,33 @@ async def read_body(content: aiohttp.StreamReader, status: int, limit: int) -> b
     return b"".join(chunks)
 
 
-class _Resending:
-    """A middleware that detects when aiohttp resends a request after a disconnect."""
+class _LastStep:
+    """The innermost middleware: keeps a request away from unreliable connections.
 
-    def __init__(self) -> None:
-        self._sent = 0
+    The session's middlewares and traces may wait, so the choice must come after them. aiohttp then
+    takes a connection at once.
 
-    @property
-    def happened(self) -> bool:
-        return self._sent > 1
+    Attributes:
+        count: how often the request was sent; aiohttp repeats a DELETE after a disconnect.
+    """
+
+    def __init__(self, idle: IdleConnections, *, is_repeatable: bool) -> None:
+        self._idle = idle
+        self._is_repeatable = is_repeatable
+        self.count = 0
 
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        self._sent += 1
+        self.count += 1
+        self._idle.close_unasked()
+        if not self._is_repeatable:
+            self._idle.withhold_old()
         return await handler(request)
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """Return this object; aioresponses copies the arguments of each request deeply."""
+        return self
 
 
 class _Body(aiohttp.BytesPayload):

@@ -24,7 +24,7 @@ FILES = Path(bitpeak_async._http.__file__).parent
 # What the modules import from below aiohttp, and the private attributes that they read.
 USED = {
     "causes": {"BadHttpMessage", "BadStatusLine", "HttpProcessingError"},
-    "idle": {"_conns"},
+    "idle": {"_available_connections", "_conns"},
     "lean": {"TimerNoop"},
     "session": {"AbstractStreamWriter", "_middlewares", "_request"},
 }
@@ -51,6 +51,7 @@ async def test_the_session_and_its_pool_have_them():
     async with aiohttp.ClientSession() as session:
         assert () == session._middlewares
         assert {} == session.connector._conns
+        assert 0 < session.connector._available_connections(None)
     write = inspect.signature(aiohttp.BytesPayload.write_with_length)
     assert ["self", "writer", "content_length"] == list(write.parameters)
     assert inspect.isclass(AbstractStreamWriter)

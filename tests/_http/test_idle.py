@@ -1,5 +1,6 @@
 """Which idle connections a create may use, over the package's own sessions and given ones."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -12,13 +13,37 @@ from bitpeak_async._http import idle
 EMAIL = EmailSettings("a@example.com")
 
 
-@pytest.fixture(params=["own", "given"])
+async def wait(request: aiohttp.ClientRequest, handler) -> aiohttp.ClientResponse:
+    await asyncio.sleep(0)  # as one that fetches a token does
+    return await handler(request)
+
+
+async def wait_to_trace(*_: object) -> None:
+    await asyncio.sleep(0)
+
+
+def traces_that_wait() -> list[aiohttp.TraceConfig]:
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(wait_to_trace)
+    return [trace]
+
+
+SESSIONS = {
+    "own": lambda: None,
+    "given": aiohttp.ClientSession,
+    "given, with a middleware that waits": lambda: aiohttp.ClientSession(middlewares=[wait]),
+    "given, with a trace that waits": lambda: aiohttp.ClientSession(
+        trace_configs=traces_that_wait()
+    ),
+}
+
+
+@pytest.fixture(params=SESSIONS.values(), ids=SESSIONS)
 async def session(request: pytest.FixtureRequest) -> AsyncIterator[aiohttp.ClientSession | None]:
-    if request.param == "own":
-        yield None
-        return
-    async with aiohttp.ClientSession() as session:
-        yield session
+    session = request.param()
+    yield session
+    if session is not None:
+        await session.close()
 
 
 async def test_no_create_meets_a_connection_that_closes_after_each_reply(session):
@@ -26,6 +51,33 @@ async def test_no_create_meets_a_connection_that_closes_after_each_reply(session
         for number in range(20):
             assert number + 1 == await bitpeak.notification_handlers.create("a", EMAIL)
     assert 20 == len(server.connections)
+
+
+async def test_creates_share_no_connection_before_one_has_survived(session, monkeypatch):
+    monkeypatch.setattr(idle, "_EVIDENCE", 60)
+    async with serving(reply, session=session) as (server, bitpeak):
+        for _ in range(3):
+            await bitpeak.notification_handlers.create("a", EMAIL)
+    assert 3 == len(server.connections)
+
+
+async def test_a_create_that_waits_for_a_slot_shares_no_old_connection(monkeypatch):
+    """Another user of the session holds its only slot, and an idle connection is left."""
+    monkeypatch.setattr(idle, "_EVIDENCE", 60)
+    connector = aiohttp.TCPConnector(limit=1)
+    async with (
+        aiohttp.ClientSession(connector=connector) as session,
+        serving(reply, session=session) as (server, bitpeak),
+        serving(lambda _: b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n") as (other, _),
+    ):
+        await bitpeak.notification_handlers.get(1)
+        elsewhere = await session.get(f"http://127.0.0.1:{other.port}/")  # its body never comes
+        create = asyncio.create_task(bitpeak.notification_handlers.create("a", EMAIL))
+        while not connector._waiters:  # noqa: ASYNC110 - nothing here could tell
+            await asyncio.sleep(0)
+        elsewhere.close()
+        await create
+    assert 2 == len(server.connections)
 
 
 async def test_creates_share_connections_once_others_have_survived(session, monkeypatch):

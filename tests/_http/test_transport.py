@@ -212,6 +212,28 @@ async def test_an_unsolicited_reply_is_not_taken_for_that_to_the_next_request(
     assert [1] == [handler["id"] for handler in sandbox.handlers]
 
 
+async def passes_on(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    return await handler(request)
+
+
+@pytest.mark.parametrize("middlewares", [(), (passes_on,)], ids=["none", "one"])
+async def test_a_delete_that_a_given_session_repeats_has_deleted(middlewares, sandbox: Sandbox):
+    """The session repeats it by itself, if the server drops the connection that it kept."""
+    sandbox.seed_handlers(1)
+    async with (
+        aiohttp.ClientSession(middlewares=middlewares) as session,
+        BitPeak(
+            sandbox.api_key, base_url=sandbox.base_url, session=session, retry=Retry(attempts=1)
+        ) as bitpeak,
+    ):
+        await bitpeak.notification_handlers.get(1)
+        sandbox.inject(Fault.disconnect_after_commit(), method="DELETE")
+        await bitpeak.notification_handlers.delete(1)
+    assert (1, 1) == (sandbox.counts["DELETE", None], sandbox.counts["DELETE", 404])
+
+
 async def test_a_401_with_a_reason_to_a_create_is_no_bad_key_once_the_key_has_worked():
     async with (
         Sandbox(dialect=Dialect(max_handlers=1)) as sandbox,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -103,24 +103,41 @@ async def create_now_and_then(bitpeak: BitPeak, idle: float) -> int:
     return unknown
 
 
-@pytest.mark.parametrize("way", ["own session", "given session"])
+async def wait(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Hold a request up right before it is sent, as a middleware that fetches a token does."""
+    await asyncio.sleep(0.001)
+    return await handler(request)
+
+
+SESSIONS: dict[str, Callable[[], aiohttp.ClientSession | None]] = {
+    "own session": lambda: None,
+    "given session": aiohttp.ClientSession,
+    "given session, middleware": lambda: aiohttp.ClientSession(middlewares=[wait]),
+}
+
+
+@pytest.mark.parametrize("new_session", SESSIONS.values(), ids=SESSIONS)
 @pytest.mark.parametrize(
     ("name", "idle"),
     [("nginx", 0.1), ("haproxy", 0.1), ("apache", 0.1), ("tinyproxy", 0)],
 )
 async def test_creates_meet_no_connection_that_the_front_has_dropped(
-    name: str, idle: float, way: str, threaded_sandbox: Sandbox, tmp_path: Path
+    name: str,
+    idle: float,
+    new_session: Callable[[], aiohttp.ClientSession | None],
+    threaded_sandbox: Sandbox,
+    tmp_path: Path,
 ):
     with front(name, threaded_sandbox, tmp_path, idle) as port:
         key, base_url = threaded_sandbox.api_key, f"http://127.0.0.1:{port}/api"
         async with asyncio.TaskGroup() as tasks:
 
             async def run() -> int:
-                if way == "own session":
-                    async with BitPeak(key, base_url=base_url) as bitpeak:
-                        return await create_now_and_then(bitpeak, idle)
+                session = new_session()
                 async with (
-                    aiohttp.ClientSession() as session,
+                    session or nullcontext(),
                     BitPeak(key, base_url=base_url, session=session) as bitpeak,
                 ):
                     return await create_now_and_then(bitpeak, idle)
