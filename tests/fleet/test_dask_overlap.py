@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from dask_cluster import DaskCluster, cluster_of, until
 
-from bitpeak_async import EmailSettings, HandlerSpec, Retry
+from bitpeak_async import BitPeak, EmailSettings, HandlerSpec, Retry
 from bitpeak_async.fleet import Account, EnvironmentKey, Fleet
 from bitpeak_async.fleet.dask import DaskFleet
 from bitpeak_async.sandbox import Fault, Sandbox
@@ -23,11 +23,19 @@ ACCOUNTS = [Account(name, EnvironmentKey(name), SPECS) for name in KEYS]
 COUNT = len(ACCOUNTS) * len(SPECS)
 
 
+# Dask waits for five seconds at least.
+TTL = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "2s"}
+STALE = 40  # handlers of each account to delete
+
+
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[DaskCluster]:
-    # Dask waits for five seconds at least.
-    ttl = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "2s"}
-    yield from cluster_of(tmp_path, KEYS | ttl, workers=2)
+    yield from cluster_of(tmp_path, KEYS | TTL, workers=2)
+
+
+@pytest.fixture
+def one_worker(tmp_path: Path) -> Iterator[DaskCluster]:
+    yield from cluster_of(tmp_path, KEYS | TTL, workers=1)
 
 
 @pytest.fixture
@@ -48,6 +56,19 @@ def fleet_on(cluster: DaskCluster, server: Sandbox) -> DaskFleet:
 
 def names(server: Sandbox) -> list[Counter[str]]:
     return [Counter(each["name"] for each in server.handlers_of(key)) for key in KEYS.values()]
+
+
+def requests(server: Sandbox, method: str) -> int:
+    return sum(count for (each, _), count in server.counts.items() if method == each)
+
+
+async def rename_stale(server: Sandbox) -> None:
+    for key in KEYS.values():
+        async with BitPeak(key, base_url=server.base_url) as bitpeak:
+            handlers = bitpeak.notification_handlers
+            async for handler in handlers.iterate():
+                if handler.name.startswith("stale"):
+                    await handlers.update(handler.id, name=f"kept {handler.id}")
 
 
 async def assert_each_once(server: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,6 +96,35 @@ async def test_a_worker_that_resumes_after_its_tasks_were_given_away_writes_noth
         await asyncio.to_thread(cluster.processes.pop("worker-0").wait)
     assert report.ok
     await assert_each_once(server, monkeypatch)
+
+
+@pytest.mark.parametrize("number", ROUNDS)
+async def test_a_worker_that_resumes_after_its_tasks_were_given_away_deletes_nothing(
+    one_worker, server, number
+):
+    """It is paused between reading handlers and deleting them. Meanwhile people rename them."""
+    email = {"type": "email", "settings": {"email": "0@example.com"}}
+    for key in KEYS.values():
+        named = [*(f"stale {i}" for i in range(STALE)), *(spec.name for spec in SPECS)]
+        server.add_many({"name": name, "api_key": key, **email} for name in named)
+    server.inject(Fault.slow(0.1), method="GET", times=None)
+    async with fleet_on(one_worker, server) as fleet:
+        run = asyncio.create_task(fleet.provision(prune="stale *", force=True))
+        begun = STALE * len(KEYS) * (1 + number % 5) // 10
+        await until(lambda: requests(server, "DELETE") > begun)
+        one_worker.pause("worker-0")
+        await until(lambda: not server.in_flight)
+        server.clear_faults()
+        await rename_stale(server)
+        left, lists = names(server), requests(server, "GET")
+        await asyncio.to_thread(one_worker.add_worker, "worker-1")
+        await until(lambda: requests(server, "GET") >= lists + len(KEYS))
+        one_worker.resume("worker-0")
+        report = await run
+        await asyncio.to_thread(one_worker.processes.pop("worker-0").wait)
+    assert report.ok
+    assert any(name.startswith("kept") for each in left for name in each)
+    assert left == names(server)
 
 
 @pytest.mark.parametrize("number", ROUNDS)
