@@ -93,7 +93,12 @@ def _line(
 def _acknowledged(
     loop: asyncio.AbstractEventLoop, rate: Callable[[], RateSnapshot] | None
 ) -> Iterator[None]:
-    """Print a note at the first Ctrl-C; its effect stays the same."""
+    """Print a note at the first Ctrl-C, which cancels the task. The second one cancels it again.
+
+    By default the second one raises ``KeyboardInterrupt`` anywhere in the event loop, which may
+    then never wake the task up. The third one still does.
+    """
+    task: Any = asyncio.current_task()
     cancel: Any = signal.getsignal(signal.SIGINT)
     if not callable(cancel) or threading.current_thread() is not threading.main_thread():
         yield
@@ -103,8 +108,16 @@ def _acknowledged(
         what = _output.counted(rate().in_flight, "request") if rate is not None else "requests"
         _output.note(f"Finishing {what}; press Ctrl-C again to stop at once")
 
-    def interrupt(number: int, frame: Any) -> None:
+    def cancel_again() -> None:
+        task.cancel()
+        task.uncancel()  # asyncio.run() reports an interrupt only if it was cancelled once
+
+    def stop(*_: object) -> None:
         signal.signal(signal.SIGINT, cancel)
+        loop.call_soon_threadsafe(cancel_again)
+
+    def interrupt(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGINT, stop)
         # Deferred, because the signal may interrupt a write to the same stream.
         loop.call_soon_threadsafe(acknowledge)
         cancel(number, frame)
