@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from dask_cluster import DaskCluster, cluster_of, until
+from distributed import Client
 
 from bitpeak_async import EmailSettings, HandlerSpec, OutcomeUnknownError, Result, Retry
 from bitpeak_async.errors import TransportError
@@ -89,6 +90,29 @@ async def test_closing_the_fleet_ends_a_run_that_was_left_behind(cluster, server
         await until(lambda: server.requests)
     with pytest.raises(TransportError, match="run again"):
         await run
+
+
+async def test_a_run_that_was_cancelled_and_left_behind_ends_as_cancelled(cluster, server):
+    server.inject(Fault.stall(), method="GET", times=None)
+    async with fleet_on(cluster, server) as fleet:
+        run = asyncio.create_task(fleet.provision())
+        await until(lambda: server.requests)
+        run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+
+
+async def test_a_client_that_closes_between_two_steps_is_a_lost_scheduler(
+    cluster, server, monkeypatch
+):
+    async def close_and_ask(client: Client, *_: object, **__: object) -> None:
+        await client.close()
+        await client.nthreads()  # an AttributeError of None
+
+    monkeypatch.setattr("bitpeak_async.fleet.dask.fleet.plan_tasks", close_and_ask)
+    async with fleet_on(cluster, server) as fleet:
+        with pytest.raises(TransportError, match="run again"):
+            await fleet.provision()
 
 
 async def test_a_lost_scheduler_is_an_error_and_running_again_finishes(cluster, server):

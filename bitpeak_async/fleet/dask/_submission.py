@@ -20,7 +20,8 @@ from bitpeak_async.fleet.dask._worker import run_task
 async def end_run(client: Client, run: str) -> None:
     """Remove the plugin of a run from the workers, if the scheduler can be reached."""
     if client.status == "running":  # a closed client has no scheduler
-        with suppress(OSError, ValueError):  # the scheduler is lost, or the plugin is gone
+        # The scheduler is lost, the client has since closed, or the plugin is gone.
+        with suppress(AttributeError, OSError, RuntimeError, ValueError):
             await client.unregister_worker_plugin(run)
 
 
@@ -53,7 +54,8 @@ class Submission:
             self._is_stopping = True
             # Each worker's plugin then cancels its tasks, and they return partial reports.
             await end_run(self.client, self.run)
-            await work
+            # The client may be closed by now, but a cancelled run ends as cancelled.
+            await asyncio.gather(work, return_exceptions=True)
             raise
         finally:
             work.cancel()

@@ -155,35 +155,30 @@ class DaskFleet:
             return await self._run(config, tally, prunes=prunes)
 
     async def _run(self, config: WorkerConfig, tally: Tally, *, prunes: bool) -> FleetReport:
+        client = self._client
         try:
-            async with self._plugins(config):
-                window = 2 * sum((await self._client.nthreads()).values())
+            async with _plugins(client, config):
+                window = 2 * sum((await client.nthreads()).values())
                 tasks = await plan_tasks(
-                    self._client,
+                    client,
                     config.run,
                     self.accounts,
                     prunes=prunes,
                     shard_size=self._shard_size,
                     window=window,
                 )
-                await Submission(self._client, config.run, tally).run_all(tasks, window)
+                await Submission(client, config.run, tally).run_all(tasks, window)
         except asyncio.CancelledError as cancelled:
             vars(cancelled)["report"] = tally.report()
             raise
         except (FutureCancelledError, OSError) as error:
             raise self._lost(tally, error) from None
+        except (AttributeError, RuntimeError) as error:
+            # A client that has since closed has no scheduler, or a closed pool of connections.
+            if client.status == "running":
+                raise
+            raise self._lost(tally, error) from error
         return tally.report()
-
-    @asynccontextmanager
-    async def _plugins(self, config: WorkerConfig) -> AsyncGenerator[None, None]:
-        """Install the plugin of a run on every worker while the context is open."""
-        client = self._client
-        await client.register_plugin(LeasePlugin())
-        await client.register_plugin(FleetPlugin(config), name=config.run)
-        try:
-            yield
-        finally:
-            await end_run(client, config.run)
 
     @property
     def _client(self) -> Client:
@@ -193,7 +188,7 @@ class DaskFleet:
 
     def _lost(self, tally: Tally, error: Exception) -> TransportError:
         ended = len(tally.report().accounts)
-        reason = f": {error}" if isinstance(error, OSError) else ""
+        reason = f": {error}" if isinstance(error, OSError) and str(error) else ""
         return TransportError(
             f"the Dask scheduler was lost after {ended} of {len(self.accounts)} accounts had "
             f"ended{reason}; run again: it writes only what is still missing"
@@ -210,6 +205,17 @@ class DaskFleet:
 
     def __repr__(self) -> str:
         return f"DaskFleet({len(getattr(self, 'accounts', ()))} accounts)"
+
+
+@asynccontextmanager
+async def _plugins(client: Client, config: WorkerConfig) -> AsyncGenerator[None, None]:
+    """Install the plugin of a run on every worker while the context is open."""
+    await client.register_plugin(LeasePlugin())
+    await client.register_plugin(FleetPlugin(config), name=config.run)
+    try:
+        yield
+    finally:
+        await end_run(client, config.run)
 
 
 def _refuse_literal_keys(accounts: Iterable[Account]) -> None:
