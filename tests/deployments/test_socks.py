@@ -40,7 +40,10 @@ async def socks5(*, cuts: bool = False) -> AsyncIterator[int]:
             writer.write(data)
         writer.close()
 
+    connections = set[asyncio.Task[None]]()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.add(asyncio.current_task())
         try:
             _, count = await reader.readexactly(2)
             await reader.readexactly(count)
@@ -64,6 +67,7 @@ async def socks5(*, cuts: bool = False) -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        await asyncio.gather(*connections)  # clients have closed their connections
 
 
 @asynccontextmanager
