@@ -42,7 +42,9 @@ _REFUSED_BY_PEER: Final = re.compile(
 
 
 def is_foreign(cause: BaseException) -> bool:
-    """Return whether an exception comes from a connector, not from aiohttp or Python."""
+    """Return whether an exception may come from a connector, not from aiohttp or Python."""
+    if type(cause) is aiohttp.ClientOSError:  # aiohttp turns every OSError into one
+        return _tls_problem(cause) is None
     module = type(cause).__module__.partition(".")[0]
     return not isinstance(cause, _KNOWN) or module not in _KNOWN_MODULES
 

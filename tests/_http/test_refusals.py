@@ -1,5 +1,6 @@
 """Peers, proxies and connectors that refuse: what the error says, and whether it is retried."""
 
+import errno
 import re
 import socket
 import ssl
@@ -95,11 +96,12 @@ class Connector(aiohttp.TCPConnector):
     """Raises plain exceptions for POST before connecting, or after the request was sent."""
 
     before = after = 0
+    error: Exception = Exception("canary4711")  # as of aiohttp-socks
 
     async def connect(self, request, *args, **kwargs):
         if self.before and request.method == "POST":
             self.before -= 1
-            raise Exception("canary4711")  # noqa: TRY002 - as aiohttp-socks does
+            raise self.error
         connection = await super().connect(request, *args, **kwargs)
         if self.after and request.method == "POST":
             self.after -= 1
@@ -108,7 +110,7 @@ class Connector(aiohttp.TCPConnector):
             async def fail():
                 protocol.read = read
                 await read()
-                raise Exception("canary4711")  # noqa: TRY002
+                raise self.error
 
             protocol.read = fail
         return connection
@@ -141,10 +143,27 @@ async def test_a_connectors_exception_before_the_request_left_is_retried(over, s
     assert caught.value.__cause__ is caught.value.__context__ is None
 
 
+async def test_a_connectors_os_error_before_the_request_left_is_retried(over, sandbox: Sandbox):
+    """aiohttp-socks 0.10 raises such when its proxy refuses the connection."""
+    connector, bitpeak = over
+    connector.error = ConnectionRefusedError(errno.ECONNREFUSED, "canary4711")
+    connector.before = 2
+    await bitpeak.notification_handlers.create("a", EMAIL)
+    assert 1 == len(sandbox.handlers)
+    connector.before = 3
+    refused = (
+        r"'a': ClientOSError \(Connection refused\); the request was not sent \(tried 3 times\)"
+    )
+    with pytest.raises(NotSentError, match=refused):
+        await bitpeak.notification_handlers.create("a", EMAIL)
+
+
+@pytest.mark.parametrize("error", [Exception("a"), ConnectionResetError("a")], ids=repr)
 async def test_a_connectors_exception_after_it_left_leaves_the_outcome_unknown(
-    over, sandbox: Sandbox
+    error: Exception, over, sandbox: Sandbox
 ):
     connector, bitpeak = over
+    connector.error = error
     connector.after = 1
     with pytest.raises(OutcomeUnknownError):
         await bitpeak.notification_handlers.create("a", EMAIL)
