@@ -248,7 +248,10 @@ if not TYPE_CHECKING:
         Runs that never use it do not wait for aiohttp.
         """
         if name in _HOMES:
-            module = import_module(f"{__name__}.{_HOMES[name]}")
+            try:
+                module = import_module(f"{__name__}.{_HOMES[name]}")
+            except AttributeError as error:  # else Python says that this package lacks the name
+                raise ImportError(f"{name} cannot be imported: {error}", name=__name__) from error
             return globals().setdefault(name, getattr(module, name))
         if name in _HOMES.values():
             return import_module(f"{__name__}.{name}")

@@ -83,3 +83,15 @@ def test_the_package_imports_its_names_when_they_are_asked_for():
         [sys.executable, "-P", "-c", code], check=True, capture_output=True, text=True
     )
     assert "BitPeak SyncBitPeak True\n" == run.stdout
+
+
+def test_a_dependency_that_fails_at_import_is_named(monkeypatch):
+    """As aiodns 3.5 does, and with it aiohttp, beside pycares 5."""
+
+    def fail(_: str) -> None:
+        raise AttributeError("module 'pycares' has no attribute 'ares_query_a_result'")
+
+    monkeypatch.setattr(bitpeak_async, "import_module", fail)
+    monkeypatch.delitem(vars(bitpeak_async), "BitPeak", raising=False)
+    with pytest.raises(ImportError, match="BitPeak cannot be imported: module 'pycares'"):
+        from bitpeak_async import BitPeak  # noqa: F401, PLC0415
