@@ -61,7 +61,8 @@ AIOHTTP = {
     "TooManyRedirects": (answered, BROKEN, "407"),
     "ClientConnectionError": (plain, BROKEN, ""),
     "ClientConnectionResetError": (plain, BROKEN, ""),
-    "ClientOSError": (lambda cls: cls(errno.EPIPE, WORDS), BROKEN, "Broken pipe"),
+    # Raised before aiohttp began to send the body; once it has, the outcome is unknown.
+    "ClientOSError": (lambda cls: cls(errno.EPIPE, WORDS), NEVER_CONNECTED, "Broken pipe"),
     "ClientConnectorError": (connecting(REFUSED), NEVER_CONNECTED, "Connect call failed"),
     "ClientConnectorDNSError": (connecting(UNKNOWN_HOST), NEVER_CONNECTED, "not known"),
     "ClientProxyConnectionError": (connecting(REFUSED), NEVER_CONNECTED, "Connect call failed"),
