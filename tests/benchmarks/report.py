@@ -67,8 +67,8 @@ Each part was measured alone, on CPython 3.11:
   connections that the server may be about to close.
 - **A handler of `create_many`** costs about 15 µs more than a create: the ledger, the worker, its
   queue, the outcome and the iterator. A third to a half of the whole is the system call that sends,
-  which the bare loop makes too. So the figure stays about a tenth below that of creates: 1.3 on a
-  quiet machine, and less on a busy one, where the call takes longer.
+  which the bare loop makes too. So the figure stays about a tenth below that of creates: 1.26 and
+  1.37 in one run on a busy machine, where the call takes longer.
 - **An account of a fleet** with one handler costs 1.3 ms, and its three requests by aiohttp 0.6. Of
   the 1.3, the exchanges and the event loop take 0.5; opening and closing the account's client 0.15;
   slots and pace 0.1; reading the replies 0.05. The rest is the work of one account, in many small
