@@ -107,7 +107,12 @@ def front(
 async def test_a_run_removes_the_copy_that_it_knows_of_a_repeated_create(
     threaded_sandbox: Sandbox, tmp_path: Path
 ):
-    threaded_sandbox.inject(Fault.disconnect_after_commit(), method="POST", times=3)
+    for name in list(ONCE)[:3]:  # each once, because a copy of a copy would be unknown
+        threaded_sandbox.inject(
+            Fault.disconnect_after_commit(),
+            method="POST",
+            when=lambda request, name=name: request.fields["name"] == name,
+        )
     port, running = front("haproxy", threaded_sandbox, tmp_path, options="")
     with running:
         report = await provision(port, threaded_sandbox)
