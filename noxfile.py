@@ -173,7 +173,11 @@ def lint(session: nox.Session) -> None:
     session.run("lint-imports", "--no-cache")
     session.run("python", "docs/prose.py")
     session.run("actionlint")
-    yaml = (".github", ".pre-commit-config.yaml", "docs/.readthedocs.yaml", "docs/openapi.yaml")
+    session.run("actionlint", "docs/examples/github-actions.yml")
+    pages = (
+        f"docs/{name}" for name in (".readthedocs.yaml", "openapi.yaml", "examples/gitlab-ci.yml")
+    )
+    yaml = (".github", ".pre-commit-config.yaml", *pages)
     session.run("yamllint", "--strict", "-d", YAML_RULES, *yaml)
 
 

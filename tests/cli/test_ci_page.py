@@ -1,7 +1,6 @@
 """The pipelines of docs/ci.md: their commands are run on a server, from a pull request to drift."""
 
 import os
-import re
 import subprocess
 from pathlib import Path
 
@@ -9,10 +8,10 @@ import pytest
 import yaml
 from command_line import BITPEAK, CANARY, TWO, Run
 
-PAGE = (Path(__file__).parents[2] / "docs" / "ci.md").read_text(encoding="utf-8")
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 GITHUB, GITLAB = (
-    yaml.safe_load(block)
-    for block in re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    yaml.safe_load((EXAMPLES / name).read_text(encoding="utf-8"))
+    for name in ("github-actions.yml", "gitlab-ci.yml")
 )
 
 
