@@ -92,14 +92,12 @@ class NotificationHandlers:
     def _page(
         self, page: int, size: int, filters: Mapping[str, str | int]
     ) -> Coroutine[Any, Any, Page[NotificationHandler]]:
-        query = f"page={page}&results_per_page={size}"
-        if filters:
-            query += f"&{urlencode(filters)}"
+        query = {"page": page, "results_per_page": size, **filters}
         return self._send(
             Call(
                 f"list notification handlers, page {page}",
                 "GET",
-                f"{_COLLECTION}/?{query}",
+                f"{_COLLECTION}/?{urlencode(query)}",
                 READ,
                 Page[NotificationHandler],
             )

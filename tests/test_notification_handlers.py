@@ -228,6 +228,11 @@ async def test_extra_query_parameters_are_passed_on(sandbox: Sandbox, bitpeak: B
         assert "ops & «b»" == request.query["search"]
 
 
+async def test_an_extra_query_parameter_replaces_one_of_the_same_name(bitpeak: BitPeak):
+    page = await bitpeak.notification_handlers.list(extra_query={"results_per_page": 50})
+    assert 50 == page.meta.results_per_page
+
+
 @pytest.mark.parametrize("deleted", [True, False])
 async def test_a_page_in_reply_to_a_delete_is_checked_by_reading_the_handler(
     deleted: bool, sandbox: Sandbox, bitpeak: BitPeak
