@@ -3,8 +3,6 @@
 import base64
 import http.client
 import json
-import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +13,7 @@ from typing import Any
 import hypothesis
 import pytest
 from builders import AT_ONCE, DIALECT, Connect
+from installed import needs
 
 from bitpeak_async import BitPeak, SyncBitPeak
 from bitpeak_async.sandbox import Sandbox
@@ -77,10 +76,7 @@ echo json_encode(array_map($bytes, $_POST), JSON_FORCE_OBJECT);
 @pytest.fixture(scope="session")
 def php(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., dict[str, bytes]]]:
     """Ask a PHP what it reads: (content type, body) → ``$_POST`` as bytes, without its arrays."""
-    if shutil.which("php") is None:
-        if "CI" in os.environ:
-            pytest.fail("there must be a PHP in CI")
-        pytest.skip("there is no PHP to ask")
+    needs("php")
     script = tmp_path_factory.mktemp("php") / "echo.php"
     script.write_text(ECHO)
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -147,10 +143,7 @@ class RedisServer:
 @pytest.fixture
 def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
     """A real Redis."""
-    if shutil.which("redis-server") is None:
-        if "CI" in os.environ:
-            pytest.fail("there must be a redis-server in CI")
-        pytest.skip("there is no redis-server")
+    needs("redis-server")
     server = RedisServer(tmp_path)
     server.start()
     yield server

@@ -1,8 +1,19 @@
-"""Runs commands on what is installed, as users have it."""
+"""Programs of the system, and commands on the installed package as users have it."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
+
+import pytest
+
+
+def needs(program: str) -> str:
+    """Return where a program is. Without it the test is skipped, but in CI it fails."""
+    path = shutil.which(program, path=os.pathsep.join([os.environ["PATH"], "/usr/sbin"]))
+    if path is None:
+        (pytest.fail if "CI" in os.environ else pytest.skip)(f"there is no {program}")
+    return path
 
 
 def run(*command: str | Path, cwd: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -11,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from installed import needs
 
 PATIENCE = 20  # seconds
 
@@ -26,12 +25,7 @@ def listening(
     command: Sequence[str], port: int, folder: Path, env: Mapping[str, str] | None = None
 ) -> Iterator[None]:
     """Run a program that listens on a port."""
-    path = os.pathsep.join([os.environ["PATH"], "/usr/sbin"])
-    program = shutil.which(command[0], path=path)
-    if program is None:
-        if "CI" in os.environ:
-            pytest.fail(f"there must be {command[0]} in CI")
-        pytest.skip(f"there is no {command[0]}")
+    program = needs(command[0])
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [program, *command[1:]],

@@ -1,7 +1,6 @@
 """A real PHP that cleans texts as PHP applications do: nothing twice, and nothing to do again."""
 
 import os
-import shutil
 import socket
 import subprocess
 from collections import Counter
@@ -9,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from installed import needs
 
 from bitpeak_async import BitPeak, EmailSettings, HandlerSpec, Pace, Retry, SlackSettings
 
@@ -89,10 +89,7 @@ Serve = Callable[[str, float], str]
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
     """Start a PHP with some cleaning and a share of lost replies; return its base URL."""
-    if shutil.which("php") is None:
-        if "CI" in os.environ:
-            pytest.fail("there must be a PHP in CI")
-        pytest.skip("there is no PHP to ask")
+    needs("php")
     script = tmp_path / "application.php"
     script.write_text(APPLICATION)
     servers: list[subprocess.Popen[bytes]] = []

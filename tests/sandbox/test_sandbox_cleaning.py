@@ -1,11 +1,11 @@
 """Texts are cleaned as PHP does it: stated cases, over a socket, and compared with a real PHP."""
 
 import json
-import shutil
 import subprocess
 from random import Random
 
 import pytest
+from installed import needs
 
 from bitpeak_async.sandbox import Cleaning, Dialect
 
@@ -75,7 +75,6 @@ echo json_encode(array_map($clean[$argv[1]], json_decode(stream_get_contents(STD
 """
 
 
-@pytest.mark.skipif(shutil.which("php") is None, reason="there is no PHP to ask")
 @pytest.mark.parametrize(
     ("option", "alphabet"),
     [
@@ -90,7 +89,7 @@ def test_it_agrees_with_php(option, alphabet):
     texts = ["".join(random.choices(alphabet, k=random.randrange(12))) for _ in range(2000)]
 
     asked = subprocess.run(
-        ["php", "-r", PHP, option],
+        [needs("php"), "-r", PHP, option],
         input=json.dumps(texts).encode(),
         capture_output=True,
         check=True,
