@@ -174,10 +174,13 @@ def lint(session: nox.Session) -> None:
     session.run("python", "docs/prose.py")
     session.run("actionlint")
     session.run("actionlint", "docs/examples/github-actions.yml")
-    pages = (
-        f"docs/{name}" for name in (".readthedocs.yaml", "openapi.yaml", "examples/gitlab-ci.yml")
+    yaml = (
+        ".github",
+        ".pre-commit-config.yaml",
+        "docs/.readthedocs.yaml",
+        "docs/examples/gitlab-ci.yml",
+        "docs/openapi.yaml",
     )
-    yaml = (".github", ".pre-commit-config.yaml", *pages)
     session.run("yamllint", "--strict", "-d", YAML_RULES, *yaml)
 
 
