@@ -15,7 +15,7 @@ from collections.abc import (
     Iterable,
     Sequence,
 )
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
+from contextlib import aclosing, asynccontextmanager
 from itertools import takewhile
 from typing import Any, Protocol, TypeVar
 
@@ -166,12 +166,9 @@ class Driver:
                     return
                 yield item
 
-    def in_time(self) -> AbstractAsyncContextManager[None]:
-        """Raise RequestTimeoutError when the deadline passes."""
-        return nullcontext() if self._ends is None else self._until_end()
-
     @asynccontextmanager
-    async def _until_end(self) -> AsyncGenerator[None, None]:
+    async def in_time(self) -> AsyncGenerator[None, None]:
+        """Raise RequestTimeoutError when the deadline passes."""
         scope = asyncio.timeout_at(self._ends)
         try:
             async with scope:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import sys
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from time import monotonic
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -78,13 +79,11 @@ class IdleConnections:
             self._survived[key] = survived
             old: list[tuple[Any, float]] = []
             while idle and now - idle[0][1] > survived / 2:
-                protocol, since = idle.popleft()
-                if self._has_room(key):
-                    old.append((protocol, since))
-                else:
-                    protocol.close()  # it would be back when the request has waited for a slot
-            if old:
+                old.append(idle.popleft())
+            if old and self._has_room(key):
                 withheld.append((key, old))
+            else:  # they would be back when the request has waited for a slot
+                _close(old)
         if withheld:
             asyncio.get_running_loop().call_soon(self._put_back, withheld)
 
@@ -94,18 +93,23 @@ class IdleConnections:
         Each create would have to pass the surplus by: thousands of creates open hundreds of
         connections until the first has survived long enough.
         """
-        limit = self._connector.limit
         for key, old in withheld:
-            idle = None if self._connector.closed else self._pool[key]
-            room = 0 if idle is None else max(0, limit - len(idle)) if limit else len(old)
-            for protocol, _ in old[room:]:
-                protocol.close()
-            if idle is not None:
-                idle.extendleft(reversed(old[:room]))
+            if self._connector.closed:
+                _close(old)
+                continue
+            idle = self._pool[key]
+            room = max(0, (self._connector.limit or sys.maxsize) - len(idle))
+            idle.extendleft(reversed(old[:room]))
+            _close(old[room:])
 
     def distrust(self) -> None:
         """Forget what was learnt, because the server dropped a connection in use."""
         self._survived.clear()
+
+
+def _close(connections: Iterable[tuple[Any, float]]) -> None:
+    for protocol, _ in connections:
+        protocol.close()
 
 
 def _is_quiet(protocol: Any) -> bool:

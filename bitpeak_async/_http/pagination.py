@@ -43,13 +43,13 @@ async def all_pages(fetch: FetchPage) -> AsyncGenerator[HandlerPage, None]:
 
 async def _one_pass(fetch: FetchPage, coverage: Coverage) -> AsyncGenerator[HandlerPage, None]:
     yield coverage.begin(await fetch(1))
+    if coverage.last == 1:
+        return
     at_end, end = None, 0
-    if coverage.is_oldest_first and coverage.last > 1:
+    if coverage.is_oldest_first:
         # Page 1 was read before the end of the list, so it is read once more.
         end = coverage.last
         at_end = coverage.begin_at_end(await _fetched(fetch, end))
-    if coverage.last == 1:
-        return
     async with aclosing(_in_order(fetch, coverage)) as pages:
         async for number, page in pages:
             if at_end is not None and number > end:

@@ -62,7 +62,7 @@ class FairLimiter:
 
     async def acquire(self, quota: KeyQuota) -> None:
         """Wait for a slot. A quota may wait for only one at a time."""
-        if self._free and not self._waiting and not quota.is_slow:
+        if self._free and not self._waiting and not quota.is_slow:  # no other key wants it
             self._count(quota, 1)
             return
         waiter = self._waiting[quota] = asyncio.get_running_loop().create_future()
@@ -102,8 +102,6 @@ class FairLimiter:
 
     def _next(self) -> KeyQuota | None:
         """Return which key gets the next slot; among equals, the one that has waited longest."""
-        if not self._waiting:
-            return None
         slow_may = self._slow < max(1, self.limit // _SLOW_FRACTION)
         candidates = (quota for quota in self._waiting if slow_may or not quota.is_slow)
         return min(candidates, key=_in_flight, default=None)
