@@ -14,6 +14,7 @@ from bitpeak_async import (
     ConfigurationError,
     DiscordSettings,
     EmailSettings,
+    Event,
     GoogleChatSettings,
     HandlerSpec,
     HandlerType,
@@ -22,6 +23,7 @@ from bitpeak_async import (
     MicrosoftTeamsSettings,
     NotFoundError,
     ReplyError,
+    RequestSent,
     Settings,
     SlackSettings,
     TelegramSettings,
@@ -228,9 +230,14 @@ async def test_extra_query_parameters_are_passed_on(sandbox: Sandbox, bitpeak: B
         assert "ops & «b»" == request.query["search"]
 
 
-async def test_an_extra_query_parameter_replaces_one_of_the_same_name(bitpeak: BitPeak):
-    page = await bitpeak.notification_handlers.list(extra_query={"results_per_page": 50})
-    assert 50 == page.meta.results_per_page
+async def test_an_extra_query_parameter_replaces_one_of_the_same_name(
+    sandbox: Sandbox, connect: Connect
+):
+    events: list[Event] = []
+    async with connect(sandbox, hooks=[events.append]) as bitpeak:
+        await bitpeak.notification_handlers.list(extra_query={"results_per_page": 50})
+    [path] = [event.path for event in events if isinstance(event, RequestSent)]
+    assert path.endswith("?page=1&results_per_page=50")
 
 
 @pytest.mark.parametrize("deleted", [True, False])
