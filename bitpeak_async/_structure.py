@@ -120,8 +120,8 @@ def problem_lines(error: Exception, root: str = "") -> list[str]:
 def strict_converter() -> Converter:
     """Return a converter that refuses unknown keys and converts no kind of value."""
     from cattrs import Converter  # noqa: PLC0415 - see the top
-    from cattrs.cols import list_structure_factory, mapping_structure_factory  # noqa: PLC0415
-    from cattrs.gen import make_dict_structure_fn  # noqa: PLC0415
+    from cattrs.cols import list_structure_factory, mapping_structure_factory  # noqa: PLC0415 - the same
+    from cattrs.gen import make_dict_structure_fn  # noqa: PLC0415 - the same
 
     converter = Converter(forbid_extra_keys=True)
 

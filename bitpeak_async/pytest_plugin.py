@@ -64,7 +64,7 @@ def bitpeak(bitpeak_sandbox: Sandbox) -> Iterator[BitPeak]:
 @pytest.fixture
 def sync_bitpeak(bitpeak_sandbox: Sandbox) -> Iterator[SyncBitPeak]:
     """A synchronous client of ``bitpeak_sandbox`` that never waits; see ``_client()``."""
-    from bitpeak_async.sync.client import sync_client_over  # noqa: PLC0415
+    from bitpeak_async.sync.client import sync_client_over  # noqa: PLC0415 - slow to import
 
     with sync_client_over(_client(bitpeak_sandbox)) as client:
         yield client
@@ -76,10 +76,10 @@ def _client(sandbox: Sandbox, *hooks: Hook) -> BitPeak:
     While no request is in flight, the clocks of the client and the sandbox skip the pauses of the
     rate: a 429, ``Retry-After`` or the sandbox's own limit.
     """
-    from bitpeak_async import Retry  # noqa: PLC0415
-    from bitpeak_async._http.network import SessionNetwork  # noqa: PLC0415
-    from bitpeak_async._rate.limiter import Limiter  # noqa: PLC0415
-    from bitpeak_async.client import client_over  # noqa: PLC0415
+    from bitpeak_async import Retry  # noqa: PLC0415 - slow to import
+    from bitpeak_async._http.network import SessionNetwork  # noqa: PLC0415 - the same
+    from bitpeak_async._rate.limiter import Limiter  # noqa: PLC0415 - the same
+    from bitpeak_async.client import client_over  # noqa: PLC0415 - the same
 
     skipped = 0.0
 

@@ -133,7 +133,7 @@ class Telemetry:
         span = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=of_span)
         # This span is the attempt's own: instrumentation of aiohttp must not add another.
         before = get_current()
-        within = set_value(_SUPPRESS_HTTP_INSTRUMENTATION_KEY, True, before)  # noqa: FBT003
+        within = set_value(_SUPPRESS_HTTP_INSTRUMENTATION_KEY, True, before)  # noqa: FBT003 - not a switch
         attach(within)
         self._in_flight[event.attempt_id] = span, attributes, before, within
         self._active.add(1, attributes)

@@ -123,3 +123,16 @@ def test_a_dependency_has_one_home(text: str, homes: set[str]):
         path for path in PACKAGE.rglob("*.py") if "sandbox" not in path.relative_to(PACKAGE).parts
     ]
     assert homes == {path.stem for path in core if text in path.read_text()}
+
+
+def test_each_suppression_gives_its_reason():
+    """On its line, or in a comment on the line above."""
+    lacking = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        lines = ["", *path.read_text(encoding="utf-8").splitlines()]
+        for number, line in enumerate(lines):
+            suppressed, _, rest = line.partition("# noqa")
+            if suppressed != line and not re.match(r": [A-Z]+\d+(, [A-Z]+\d+)* - \w", rest):
+                is_explained = lines[number - 1].lstrip().startswith("# ")
+                lacking += [] if is_explained else [f"{path.relative_to(PACKAGE)}:{number}"]
+    assert [] == lacking

@@ -30,12 +30,12 @@ _KEEPALIVE: Final = 4.0
 _CONNECTING: Final = 0.95
 
 
-_REQUEST: Final = aiohttp.ClientSession._request  # noqa: SLF001
+_REQUEST: Final = aiohttp.ClientSession._request  # noqa: SLF001 - mocks replace this method
 
 
 def is_patched() -> bool:
     """Whether a mock or recorder replaced ``ClientSession._request``."""
-    return aiohttp.ClientSession._request is not _REQUEST  # noqa: SLF001
+    return aiohttp.ClientSession._request is not _REQUEST  # noqa: SLF001 - the same
 
 
 def check_session(session: object) -> None:

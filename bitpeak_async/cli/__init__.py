@@ -19,10 +19,10 @@ def main() -> None:
 
 def _main() -> None:
     # A stream is None if the shell closed it.
-    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
-    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - os.devnull stays open
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - the same
     try:
-        from bitpeak_async.cli import _handler_commands, _provision_commands  # noqa: F401, PLC0415
+        from bitpeak_async.cli import _handler_commands, _provision_commands  # noqa: F401, PLC0415 - they register; typer may be missing
         from bitpeak_async.cli._app import app  # noqa: PLC0415 - the extra may be missing
     except ModuleNotFoundError as error:
         if error.name not in ("typer", "rich", "yaml"):

@@ -189,7 +189,7 @@ class SyncBitPeak:
         from bitpeak_async.sync.with_replies import (  # noqa: PLC0415 - as in BitPeak
             SyncHandlersWithReplies,
         )
-        from bitpeak_async.with_replies import WithReplies  # noqa: PLC0415
+        from bitpeak_async.with_replies import WithReplies  # noqa: PLC0415 - the same
 
         replying = self._bitpeak.with_replies().notification_handlers
         return WithReplies(SyncHandlersWithReplies(replying, self._runner))

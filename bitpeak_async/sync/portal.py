@@ -254,7 +254,7 @@ def shutdown() -> None:
 
 
 def _stop_at_exit() -> None:
-    global _has_exited  # noqa: PLW0603
+    global _has_exited  # noqa: PLW0603 - one per process
     _has_exited = True
     if (portal := running_portal()) is not None:
         portal.stop(_EXIT_PATIENCE, at_exit=True)

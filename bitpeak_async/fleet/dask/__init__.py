@@ -5,7 +5,7 @@ from __future__ import annotations
 from bitpeak_async.errors import ConfigurationError
 
 try:
-    import distributed  # noqa: F401
+    import distributed  # noqa: F401 - to see whether it is installed
 except ModuleNotFoundError as _error:
     raise ConfigurationError(
         "a fleet on Dask needs distributed: install bitpeak_async[dask]"
