@@ -134,7 +134,7 @@ def gunicorn(session: nox.Session) -> None:
 
 @nox.session
 def simulate(session: nox.Session) -> None:
-    """Simulate 100,000 seeds, then mutations; ``-- 1..1000`` runs other seeds."""
+    """Simulate failing runs from 100,000 seeds, then broken code; ``-- 1..1000``: other seeds."""
     install(session, "tests")
     env = {"PYTHONPATH": "tests"}
     seeds = session.posargs or ["1..100000"]
@@ -285,7 +285,7 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation; a warning or a broken link is an error."""
+    """Build the documentation; warnings, broken cross-references included, are errors."""
     install(session, "docs")
     session.run("sphinx-build", "-W", "-n", "--keep-going", "-b", "html", "docs", "docs/_build")
 

@@ -168,8 +168,8 @@ class BitPeak:
 
         The list is read again first. A create whose reply was lost is resolved at the end: after
         ``Retry.unknown_outcome_delay`` another listing shows whether it happened. If it did, the
-        handler is adopted; if not, the create is sent again. Deletions come last, and only if all
-        other changes were made.
+        handler counts as created; if not, the create is sent again. Deletions come last, and only
+        if all other changes were made.
 
         Args:
             plan: the result of ``plan()``.

@@ -347,7 +347,7 @@ class NotificationHandlers:
 
         The list is read once before the first create. A create whose reply was lost is resolved
         at the end: after ``Retry.unknown_outcome_delay`` another listing shows whether it
-        happened. If it did, the handler is adopted; if not, the create is sent again.
+        happened. If it did, the handler counts as created; if not, the create is sent again.
 
         Args:
             specs: any iterable, including an asynchronous one.

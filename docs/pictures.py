@@ -83,7 +83,7 @@ CREATE = svg(
     "A create waits for the pause and the rate, then is sent. A reply with an id ends it. A "
     "refusal before processing, such as 429 or a failed connection, sends it again. If the reply "
     "is lost, a single create raises OutcomeUnknownError, and a bulk run lists the handlers: found "
-    "once, it is adopted; not found, it is sent again; found more often, it is reported.",
+    "once, it counts as created; not found, it is sent again; found more often, it is reported.",
     (720, 390),
     Box(120, 40, 200, GREY, "wait for the pause\nand the rate"),
     Arrow(((220, 40), (276, 40))),
@@ -103,7 +103,7 @@ CREATE = svg(
     Box(360, 272, 200, BLUE, "list the handlers once"),
     Arrow(((260, 272), (20, 272), (20, 67)), "not found: send again", (140, 264)),
     Arrow(((330, 295), (330, 320), (200, 320), (200, 337)), "found once", (265, 312)),
-    Box(200, 362, 160, GREEN, "adopted"),
+    Box(200, 362, 160, GREEN, "counted as created"),
     Arrow(((390, 295), (390, 320), (520, 320), (520, 337)), "found more often", (465, 312)),
     Box(520, 362, 200, RED, "reported, never guessed"),
 )

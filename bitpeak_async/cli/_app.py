@@ -22,8 +22,9 @@ app = typer.Typer(
     cls=Group,
     help="Manage BitPeak notification handlers.",
     epilog=(
-        "The key comes from --api-key-file, BITPEAK_API_KEY or a prompt. Flags override a profile "
-        "named with --profile, which overrides the environment, which overrides bitpeak.toml. "
+        "The key comes from --api-key-file or BITPEAK_API_KEY_FILE, from BITPEAK_API_KEY, from "
+        "api_key_file in bitpeak.toml, or from a prompt. Flags override a profile named with "
+        "--profile, which overrides the environment, which overrides bitpeak.toml. "
         f"Exit codes: {', '.join(f'{code} {meaning}' for code, meaning in MEANINGS.items())}."
     ),
     no_args_is_help=True,

@@ -24,7 +24,8 @@ class Dialect:
         max_results_per_page: The largest page served; None for 1,000.
         size_in_meta: The page size that `meta` shows, and that determines `total_pages`: the size
             used, or the size requested, even if it is larger than the largest page.
-        max_handlers: The plan's limit; creates beyond it get a 401 with a title. None: no limit.
+        max_handlers: The subscription's limit; creates beyond it get a 401 with a title. None: no
+            limit.
         unconfirmed_emails: Show `is_enabled` as `2` for an email handler with a new address, in
             spite of updates, until `Sandbox.confirm`.
         secrets: Show secret settings in clear; masked (`abc****`); starred (`***`); shortened

@@ -23,7 +23,7 @@ async def bitpeak_context(app: web.Application) -> AsyncIterator[None]:
 
 @web.middleware
 async def failures(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer what BitPeak could not do; the message holds no secret."""
+    """Turn an error of the SDK into a JSON response; its message holds no secret."""
     try:
         return await handler(request)
     except BitPeakError as error:

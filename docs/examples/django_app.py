@@ -17,12 +17,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from bitpeak_async import BitPeakError, EmailSettings, NotFoundError, SyncBitPeak, to_dict
 
-# Made when the process starts; it connects with the first call, and serves after a fork too.
+# Created at import. It connects on the first call, and also works after a fork.
 bitpeak = SyncBitPeak()
 
 
 class Failures:
-    """Answers what BitPeak could not do; the message holds no secret."""
+    """Turns an error of the SDK into a JSON response; its message holds no secret."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
@@ -32,7 +32,7 @@ class Failures:
         return self._get_response(request)
 
     def process_exception(self, _: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Answer an error of BitPeak; others are Django's."""
+        """Turn an error of the SDK into a response; leave other errors to Django."""
         if not isinstance(error, BitPeakError):
             return None
         status = 404 if isinstance(error, NotFoundError) else 502

@@ -31,7 +31,7 @@ app = FastAPI(lifespan=lifespan)
 
 
 class Inbox(BaseModel):
-    """Where alerts shall go."""
+    """A handler's name and the email address for its alerts."""
 
     name: str
     email: str
@@ -58,6 +58,6 @@ async def show(handler_id: int, bitpeak: Client) -> dict[str, Any]:
 
 @app.exception_handler(BitPeakError)
 async def failed(_: Request, error: BitPeakError) -> JSONResponse:
-    """Answer what BitPeak could not do; the message holds no secret."""
+    """Turn an error of the SDK into a JSON response; its message holds no secret."""
     status = 404 if isinstance(error, NotFoundError) else 502
     return JSONResponse({"error": str(error)}, status_code=status)
