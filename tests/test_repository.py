@@ -37,6 +37,13 @@ def test_workflows_test_each_python_of_the_classifiers():
     assert "3.14t" == matrix["python"][-1]
 
 
+def test_news_fragments_name_no_issue():
+    """Without a ``+``, towncrier takes the first word for the number of an issue, and shows it."""
+    kinds = "|".join(each["directory"] for each in PYPROJECT["tool"]["towncrier"]["type"])
+    names = [path.name for path in (ROOT / "docs" / "changelog.d").glob("*.md")]
+    assert [] == [name for name in names if not re.fullmatch(rf"\+[\w-]+\.({kinds})\.md", name)]
+
+
 @pytest.mark.parametrize("path", sorted(WORKFLOWS.iterdir()), ids=lambda path: path.name)
 def test_workflows_pin_actions_by_hash_and_begin_without_rights(path: Path):
     text = path.read_text(encoding="utf-8")
