@@ -60,47 +60,44 @@ class IdleConnections:
                 if protocol.should_close:
                     protocol.close()  # the connector skips closed connections
 
-    def withhold_old(self) -> None:
-        """Withhold connections that the server may be about to drop from the next request.
+    def choose(self, key: Hashable) -> None:
+        """Keep the next request to a destination away from a connection that may be dropped.
 
-        The request may use those that have been idle for at most half of the longest time that
-        others survived. Of those withheld, no more are kept than the connector can use at once.
+        It gets the connection used last, if that has been idle for at most half of the longest time
+        that any survived, and otherwise a new one.
         """
+        if not (idle := self._pool.get(key)):
+            return
         now = monotonic()
-        withheld = []
-        for key, idle in self._pool.items():
-            survived = self._survived.get(key, 0.0)
-            if idle:  # only the oldest, because checking all would cost more than the request
-                protocol, since = idle[0]
-                if not protocol.is_connected():
-                    survived = 0.0
-                elif now - since > max(_GROWTH * survived, _EVIDENCE) and _is_quiet(protocol):
-                    survived = now - since
-            self._survived[key] = survived
-            old: list[tuple[Any, float]] = []
-            while idle and now - idle[0][1] > survived / 2:
-                old.append(idle.popleft())
-            if old and self._has_room(key):
-                withheld.append((key, old))
-            else:  # they would be back when the request has waited for a slot
-                _close(old)
-        if withheld:
-            asyncio.get_running_loop().call_soon(self._put_back, withheld)
+        survived = self._survived.get(key, 0.0)
+        # Only two, because checking all would cost more than the request.
+        (oldest, since), (newest, used) = idle[0], idle[-1]
+        if not (oldest.is_connected() and newest.is_connected()):
+            survived = 0.0
+        elif now - since > max(_GROWTH * survived, _EVIDENCE) and _is_quiet(oldest):
+            survived = now - since
+        self._survived[key] = survived
+        if now - used <= survived / 2:
+            idle.rotate(1)  # aiohttp takes the first
+            return
+        withheld = [*idle]
+        idle.clear()
+        if self._has_room(key):
+            asyncio.get_running_loop().call_soon(self._put_back, key, withheld)
+        else:  # they would be back when the request has waited for a slot
+            _close(withheld)
 
-    def _put_back(self, withheld: list[tuple[Hashable, list[tuple[Any, float]]]]) -> None:
-        """Return connections to the pool, the oldest first, because they show what survives.
+    def _put_back(self, key: Hashable, withheld: list[tuple[Any, float]]) -> None:
+        """Return connections to the pool, no more than the connector can use at once.
 
-        Each create would have to pass the surplus by: thousands of creates open hundreds of
-        connections until the first has survived long enough.
+        The oldest come first, because they show what survives.
         """
-        for key, old in withheld:
-            if self._connector.closed:
-                _close(old)
-                continue
+        room = 0
+        if not self._connector.closed:
             idle = self._pool[key]
             room = max(0, (self._connector.limit or sys.maxsize) - len(idle))
-            idle.extendleft(reversed(old[:room]))
-            _close(old[room:])
+            idle.extendleft(reversed(withheld[:room]))
+        _close(withheld[room:])
 
     def distrust(self) -> None:
         """Forget what was learnt, because the server dropped a connection in use."""

@@ -12,6 +12,7 @@ lowest and the newest supported aiohttp.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Final
@@ -74,9 +75,8 @@ class LeanExchange(SessionExchange):
     async def _send(self, request: Request, timeout: aiohttp.ClientTimeout) -> Reply:
         if is_patched():
             return await super()._send(request, timeout)
-        if not request.is_repeatable:
-            self._idle.withhold_old()
-        connection = await self._connect(timeout)
+        limit = self._options.max_reply_bytes
+        connection = await self._connect(request, timeout)
         try:
             protocol = connection.protocol
             protocol.set_response_params(
@@ -88,16 +88,19 @@ class LeanExchange(SessionExchange):
             message, content = await protocol.read()
             while 100 <= message.code <= 199 and message.code != 101:  # such as 103 Early Hints
                 message, content = await protocol.read()
-            body = await read_body(content, message.code, self._options.max_reply_bytes)
+            if (body := _whole_body(content, limit)) is None:
+                body = await read_body(content, message.code, limit)
         except BaseException:
             connection.close()
             raise
         connection.release()
         return Reply(message.code, message.headers, body)
 
-    async def _connect(self, timeout: aiohttp.ClientTimeout) -> Any:
+    async def _connect(self, request: Request, timeout: aiohttp.ClientTimeout) -> Any:
         """Return a connection on which no unsolicited reply arrived."""
         while True:
+            if not request.is_repeatable:
+                self._idle.choose(self._destination.connection_key)
             try:
                 connection = await self._connector.connect(self._destination, [], timeout)
             except TimeoutError as error:
@@ -117,3 +120,16 @@ class LeanExchange(SessionExchange):
             f"{head}Content-Length: {len(request.body.reveal())}\r\n\r\n".encode()
             + request.body.reveal()
         )
+
+
+def _whole_body(content: aiohttp.StreamReader, limit: int) -> bytes | None:
+    """Return a body that has arrived completely, or None if it has not or is too large.
+
+    ``read_nowait()`` would return it too, but calls the parser once more for each chunk.
+    """
+    chunks: deque[bytes] | None = getattr(content, "_buffer", None)
+    if chunks is None or not content.is_eof() or content.total_bytes > limit:
+        return None
+    body = b"".join(chunks)
+    chunks.clear()
+    return body

@@ -215,7 +215,7 @@ class _LastStep:
         self.count += 1
         self._idle.close_unasked()
         if not self._is_repeatable:
-            self._idle.withhold_old()
+            self._idle.choose(request.connection_key)
         return await handler(request)
 
     def __deepcopy__(self, memo: object) -> Self:

@@ -25,7 +25,7 @@ FILES = Path(bitpeak_async._http.__file__).parent
 USED = {
     "causes": {"BadHttpMessage", "BadStatusLine", "HttpProcessingError"},
     "idle": {"_available_connections", "_conns"},
-    "lean": {"TimerNoop"},
+    "lean": {"TimerNoop", "_buffer"},
     "session": {"AbstractStreamWriter", "_middlewares", "_request"},
 }
 
@@ -75,6 +75,13 @@ async def test_the_response_protocol_has_them():
     assert (False, False) == (protocol.should_close, protocol.is_connected())
     assert protocol.transport is None
     assert callable(protocol.close)
+
+
+async def test_the_stream_of_a_body_has_them():
+    loop = asyncio.get_running_loop()
+    stream = aiohttp.StreamReader(ResponseHandler(loop), 2**16, loop=loop)
+    stream.feed_data(b"body")
+    assert ([b"body"], 4) == ([*stream._buffer], stream.total_bytes)
 
 
 def test_the_parser_raises_them():

@@ -1,13 +1,15 @@
 """Which idle connections a create may use, over the package's own sessions and given ones."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Hashable
+from typing import Any
 
 import aiohttp
 import pytest
-from raw_server import reply, serving
+from raw_server import Server, reply, serving
 
-from bitpeak_async import EmailSettings, OutcomeUnknownError
+from bitpeak_async import BitPeak, EmailSettings, OutcomeUnknownError
 from bitpeak_async._http import idle
 
 EMAIL = EmailSettings("a@example.com")
@@ -88,6 +90,48 @@ async def test_creates_share_connections_once_others_have_survived(session, monk
         assert len(server.connections) < 6
         await bitpeak.notification_handlers.get(21)
         assert len(server.connections) < 6
+
+
+def pool_of(bitpeak: BitPeak) -> tuple[dict[Hashable, float], deque[tuple[Any, float]]]:
+    """Return the survived times and the only pool of a client's connector."""
+    connector: Any = bitpeak._transport.lifecycle.open().exchange._session.connector
+    [pool] = connector._conns.values()
+    return idle._SURVIVED[connector], pool
+
+
+async def two_idle_connections(server: Server, bitpeak: BitPeak) -> deque[tuple[Any, float]]:
+    """Return a pool with an old connection and one that was just used."""
+    handlers = bitpeak.notification_handlers
+    await asyncio.gather(handlers.get(1), handlers.get(2))
+    assert 2 == len(server.connections)
+    survived, pool = pool_of(bitpeak)
+    [key] = bitpeak._transport.lifecycle.open().exchange._session.connector._conns
+    survived[key] = 3.0
+    oldest, since = pool[0]
+    pool[0] = oldest, since - 2  # more than half, and less than the connector allows
+    return pool
+
+
+async def test_a_create_takes_the_connection_that_was_used_last(session):
+    async with serving(reply, session=session) as (server, bitpeak):
+        pool = await two_idle_connections(server, bitpeak)
+        before = [*pool]
+        for _ in range(3):
+            await bitpeak.notification_handlers.create("a", EMAIL)
+        assert [protocol for protocol, _ in before] == [protocol for protocol, _ in pool]
+        assert 2 == len(server.connections)
+
+
+@pytest.mark.parametrize("happens", ["an unsolicited reply", "a close"])
+async def test_a_create_takes_no_old_connection_instead_of_an_unusable_one(session, happens):
+    async with serving(reply, session=session) as (server, bitpeak):
+        newest = (await two_idle_connections(server, bitpeak))[-1][0]
+        if happens == "a close":
+            newest.close()
+        else:
+            newest.data_received(reply(666))
+        await bitpeak.notification_handlers.create("a", EMAIL)
+        assert 3 == len(server.connections)
 
 
 async def test_a_request_that_meets_a_dropped_connection_takes_the_trust_in_all_away(
