@@ -104,7 +104,7 @@ class BitPeak:
 
         Args:
             timeout: the timeout of one attempt; a number is the total in seconds.
-            retry: the retry policy. All clients keep sharing one budget.
+            retry: the retry policy. Its ``budget`` has no effect: the new client shares this one's.
             deadline: seconds for each call with all its retries and waits; ``plan``, ``apply``,
                 ``provision`` and ``create_many`` are one call each. None keeps the present value.
             headers: sent with each request, in addition to the present ones; a header with the
@@ -145,7 +145,7 @@ class BitPeak:
         """Compare desired handlers with the server's; reads only.
 
         Args:
-            specs: the desired handlers; a handler's name is its key.
+            specs: the desired handlers, each identified by its name.
             **options: see ``PlanOptions``.
 
         Raises:
@@ -164,7 +164,7 @@ class BitPeak:
         on_outcome: Callable[[Outcome], object] | None = None,
         **options: Unpack[ApplyOptions],
     ) -> Report:
-        """Apply a plan concurrently. A failed change never stops the others.
+        """Apply a plan concurrently. A failed change does not stop other creates and updates.
 
         The list is read again first. A create whose reply was lost is resolved at the end: after
         ``Retry.unknown_outcome_delay`` another listing shows whether it happened. If it did, the
@@ -207,10 +207,10 @@ class BitPeak:
     ) -> Report:
         """Bring the handlers to the desired state: ``plan()`` and ``apply()`` with one listing.
 
-        A second run writes nothing, so run it again to resume an interrupted run.
+        A run changes only what differs, so run it again to resume an interrupted run.
 
         Args:
-            specs: the desired handlers; a handler's name is its key.
+            specs: the desired handlers, each identified by its name.
             on_outcome: called with each outcome when the reply arrives, and again if a listing
                 shows another outcome. Exceptions that it raises are only logged.
             progress: show progress on stderr, also in notebooks: a bar if rich is installed, else

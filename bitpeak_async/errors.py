@@ -2,7 +2,7 @@
 
 BitPeakError
 ├── ConfigurationError            a bad key, URL or option; nothing was sent
-├── InvalidRequestError           refused before sending: what, where, why
+├── InvalidRequestError           an argument cannot be sent; nothing was sent
 ├── TransportError                no usable reply came back
 │   ├── NotSentError              DNS, connect, TLS: the server did not receive it
 │   ├── RequestTimeoutError       also a builtin TimeoutError
@@ -193,8 +193,8 @@ class AuthenticationError(APIError):
 class PermissionDeniedError(APIError):
     """403: the key lacks this permission, or the plan has no API access.
 
-    Also a 401 to a create that gives a reason, after the key was accepted for other requests: the
-    plan allows no more handlers. ``status`` is 401 then.
+    Also a 401 with a reason in reply to a create, if the key has worked before: the plan allows no
+    more handlers. ``status`` is 401 then.
     """
 
 
@@ -219,7 +219,9 @@ class ServerError(APIError):
 
 
 class PlanError(BitPeakError):
-    """The desired handlers cannot be planned or applied safely; nothing was written.
+    """The desired handlers cannot be planned or applied safely.
+
+    If it is raised, nothing was written. In an ``Outcome``, this one change was not made.
 
     Attributes:
         problems: all problems, one sentence each.
@@ -231,7 +233,7 @@ class PlanError(BitPeakError):
 
 
 class DuplicateError(BitPeakError):
-    """A handler exists twice or more: a lost create was late, or another program made one.
+    """A handler exists more than once: a create that seemed lost was late, or others made one.
 
     Attributes:
         name: the name of the handlers.
@@ -249,7 +251,7 @@ class DuplicateError(BitPeakError):
 
 
 class ProvisionError(BitPeakError):
-    """Some changes failed; the others were made.
+    """Some changes failed. Other creates and updates were made; deletions were not.
 
     Attributes:
         errors: one per failed change.

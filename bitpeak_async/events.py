@@ -163,7 +163,8 @@ class RateSnapshot:
 
     Attributes:
         rate: requests per second of all clients that share the rate; infinite if no limit is known.
-        paused_for: seconds until a pause ends; 0 without a pause, and while a probe is in flight.
+        paused_for: seconds until a pause ends; 0 without a pause, and while the request that tests
+            whether it is over is in flight.
         in_flight: requests of this client in flight.
         waiting: requests of this client that wait for a slot, the rate or a pause.
     """

@@ -48,7 +48,8 @@ class PortableOptions(TypedDict, total=False):
         allow_insecure: allow plain http to hosts other than loopback.
         pace_store: coordinates one pace for all processes that use the key, for example a
             ``bitpeak_async.redis.RedisPaceStore``. By default each process has its own.
-        timezone: the timezone of the API's datetimes, which have no offset; UTC is an assumption.
+        timezone: the timezone of the API's datetimes, which have no offset. The SDK assumes UTC by
+            default.
         app_info: your application, such as ``"acme-bot/2.1"``; the user agent begins with it.
     """
 
@@ -70,8 +71,8 @@ class ClientOptions(PortableOptions, total=False):
     Attributes:
         ssl: a TLS context, for example with your own certificates.
         hooks: called with each event; see ``bitpeak_async.events``.
-        headers: sent with each request. The SDK sets those of the key, the connection, the body
-            and the user agent itself.
+        headers: sent with each request. Those that the SDK sets itself are refused: for the key,
+            the connection, the body and the user agent.
     """
 
     ssl: tls.SSLContext | None

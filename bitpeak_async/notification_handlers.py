@@ -124,7 +124,8 @@ class NotificationHandlers:
 
         Raises:
             InvalidRequestError: the API does not allow this page size.
-            ReplyError: the server sends other pages, or never shows all that it promises.
+            ReplyError: the server sends another page than the requested one, or never shows all
+                the handlers that it promises.
             BitPeakError: a request failed.
         """
         from bitpeak_async._http.pagination import all_pages  # noqa: PLC0415 - slow to import
@@ -171,7 +172,7 @@ class NotificationHandlers:
         """Return the handler with a name, or None.
 
         It reads pages of the list until one shows exactly this name. If none does, it returns the
-        handler whose name may be this one as changed by the server, for example by escaping.
+        handler whose name the server may have made from this one, for example by escaping.
 
         Raises:
             InvalidRequestError: no handler can have this name.

@@ -28,7 +28,8 @@ class Timeout:
     """The timeout of one attempt, in seconds.
 
     Attributes:
-        total: from the moment the attempt has a slot to the last byte of the reply.
+        total: from the moment the attempt may start, after any wait for the rate, to the last byte
+            of the reply.
         connect: for a new connection, TCP and TLS; at most 95 % of the total.
     """
 
@@ -66,8 +67,8 @@ class Retry:
             creates whose reply was lost. It should exceed ``Timeout.total`` by the replication
             lag of the server, so that late creates are found. It doubles with each listing that
             resolves nothing, up to ``max_delay``.
-        duplicate_check_delay: the delay, after creates that seemed lost were sent again, before
-            another listing looks for duplicates that the server created late.
+        duplicate_check_delay: if creates that seemed lost were sent again, the delay before another
+            listing looks for duplicates that the server created late.
     """
 
     attempts: int = field(default=5, validator=_number(1, integer=True))

@@ -50,7 +50,9 @@ def bitpeak_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def bitpeak(bitpeak_sandbox: Sandbox) -> Iterator[BitPeak]:
-    """An asynchronous client of ``bitpeak_sandbox`` that never waits; see ``_client()``.
+    """An asynchronous client of ``bitpeak_sandbox`` without delays.
+
+    It retries immediately and skips the pauses of the rate.
 
     It works with any plugin for asynchronous tests, or without one: the client belongs to the
     event loop that uses it first, and is closed when that loop or the test ends.
@@ -63,7 +65,7 @@ def bitpeak(bitpeak_sandbox: Sandbox) -> Iterator[BitPeak]:
 
 @pytest.fixture
 def sync_bitpeak(bitpeak_sandbox: Sandbox) -> Iterator[SyncBitPeak]:
-    """A synchronous client of ``bitpeak_sandbox`` that never waits; see ``_client()``."""
+    """A synchronous client of ``bitpeak_sandbox`` without delays, as ``bitpeak`` is."""
     from bitpeak_async.sync.client import sync_client_over  # noqa: PLC0415 - slow to import
 
     with sync_client_over(_client(bitpeak_sandbox)) as client:

@@ -84,7 +84,7 @@ class RedisPaceStore:
 
     @asynccontextmanager
     async def connect(self) -> AsyncGenerator[None, None]:
-        """Hold connections for the running event loop; the last user closes them."""
+        """Hold connections for the running event loop until the last context exits."""
         loop = asyncio.get_running_loop()
         connections = self._connections.get(loop)
         if connections is None:
@@ -99,7 +99,7 @@ class RedisPaceStore:
                 await connections.pool.disconnect()
 
     async def read(self, place: str) -> tuple[float, bytes]:
-        """Return Redis' time, and the record of a place."""
+        """Return Redis' time, and the record with this name."""
         now, kept = await self.swap(place, b"", b"")
         return now, kept or b""
 

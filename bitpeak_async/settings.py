@@ -168,7 +168,8 @@ def _mask_values(values: Mapping[str, object]) -> str:
 
 def _copy(values: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(values, Mapping):
-        problem = f"fields must be a mapping of wire names, not {type(values).__name__}"
+        kind = type(values).__name__
+        problem = f"fields must be a mapping of API fields to values, not {kind}"
         raise InvalidRequestError(problem, argument="settings.fields")
     return dict(values)
 
@@ -180,7 +181,7 @@ class UnknownSettings:
     Attributes:
         type: the handler type, as the API writes it; ``""`` if there is none, which can be read and
             compared but not sent.
-        fields: wire name → value, as received. Only strings can be sent.
+        fields: API field → value, as received. Only strings can be sent.
 
     Raises:
         InvalidRequestError: ``fields`` is not a mapping.
@@ -205,7 +206,7 @@ Settings: TypeAlias = KnownSettings | UnknownSettings
 
 
 class SettingsFields(TypedDict, total=False):
-    """The wire names of all documented settings fields, to update single fields of one type.
+    """The API's names of all documented settings fields, to update single fields of one type.
 
     ``type`` is not needed; with it, fields of another type are refused.
     """

@@ -26,7 +26,7 @@ class Reply(Generic[T]):
     """The result of a call, and its reply.
 
     Attributes:
-        value: the result that the call returns otherwise.
+        value: what the call returns without ``with_replies()``.
         status: the HTTP status of the last reply.
         headers: the headers of the last reply that are safe to log, by lower-case name.
         request_id: the request's id on the server (``CF-Ray``, ``X-Request-Id``), or None.

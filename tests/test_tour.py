@@ -158,7 +158,7 @@ async def test_a_mistake_gets_one_message(bitpeak: BitPeak):
         with pytest.raises(PlanError) as caught:
             await bitpeak.plan(wrong)  # type: ignore[arg-type]
         assert 1 >= len(caught.value.problems)
-    with pytest.raises(PlanError, match=r'give specs; for files: read_specs\("handlers.yaml"\)'):
+    with pytest.raises(PlanError, match=r'read_specs\("handlers.yaml"\) reads them from a file'):
         await bitpeak.provision("handlers.yaml")  # type: ignore[arg-type]
     with pytest.raises(PlanError, match="spec 1 and 2 more: must be a HandlerSpec, not dict"):
         await bitpeak.provision([{}, {}, {}])  # type: ignore[list-item]

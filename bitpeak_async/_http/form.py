@@ -111,7 +111,7 @@ def _unknown_problems(settings: UnknownSettings) -> Iterator[Problem]:
 def _mapping_problems(changes: Mapping[str, object]) -> Iterator[Problem]:
     handler_type, names = changes.get("type"), changes.keys() - {"type"}
     if "type" in changes and not (isinstance(handler_type, str) and handler_type in CLASSES):
-        yield "settings", f"has an undocumented type {handler_type!r}; give a settings object"
+        yield "settings", f"has an undocumented type {handler_type!r}; pass UnknownSettings"
         return
     classes = [CLASSES[handler_type]] if isinstance(handler_type, str) else [*FIELDS]
     wires = {wire.name: wire for cls in classes for wire in FIELDS[cls].values()}

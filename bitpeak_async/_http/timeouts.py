@@ -61,7 +61,7 @@ class Timeouts:
         Like ``asyncio.timeout()`` it cancels the task, and does not touch other cancellations.
         """
         if (task := asyncio.current_task()) is None:
-            raise RuntimeError("a timeout needs a task")
+            raise RuntimeError("a request needs an asyncio task, such as that of asyncio.run()")
         return _Timeout(self, task, task.cancelling(), self._loop.time() + seconds)
 
     def close(self) -> None:

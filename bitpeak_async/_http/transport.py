@@ -247,8 +247,8 @@ class Transport:
 
 def _unknown(call: Call[Any], error: BitPeakError) -> OutcomeUnknownError:
     unknown = OutcomeUnknownError(
-        f"{error}. It is unknown whether the server processed it: find(name) shows it, and "
-        f"ensure() creates it only if it does not exist",
+        f"{error}. It is unknown whether the server processed it: find(name) shows whether the "
+        f"handler exists, and ensure() creates the handler only if it does not",
         name=call.name,
     )
     unknown.attempts = error.attempts

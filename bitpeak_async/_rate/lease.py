@@ -186,8 +186,8 @@ class Lease:
     def _gave_up(self, now: float) -> RateLimitError:
         refused_for = now - self._state.value.paused_at
         return RateLimitError(
-            f"the server has refused every request for {refused_for:.0f} s (429); gave up after "
-            f"Retry(give_up_after={self._bounds.give_up_after:g}); no request was sent",
+            f"the server has refused every request for {refused_for:.0f} s (429), longer than "
+            f"Retry(give_up_after={self._bounds.give_up_after:g}); this attempt was not sent",
             status=429,
             title="Too Many Requests",
             retry_after=max(0.0, self.paused_until - now),

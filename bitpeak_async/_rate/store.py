@@ -16,7 +16,10 @@ class RateStore(Protocol):
     """
 
     def connect(self) -> AbstractAsyncContextManager[object]:
-        """Hold connections for the running event loop; each user enters it once."""
+        """Return a context manager that holds connections for the running event loop.
+
+        Several may be open at once.
+        """
         ...
 
     async def read(self, place: str) -> tuple[float, bytes]:

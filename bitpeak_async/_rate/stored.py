@@ -239,7 +239,7 @@ class StoredState(SharedState):
                 lease = min(_LONGEST_LEASE, lease * (_LONGER if number > 1 else _SHORTER))
                 self._lease = max(LEASE, lease, 2 * self._link.active / _PER_SECOND)
                 return
-        raise TimeoutError(f"other processes wrote first {_TRIES} times in a row")
+        raise TimeoutError(f"other processes changed the record before each of {_TRIES} writes")
 
     def _collect(self, now: float) -> None:
         """Report the accepted requests, and measure their rate."""

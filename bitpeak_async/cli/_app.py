@@ -25,7 +25,7 @@ app = typer.Typer(
         "The key comes from --api-key-file or BITPEAK_API_KEY_FILE, from BITPEAK_API_KEY, from "
         "api_key_file in bitpeak.toml, or from a prompt. Flags override a profile named with "
         "--profile, which overrides the environment, which overrides bitpeak.toml. "
-        f"Exit codes: {', '.join(f'{code} {meaning}' for code, meaning in MEANINGS.items())}."
+        f"Exit codes: {' | '.join(f'{code} {meaning}' for code, meaning in MEANINGS.items())}."
     ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,

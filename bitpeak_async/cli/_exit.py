@@ -44,7 +44,7 @@ MEANINGS: Final[Mapping[Exit, str]] = {
     Exit.DONE: "done",
     Exit.ERROR: "error: some or all work was not done; stderr says why",
     Exit.HAS_CHANGES: "plan --exit-code: something would change",
-    Exit.CHANGES_FAILED: "some changes failed; the others were made",
+    Exit.CHANGES_FAILED: "some changes failed; other creates and updates were made",
     Exit.KEY_REFUSED: "the key was refused",
     Exit.UNRESOLVED: "outcomes are unresolved; run again",
     Exit.HAS_CONFLICTS: "plan --exit-code: conflicts only, nothing would change",

@@ -96,7 +96,7 @@ async def plan(
     variables: Variables,
     connection: Connection,
 ) -> Exit:
-    """Show what apply would change, without writing. apply --plan takes its JSON."""
+    """Show what apply would change, without writing. apply --plan takes the output of --json."""
     planning: PlanOptions = {"prune": prune, "resend_secrets": resend_secrets}
     if accounts is not None:
         return await _fleet.plan(
@@ -131,7 +131,12 @@ async def apply(
         int | None, typer.Option(help="Refuse to delete more handlers than this.", min=0)
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Allow deleting more than 30 % of ten or more handlers.")
+        bool,
+        typer.Option(
+            "--force",
+            help="Allow deleting more than 30 % of the handlers that --prune matches, if it "
+            "matches ten or more.",
+        ),
     ] = False,
     dask: Annotated[
         bool, typer.Option("--dask", help="Distribute the accounts over processes with Dask.")

@@ -89,7 +89,8 @@ def _connection(
     deadline: Annotated[
         float | None,
         typer.Option(
-            help="Seconds per call, with all retries and waits.", envvar="BITPEAK_DEADLINE"
+            help="Seconds for each step, such as planning or applying, with all retries and waits.",
+            envvar="BITPEAK_DEADLINE",
         ),
     ] = None,
     redis: Annotated[
@@ -173,13 +174,17 @@ def _variables(
     var: Annotated[
         list[str] | None,
         typer.Option(
-            help="A variable for ${NAME} in FILES. Not for secrets: other users can read it.",
+            help="A variable for ${NAME} in spec files or --set. Not for secrets: other users of "
+            "the machine can read it.",
             metavar="NAME=VALUE",
         ),
     ] = None,
     env_file: Annotated[
         list[Path] | None,
-        typer.Option(help="A file of variables, such as one from export.", metavar="FILE"),
+        typer.Option(
+            help="A file of variables for ${NAME}, such as one that export --env-file wrote.",
+            metavar="FILE",
+        ),
     ] = None,
 ) -> Variables:
     """Collect the variables for the spec files of a command."""

@@ -201,7 +201,9 @@ class Fleet:
         on_outcome: OnAccountOutcome | None = None,
         **options: Unpack[ProvisionOptions],
     ) -> Report:
-        """Provision one account, in the fleet or not; for use in one of many workers.
+        """Provision one account, which need not be one of the fleet's.
+
+        It is for task queues that spread accounts over workers.
 
         To provision only some of its handlers, pass ``account.with_specs(part)`` without ``prune``.
 

@@ -216,7 +216,8 @@ def _untouched(change: Change) -> Outcome | None:
         return Outcome(change, Result.UNCHANGED, change.handler_id)
     if not isinstance(change, Conflict):
         return None
-    problem = f"{conflict(change)}; keep one of them"
+    advice = "keep one of them" if len(change.handler_ids) > 1 else "keep one of these specs"
+    problem = f"{conflict(change)}; {advice}"
     return Outcome(change, Result.FAILED, error=PlanError(problem, problems=(problem,)))
 
 

@@ -42,7 +42,7 @@ class Create:
 
     @property
     def name(self) -> str:
-        """The handler's name, its key."""
+        """The handler's name, which identifies it."""
         return self.spec.name
 
 
@@ -66,7 +66,7 @@ class Update:
 
     @property
     def name(self) -> str:
-        """The handler's name, its key."""
+        """The handler's name, which identifies it."""
         return self.spec.name
 
     @property
@@ -108,7 +108,7 @@ class Unchanged:
 
     @property
     def name(self) -> str:
-        """The handler's name, its key."""
+        """The handler's name, which identifies it."""
         return self.spec.name
 
 

@@ -21,7 +21,7 @@ def as_list(specs: Iterable[HandlerSpec]) -> list[HandlerSpec]:
 def iterable_problem(specs: object) -> str | None:
     """Return why ``specs`` is unusable; a string would otherwise give one problem per letter."""
     if isinstance(specs, str | PathLike):
-        return f'give specs; for files: read_specs("{specs}")'
+        return f'specs must be HandlerSpec objects; read_specs("{specs}") reads them from a file'
     if isinstance(specs, Iterable | AsyncIterable) and not isinstance(specs, Mapping | bytes):
         return None
     return f"specs must be an iterable of HandlerSpec, not {type(specs).__name__}"

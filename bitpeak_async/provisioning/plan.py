@@ -110,7 +110,7 @@ class Plan:
             were, them = ("was", "it") if count == 1 else ("were", "them")
             yield (
                 f"{count} {are} hidden by the server and {were} not compared; "
-                f"--resend-secrets sends {them}"
+                f"resend_secrets (--resend-secrets) sends {them}"
             )
 
     def to_markdown(self, *, place: str | None = None) -> str:

@@ -178,11 +178,11 @@ def _as_shown(name: str, shown: Mapping[str, Any]) -> HandlerSpec:
 def _refuse_other_specs(desired: Mapping[str, str], given: Mapping[str, str]) -> None:
     changed = {name for name in desired if given.get(name, desired[name]) != desired[name]}
     problems = [
-        f"{name!r} is {what} since the plan was made"
+        f"{name!r} {what} since the plan was made"
         for names, what in (
-            (given.keys() - desired.keys(), "new among the specs"),
-            (desired.keys() - given.keys(), "no longer among the specs"),
-            (changed, "another spec"),
+            (given.keys() - desired.keys(), "is new among the specs"),
+            (desired.keys() - given.keys(), "is no longer among the specs"),
+            (changed, "has a different spec"),
         )
         for name in sorted(names)
     ]

@@ -120,7 +120,10 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed or is unresolved; ``is_verified``: whether a listing showed it."""
+        """Whether no change failed and none is unresolved.
+
+        ``is_verified`` says whether a listing confirmed it.
+        """
         return not any(outcome.error for outcome in self.outcomes)
 
     @property

@@ -1,4 +1,4 @@
-"""Serve the dashboard: static files and JSON, for browsers on this machine only."""
+"""Serve the dashboard, static files and JSON, under the server's own address only."""
 
 import asyncio
 import re
@@ -70,7 +70,9 @@ class Dashboard:
         """Answer one request."""
         host = request.headers.get("Host", "")
         if not self._is_local(host):
-            response = _refuse(403, "The dashboard is only served on a loopback address.")
+            response = _refuse(
+                403, "Open the dashboard under localhost or the address of the sandbox."
+            )
         # Browsers send Origin with every method except GET and HEAD.
         elif request.method not in _SAFE and request.headers.get("Origin") != f"http://{host}":
             response = _refuse(403, "Only the dashboard itself may do this.")

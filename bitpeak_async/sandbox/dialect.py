@@ -87,7 +87,7 @@ class Dialect:
 
     @classmethod
     def platform(cls) -> Self:
-        """Return a dialect with all known habits of this platform's servers.
+        """Return a dialect with all known habits of the servers of BitPeak and its sister sites.
 
         It excludes those that a client cannot overcome or has to report: a check box for
         `is_enabled`, unconfirmed addresses, a limit of handlers, hidden secrets, a replica. Add

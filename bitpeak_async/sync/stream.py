@@ -28,7 +28,7 @@ class Stream(Iterator[T], Generic[T]):
 
     Raises:
         ClosedError: by ``next()``, if the process has forked since the first item, if the call is
-            made on the SDK's own thread, or if it would wait for itself.
+            made on the SDK's own thread, or inside ``next()`` of the same iterator.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Stream(Iterator[T], Generic[T]):
         for item in self._items:
             return item
         if self._taker == threading.get_ident():
-            raise ClosedError("next() was called by code that the iterator waits for")
+            raise ClosedError("next() was called inside next() of the same iterator: a deadlock")
         with self._turn:
             self._taker = threading.get_ident()
             try:

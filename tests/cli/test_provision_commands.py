@@ -58,7 +58,7 @@ def test_a_reviewed_plan_is_applied_exactly_or_not_at_all(run: Run, specs: Path,
     specs.write_text(specs.read_text().replace("a@example.com", "b@example.com"))
     other = run("apply", specs, "--plan", reviewed)
     assert 1 == other.exit_code
-    assert "'Mail' is another spec since the plan was made" in other.stderr
+    assert "'Mail' has a different spec since the plan was made" in other.stderr
     missing = run("apply", specs, "--plan", tmp_path / "none.json")
     assert "none.json: cannot be read" in missing.stderr
     both = run("apply", specs, "--plan", reviewed, "--prune", "*")

@@ -442,3 +442,20 @@ async def test_a_handler_without_a_readable_name_may_be_any_that_is_to_be_create
         PlanError, match="it may be 'c' or 1 others, which must not be created twice"
     ):
         await bitpeak.plan([*made, *new])
+
+
+async def test_the_advice_for_a_conflict_fits_what_is_ambiguous(sandbox: Sandbox, bitpeak: BitPeak):
+    mail = EmailSettings("a@example.com")
+    for name in ("twin", "twin", "x" * 64):
+        sandbox.add(name=name, type="email", settings={"email": "a@example.com"})
+    wanted = [HandlerSpec(name, mail) for name in ("twin", "x" * 64 + " one", "x" * 64 + " two")]
+    report = await bitpeak.provision(wanted)
+    assert [
+        "'twin': several handlers have this name (ids 1, 2); keep one of them",
+        *(
+            f"'{'x' * 64} {end}': the handler with id 3 may match several specs; "
+            f"keep one of these specs"
+            for end in ("one", "two")
+        ),
+    ] == [str(outcome.error) for outcome in report.outcomes]
+    assert 3 == len(sandbox.handlers)

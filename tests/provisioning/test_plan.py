@@ -313,7 +313,10 @@ async def test_hidden_secrets_are_counted_and_sent_on_demand():
     made = await plan(specs, *there)
     assert ["a", "b"] == [change.name for change in made.uncompared]
     assert made.is_empty
-    hidden = "2 secrets are hidden by the server and were not compared; --resend-secrets sends them"
+    hidden = (
+        "2 secrets are hidden by the server and were not compared; "
+        "resend_secrets (--resend-secrets) sends them"
+    )
     assert f"? {hidden}" in str(made).splitlines()
     assert made == Plan.from_json(made.to_json(), specs)
     sent = await plan(specs, *there, resend_secrets="a")
@@ -469,7 +472,7 @@ async def test_json_is_for_the_specs_it_was_made_from():
     assert (
         "'more' is new among the specs since the plan was made",
         "'moved' is no longer among the specs since the plan was made",
-        "'new' is another spec since the plan was made",
+        "'new' has a different spec since the plan was made",
     ) == caught.value.problems
     assert "canary" not in str(caught.value)
 

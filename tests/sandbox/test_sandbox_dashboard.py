@@ -114,7 +114,7 @@ async def test_a_name_that_was_rebound_to_this_machine_is_refused(ask, host, pat
     status, headers, body = await ask("GET", path, Host=host)
 
     assert 403 == status
-    assert b"The dashboard is only served on a loopback address." == body
+    assert b"Open the dashboard under localhost or the address of the sandbox." == body
     assert "Content-Security-Policy" in headers
 
 

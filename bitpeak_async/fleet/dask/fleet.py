@@ -86,7 +86,9 @@ class DaskFleet:
         refuse_unknown("DaskFleet", options, PortableOptions)
         config = ClientConfig(**options)
         if scheduler is not None and workers is not None:
-            raise ConfigurationError("workers is for a local cluster; omit it with scheduler")
+            raise ConfigurationError(
+                "pass scheduler or workers, not both: workers starts a local cluster"
+            )
         check_number("DaskFleet(in_flight=)", in_flight, 1, integer=True)
         for option, number in {"workers": workers, "shard_size": shard_size}.items():
             if number is not None:

@@ -109,9 +109,9 @@ def _misread(spec: HandlerSpec) -> Iterator[str]:
     if not isinstance(settings, UnknownSettings):
         return
     if cls := CLASSES.get(settings.type):
-        yield f".settings.type: a file reads {settings.type!r} as {cls.__name__}; use that class"
+        yield f".settings.type: read_specs returns {settings.type!r} as {cls.__name__}; use that"
     elif meant := misspelt(settings.type, settings.fields):
-        yield f".settings.type: a reader takes {settings.type!r} for a misspelt {meant!r}"
+        yield f".settings.type: read_specs refuses {settings.type!r} as a misspelt {meant!r}"
 
 
 def _too_long(spec: HandlerSpec) -> Iterator[str]:

@@ -87,7 +87,9 @@ class _Builder:
         line = self._document.lines.setdefault(keys, line or _line(event))
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self._anchors:
-                problem = "has a * without an earlier & of that name; quote a text that begins so"
+                problem = (
+                    "has a * without an earlier & of that name; quote a text that begins with *"
+                )
                 raise self._document.fatal(problem, keys=keys)
             return self._anchors[event.anchor]
         if len(keys) > MAX_DEPTH:

@@ -113,7 +113,7 @@ function draw(name, items, total, row) {
 function drawFaults(faults) {
   const texts = faults.map(({ fault, method, path, left }) => {
     const which = [method ?? "any method", path].filter(Boolean).join(" ");
-    return `${fault}: ${which}, ${left === null ? "until cleared" : `${left} more`}`;
+    return `${fault}: ${which}, ${left === null ? "until cleared" : `${left} left`}`;
   });
   const list = byId("faults");
   if (list.dataset.shown !== texts.join("\n")) {
