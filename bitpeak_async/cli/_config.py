@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from bitpeak_async import ConfigurationError
 from bitpeak_async._structure import child_path, did_you_mean, problem_lines, strict_converter
@@ -42,14 +42,16 @@ class Config:
         options: option → value; the profile overrides the common table.
         variables: name → value for ``${NAME}``, with the same precedence.
         profile: the profile's name, or None.
-        named: the profile's own table if it was named on the command line, else None. It
-            overrides the environment.
+        own: the profile's own table, or None.
+        is_named: whether the profile was named on the command line. Then its own table overrides
+            the environment.
     """
 
     options: Mapping[str, Any] = field(factory=dict)
     variables: Mapping[str, str] = field(factory=dict, repr=False)
     profile: str | None = None
-    named: Config | None = None
+    own: Config | None = None
+    is_named: bool = False
 
 
 def read_config(file: Path | None, profile: str | None, *, is_named: bool = False) -> Config:
@@ -85,7 +87,8 @@ def read_config(file: Path | None, profile: str | None, *, is_named: bool = Fals
         options={**common.options, **own.options},
         variables={**common.variables, **own.variables},
         profile=profile,
-        named=evolve(own, profile=profile) if is_named else None,
+        own=own,
+        is_named=is_named,
     )
 
 

@@ -51,15 +51,17 @@ def chosen(context: typer.Context, options: Mapping[str, Any]) -> dict[str, Any]
         if value is not None and sources[new] not in weak:
             values[new], sources[new] = value, sources[old]
     config: Config = context.obj
-    if config.named is None:
+    if config.own is None:
         return values
-    own = config.named.options
-    values |= {name: own[name] for name in own if name in values and sources[name] != _FLAG}
-    has_own_key = "api_key_file" in own and sources.get("api_key_file") != _FLAG
-    if has_own_key and "base_url" not in own and sources.get("base_url") == "ENVIRONMENT":
+    own = config.own.options
+    if config.is_named:
+        values |= {name: own[name] for name in own if name in values and sources[name] != _FLAG}
+    key, url = own.get("api_key_file"), values.get("base_url")
+    has_own_key = None is not key == values.get("api_key_file") and sources["api_key_file"] != _FLAG
+    if has_own_key and sources["base_url"] == "ENVIRONMENT" and url != own.get("base_url"):
         raise ConfigurationError(
-            f"the key of profile {config.profile!r} would go to the server in BITPEAK_BASE_URL; "
-            f"add a base_url to the profile, or use --base-url"
+            f"the key of profile {config.profile!r} would go to the server in BITPEAK_BASE_URL, "
+            f"which is not the profile's; unset it, or name the server with --base-url"
         )
     return values
 
@@ -192,7 +194,7 @@ def _variables(
     for file in env_file or ():
         explicit |= read_environ(file)
     explicit |= pairs("--var", var)
-    named = config.named.variables if config.named is not None else {}
+    named = config.own.variables if config.own is not None and config.is_named else {}
     configured: dict[str, str] = {}
     for name, value in config.variables.items():
         if name in named or name not in os.environ:

@@ -305,10 +305,26 @@ def test_flags_precede_the_named_profile_and_that_of_the_environment_does_not_pr
     assert urls == [each.base_url for each in opened]
 
 
-def test_the_key_of_a_named_profile_goes_to_no_server_of_the_environment(run: Run, profiles: Path):
-    refused = run("--profile", "key", "list")
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [
+        (["--profile", "key"], {}),
+        ([], {"BITPEAK_PROFILE": "key"}),
+        ([], {"BITPEAK_PROFILE": "right", "BITPEAK_BASE_URL": WRONG["BITPEAK_BASE_URL"]}),
+    ],
+    ids=["named", "of the environment", "of the environment, with a server"],
+)
+def test_the_key_of_a_profile_goes_to_no_server_of_the_environment(
+    arguments: list[str], environment: dict[str, str], run: Run, profiles: Path
+):
+    refused = run(*arguments, "list", BITPEAK_API_KEY=None, **environment)
     assert (1, "") == (refused.exit_code, refused.stdout)
-    assert "the key of profile 'key' would go to the server in BITPEAK_BASE_URL" in refused.stderr
+    assert "would go to the server in BITPEAK_BASE_URL, which is not the" in refused.stderr
+
+
+def test_the_key_of_a_profile_goes_to_its_own_server_whatever_names_it(run: Run, profiles: Path):
+    """``run`` sets ``BITPEAK_BASE_URL`` to the same server."""
+    assert 0 == run("list", BITPEAK_API_KEY=None, BITPEAK_PROFILE="right").exit_code
 
 
 @pytest.mark.parametrize("file", ["in_flight = 7", "concurrency = 7"])
