@@ -21,7 +21,7 @@ T = TypeVar("T")
 class Stream(Iterator[T], Generic[T]):
     """An iterator that is also a context manager.
 
-    Nothing happens before the first ``next()``. It prefetches at most one page or a few outcomes.
+    Nothing happens before the first ``next()``. It prefetches a few pages or outcomes.
     Leaving a ``for`` loop early ends the iteration once nothing refers to the iterator. ``with`` or
     ``close()`` ends it immediately and waits for the cleanup. Several threads may share it; each
     item goes to one of them.
