@@ -208,9 +208,10 @@ def bucket(
 
 
 def window(left: float | None, latency: float, refused: float = 0.04) -> Scene:
-    begin = "at the first request" if left is None else f"{left:g} s left at the first request"
+    place = "begins with" if left is None else f"ends {left:g} s after"
+    first = f"the first minute {place} the first request"
     return Scene(
-        name=f"60 in each minute, {begin}, replies after {latency:g} s",
+        name=f"60 a minute, {first}, replies after {latency:g} s",
         limit=lambda: FixedWindow(60, 60.0) if left is None else AlignedWindow(60, 60.0, left=left),
         creates=600,
         seconds=11 * 60,

@@ -113,8 +113,10 @@ def shape_rows(costs: Costs) -> Rows:
     even = [Account(HANDLERS)] * 10_000
     shapes = {
         "100 handlers each": even,
-        "1 % with 8,020, started first": [Account(LARGE)] * 100 + [Account(20)] * 9_900,
-        "1 % with 8,020, started last": [Account(20)] * 9_900 + [Account(LARGE)] * 100,
+        "1 % with 8,020, the others with 20; large ones first": [Account(LARGE)] * 100
+        + [Account(20)] * 9_900,
+        "1 % with 8,020, the others with 20; large ones last": [Account(20)] * 9_900
+        + [Account(LARGE)] * 100,
     }
     for name, accounts in shapes.items():
         for workers in (1, 4):

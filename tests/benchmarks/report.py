@@ -14,9 +14,10 @@ _INTRO = """# Benchmarks
 
 BEHIND
 
-The picture shows processor time, because that is what a client costs if the network is not the
-limit. It counts the client with all its threads; the server is a separate process. All clients run
-on asyncio's own event loop, except `bitpeak_async[speed]`, which uses a faster one. Each figure is
+The picture shows requests per second of processor time, with `bitpeak_async` as 1: more is better.
+Processor time is what a client costs if the network is not the limit. It is that of the client with
+all its threads; the server is a separate process. All asynchronous clients run on asyncio's own
+event loop, except `bitpeak_async[speed]`, which uses a faster one. Each figure is
 the ratio of two sides that are measured in the same run, in alternating slices, so that a noisy
 machine affects both alike. Connections are open before a slice begins.
 
@@ -26,15 +27,17 @@ Measured on MACHINE.
 
 Requests per CPU second of `bitpeak_async`, divided by those of the other client: above 1,
 `bitpeak_async` is ahead. It does more for each request: it makes a record of the reply, keeps to
-the rate limit, and retries what is safe to retry.
+the rate limit, and retries what is safe to retry. *Missed* marks a figure beyond its bar: the least
+(≥) or most (≤) that `-- --check` accepts. A bar below 1 allows the other client to be ahead.
 """
 
 _CLIENTS = """
 Every client keeps one session for all calls; `requests` keeps one per thread. Each is used as its
 own documentation recommends, and decodes JSON as it does by default. `aiohttp` is
-`ClientSession.request` with msgspec. Its creates send `FormData`, or bytes joined by hand in
-advance. httpr's forms can only hold files, so it also sends bytes joined by hand. OpenAPI
-Generator's client sends an urlencoded form. httpx2 is the fork of httpx that Pydantic maintains.
+`ClientSession.request` with msgspec. Its creates send `FormData`; in the row *bytes ready-made*,
+they send bytes that were joined by hand in advance. httpr's forms can only hold files, so it also
+sends bytes joined by hand. OpenAPI Generator's client sends an urlencoded form. httpx2 is the fork
+of httpx that Pydantic maintains.
 """
 
 _LOOPS = """
@@ -44,11 +47,14 @@ Requests per CPU second of `bitpeak_async`, divided by those on asyncio's own ev
 `bitpeak_async[speed]` installs uvloop and aiofastnet. Your application chooses its loop itself:
 `asyncio.run(main(), loop_factory=aiofastnet.loop_factory(uvloop.new_event_loop))`, or
 `asyncio.Runner(loop_factory=...)` before Python 3.12. Over TLS, aiofastnet on uvloop is the
-fastest; over plain http, neither gains much.
+fastest; over plain http, both gain less.
 """
 
 _REST = """
 ## Other measurements
+
+Each name is what was measured / what it is compared with, which the unit calls *theirs*. More is
+better for what is *per second*; less for CPU time, wall time and MB.
 
 | what | figure | quartiles | bar | unit |
 |---|---|---|---|---|
@@ -67,23 +73,26 @@ Each part was measured alone, on CPython 3.11:
   connections that the server may be about to close.
 - **A handler of `create_many`** costs about 15 µs more than a create: the ledger, the worker, its
   queue, the outcome and the iterator. A third to a half of the whole is the system call that sends,
-  which the bare loop makes too. So the figure stays below that of creates.
-- **An account of a fleet** with one handler costs 1.3 ms, and its three requests by aiohttp 0.6. Of
-  the 1.3, the exchanges and the event loop take 0.5; opening and closing the account's client 0.15;
-  slots and pace 0.1; reading the replies 0.05. The rest is the work of one account, in many small
-  parts: the plan, the proof that each list is complete, the ledger and two tasks. If opening a
-  client cost nothing, the figure would be about 2.0.
+  which the bare loop makes too. So this row stays below the row *aiohttp, bytes ready-made* of
+  single creates.
+- **An account of a fleet** with one handler costs 1.3 ms; its three requests cost 0.6 ms if aiohttp
+  alone sends them. Of the 1.3, sending and receiving take 0.5 with the event loop; opening and
+  closing the account's client 0.15; slots and pace 0.1; reading the replies 0.05. The rest is the
+  work of one account, in many small parts: the plan, the check that each list is complete, the
+  record of what was sent, and two tasks. If opening a client cost nothing, the row *fleet of 2,000
+  accounts* would show about 2.0.
 - **A page of 1,000** costs 2.4 ms: 0.35 to decode the JSON, 1.6 to build the records, the rest to
   receive it. Two thirds of the building is spent in the constructors of frozen attrs classes, which
-  set each field with a call; a class that is not frozen takes a third of that. The other side
-  builds no records, and its JSON takes 0.5. So a client that returns frozen records cannot get much
-  above 0.35 of it, even with everything else free.
-- **A list of 100,000** costs more per handler than one of 1,000, because all records are kept. The
-  decoder alone shows the same: 1.3 times the cost if the records of 100 pages are kept, and 1.1
-  with the garbage collector off. msgspec's untyped decode grows by 2.6 and 2.0. The bar is 1.5 for
-  this reason. Iterating without keeping anything cost 1.0 times as much per handler in one run and
-  1.3 in another.
-- **A synchronous call** wakes two threads.
+  set each field with a call; a class that is not frozen takes a third of that. aiohttp with msgspec
+  builds no records, and decoding takes it 0.5 ms. So the row *page of 1,000* cannot get much above
+  0.35 for a client that returns frozen records, even if everything else cost nothing.
+- **A list of 100,000** may cost more per handler than one of 1,000, because all records are kept:
+  the decoder alone costs 1.3 times as much if the records of 100 pages are kept, and 1.1 times with
+  the garbage collector off. msgspec's untyped decode costs 2.6 and 2.0 times as much. The bar is
+  1.5 for this reason. Iterating without keeping anything cost 1.0 times as much per handler in one
+  run and 1.3 in another.
+- **A synchronous call** wakes the thread of the event loop and then the caller's. So single calls
+  reach about half the rate of the asynchronous client.
 
 The ratios depend on the machine, most of all for creates with 16 in flight. A machine with the same
 number of cores measured 1.46 against ready-made bytes and 0.73 against wreq, over TLS, for the code
@@ -135,7 +144,8 @@ theirs:
 
 {figures}
 
-In all other rows, `bitpeak_async` is ahead."""
+In all other cells of the tables under [Against other clients](#against-other-clients),
+`bitpeak_async` is ahead."""
 
 
 def matrix(results: list[Result], table: str) -> str:
