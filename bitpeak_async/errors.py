@@ -251,7 +251,7 @@ class DuplicateError(BitPeakError):
 
 
 class ProvisionError(BitPeakError):
-    """Some changes failed. Other creates and updates were made; deletions were not.
+    """Some changes failed. Deletions were only made if all creates and updates succeeded.
 
     Attributes:
         errors: one per failed change.

@@ -60,7 +60,10 @@ def test_an_unreachable_scheduler_is_reported(run: Run, arguments):
     [
         (["--workers", 2], "need --dask"),
         (["--send-keys"], "need --dask"),
-        (["--dask", "--workers", 2, "--scheduler", "tcp://x"], "omit it with scheduler"),
+        (
+            ["--dask", "--workers", 2, "--scheduler", "tcp://x"],
+            "pass scheduler or workers, not both",
+        ),
     ],
 )
 def test_options_that_exclude_each_other_are_refused(run: Run, arguments, more, problem):

@@ -285,7 +285,7 @@ async def test_a_pace_store_that_the_workers_cannot_reach_is_reported(
         ({"workers": 0}, "workers"),
         ({"shard_size": 0}, "shard_size"),
         ({"connect_timeout": 0}, "connect_timeout"),
-        ({"workers": 1, "scheduler": "tcp://127.0.0.1:1"}, "omit it with scheduler"),
+        ({"workers": 1, "scheduler": "tcp://127.0.0.1:1"}, "pass scheduler or workers, not both"),
         ({"in_flight": 0}, "in_flight"),
     ],
 )

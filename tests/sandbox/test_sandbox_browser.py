@@ -175,11 +175,11 @@ def test_a_fault_button_makes_the_next_call_fail(browser: Any, until: Any, impat
 
     click(browser, "[data-fault='404']")
 
-    until(lambda page: texts(page, "#faults li") == ["404: GET, 2 more"])
+    until(lambda page: texts(page, "#faults li") == ["404: GET, 2 left"])
     handlers.update(handler_id, name="Releases")
     with pytest.raises(NotFoundError):
         handlers.get(handler_id)
-    until(lambda page: texts(page, "#faults li") == ["404: GET, 1 more"])
+    until(lambda page: texts(page, "#faults li") == ["404: GET, 1 left"])
     until(lambda page: texts(page, "#requests td:nth-child(5)") == ["404", "200", "200"])
     click(browser, "#clear")
     until(lambda page: not texts(page, "#faults li"))
@@ -261,7 +261,7 @@ def test_markup_in_names_paths_and_fields_stays_text(
 
     assert [XSS, XSS] == texts(browser, "#handlers td:nth-child(2)")
     assert any(XSS in text for text in texts(browser, "#requests dd"))
-    assert [f"stall: any method {XSS}, 1 more"] == texts(browser, "#faults li")
+    assert [f"stall: any method {XSS}, 1 left"] == texts(browser, "#faults li")
     assert [] == browser.find_elements("tag name", "img")
     assert "BitPeak sandbox" == browser.title
 
