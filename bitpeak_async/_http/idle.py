@@ -66,13 +66,17 @@ class IdleConnections:
         It gets the connection used last, if that has been idle for at most half of the longest time
         that any survived, and otherwise a new one.
         """
-        if not (idle := self._pool.get(key)):
+        idle = self._pool.get(key)
+        while idle and not idle[0][0].is_connected():
+            idle.popleft()
+            self._survived.pop(key, None)
+        if not idle:
             return
         now = monotonic()
         survived = self._survived.get(key, 0.0)
         # Only two, because checking all would cost more than the request.
         (oldest, since), (newest, used) = idle[0], idle[-1]
-        if not (oldest.is_connected() and newest.is_connected()):
+        if not newest.is_connected():
             survived = 0.0
         elif now - since > max(_GROWTH * survived, _EVIDENCE) and _is_quiet(oldest):
             survived = now - since
@@ -93,11 +97,12 @@ class IdleConnections:
         The oldest come first, because they show what survives.
         """
         room = 0
+        alive = [each for each in withheld if each[0].is_connected()]
         if not self._connector.closed:
             idle = self._pool[key]
             room = max(0, (self._connector.limit or sys.maxsize) - len(idle))
-            idle.extendleft(reversed(withheld[:room]))
-        _close(withheld[room:])
+            idle.extendleft(reversed(alive[:room]))
+        _close(alive[room:])
 
     def distrust(self) -> None:
         """Forget what was learnt, because the server dropped a connection in use."""

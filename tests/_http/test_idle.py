@@ -122,6 +122,21 @@ async def test_a_create_takes_the_connection_that_was_used_last(session):
         assert 2 == len(server.connections)
 
 
+async def test_a_dropped_connection_leaves_the_pool_and_others_are_still_used(session):
+    """A server closes surplus connections; the one in use must not be replaced for each create."""
+    async with serving(reply, session=session) as (server, bitpeak):
+        handlers = bitpeak.notification_handlers
+        await asyncio.gather(handlers.get(1), handlers.get(2), handlers.get(3))
+        _, pool = pool_of(bitpeak)
+        for index, seconds in enumerate((3, 2)):
+            protocol, since = pool[index]
+            pool[index] = protocol, since - seconds
+        pool[0][0].close()
+        for _ in range(3):
+            await handlers.create("a", EMAIL)
+        assert (2, 3) == (len(pool), len(server.connections))
+
+
 @pytest.mark.parametrize("happens", ["an unsolicited reply", "a close"])
 async def test_a_create_takes_no_old_connection_instead_of_an_unusable_one(session, happens):
     async with serving(reply, session=session) as (server, bitpeak):
